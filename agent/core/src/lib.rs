@@ -1,0 +1,7 @@
+//! The agent's pure heart: a model of what should be, a plan of what the kernel should hold, and the
+//! difference to what it holds.
+//!
+//! No I/O, no clock, no aya, no tonic, no Kubernetes client: everything here is a function of its
+//! arguments, so that every rule can be tested without a kernel.
+
+pub mod model;

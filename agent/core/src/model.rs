@@ -1,0 +1,174 @@
+//! Desired state in the agent's own words: where the sources, the dataplane and the kubelet meet.
+//!
+//! Sources decode their wire format into these types once, at the edge; the types cannot hold a port 0, a
+//! protocol that does not exist or an address that is none. They mirror the Kubernetes fields that the
+//! dataplane needs and nothing else.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+/// Namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// Never empty: Services and EndpointSlices are namespaced.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+}
+
+/// Transport protocol of a service port, by IANA number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Protocol {
+    /// RFC 9293.
+    Tcp = 6,
+    /// RFC 768.
+    Udp = 17,
+    /// RFC 9260.
+    Sctp = 132,
+}
+
+/// Which endpoints traffic may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TrafficPolicy {
+    /// Any.
+    #[default]
+    Cluster,
+    /// Those on this node only.
+    Local,
+}
+
+/// How a Service is meant to be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceType {
+    /// Inside the cluster only.
+    ClusterIp,
+    /// Also on a port of every node.
+    NodePort,
+    /// Also on addresses of a load balancer.
+    LoadBalancer,
+}
+
+/// A Service that this node serves. Headless, ExternalName and foreign-proxy Services never become one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// How it is meant to be reached.
+    pub service_type: ServiceType,
+    /// One an address family; at least one.
+    pub cluster_ips: Vec<IpAddr>,
+    /// `spec.externalIPs`.
+    pub external_ips: Vec<IpAddr>,
+    /// Load balancer addresses that nodes serve themselves (not those with ipMode Proxy).
+    pub load_balancer_ips: Vec<IpAddr>,
+    /// Its ports, in the order of the spec.
+    pub ports: Vec<ServicePort>,
+    /// For clients inside the cluster.
+    pub internal_traffic_policy: TrafficPolicy,
+    /// For clients outside.
+    pub external_traffic_policy: TrafficPolicy,
+    /// Seconds a client sticks to its backend; `None` without session affinity.
+    pub affinity_timeout_s: Option<u32>,
+}
+
+/// One port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Empty for a single unnamed port; joins with [`EndpointPort::name`].
+    pub name: String,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// On the service addresses.
+    pub port: NonZeroU16,
+    /// On the nodes' addresses.
+    pub node_port: Option<NonZeroU16>,
+}
+
+/// A part of a Service's endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSlice {
+    /// Namespace and name of the slice.
+    pub key: ObjectKey,
+    /// Name of the Service in the same namespace.
+    pub service_name: String,
+    /// Ports that every endpoint of the slice has.
+    pub ports: Vec<EndpointPort>,
+    /// The endpoints.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A port of the endpoints of one slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointPort {
+    /// Joins with [`ServicePort::name`].
+    pub name: String,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Where the backend listens.
+    pub port: NonZeroU16,
+}
+
+/// Somebody who answers for a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// All of one family; the first is the one used.
+    pub addresses: Vec<IpAddr>,
+    /// Takes new connections.
+    pub ready: bool,
+    /// Answers, though it may be terminating.
+    pub serving: bool,
+    /// Is going away.
+    pub terminating: bool,
+    /// Empty when it is on no node of the cluster.
+    pub node_name: String,
+    /// Topology zone, or empty.
+    pub zone: String,
+    /// Zones that should use it; empty is all.
+    pub zone_hints: Vec<String>,
+    /// Nodes that should use it; empty is all.
+    pub node_hints: Vec<String>,
+}
+
+/// Who this node is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Node {
+    /// `metadata.name` of the Node.
+    pub name: String,
+    /// Label topology.kubernetes.io/zone, or empty.
+    pub zone: String,
+    /// Addresses on which NodePorts are served.
+    pub node_port_addresses: Vec<IpAddr>,
+}
+
+/// A change of the desired state, from any source. A source starts with [`Update::Init`], sends all it
+/// knows, then [`Update::InitDone`]; only after that does the absence of something mean that it is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// A complete state follows.
+    Init,
+    /// The complete state has been sent.
+    InitDone,
+    /// This node's own description changed.
+    Node(Node),
+    /// New or changed.
+    Service(Service),
+    /// Deleted, or not ours to serve any more.
+    ServiceGone(ObjectKey),
+    /// New or changed.
+    EndpointSlice(EndpointSlice),
+    /// Deleted.
+    EndpointSliceGone(ObjectKey),
+}
+
+/// All Services and slices that are known, and since when they are complete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// Who this node is.
+    pub node: Node,
+    /// By key.
+    pub services: BTreeMap<ObjectKey, Service>,
+    /// By key of the slice.
+    pub slices: BTreeMap<ObjectKey, EndpointSlice>,
+}

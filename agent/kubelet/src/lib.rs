@@ -1,0 +1,1 @@
+//! The only owner of CRI: pods, volumes, probes, images, logs, exec, status.

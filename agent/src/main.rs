@@ -1,0 +1,2 @@
+//! sheave-agent.
+fn main() {}

@@ -1,0 +1,2 @@
+//! sheave-cni.
+fn main() {}

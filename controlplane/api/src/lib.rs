@@ -1,0 +1,13 @@
+//! The Kubernetes API as data and pure functions: kinds, metadata, selectors, quantities, codecs,
+//! defaults, validation, printing.
+//!
+//! No I/O, no clock, no store: whoever needs the time or a random name passes it in. One more kind is one
+//! entry in the table of kinds and, where it has rules of its own, one strategy.
+
+pub mod object;
+pub mod resource;
+pub mod status;
+
+pub use object::ObjectKey;
+pub use resource::GroupResource;
+pub use status::Status;

@@ -1,0 +1,1 @@
+//! The HTTP edge of the registry: TLS, identity, discovery, verbs, watches, tables.

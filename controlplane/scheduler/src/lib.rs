@@ -1,0 +1,1 @@
+//! Assigns pods to nodes: event-driven, from its own snapshot; says why a pod waits.

@@ -1,0 +1,2 @@
+//! sheave-server.
+fn main() {}

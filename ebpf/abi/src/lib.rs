@@ -1,0 +1,10 @@
+//! What kernel programs and user space share in maps: layouts and names, nothing else.
+//!
+//! No logic and no dependencies. Every struct is `repr(C)` without implicit padding, holds only integers
+//! and byte arrays, and its size is asserted at compile time. Network order is a type, never a comment.
+
+#![no_std]
+
+pub mod endpoint;
+pub mod order;
+pub mod pins;
