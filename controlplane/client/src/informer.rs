@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use sheave_api::{GroupResource, ObjectKey};
@@ -21,11 +22,18 @@ pub struct Typed<T> {
     pub revision: u64,
     /// The object.
     pub object: Arc<T>,
+    /// The bytes it was decoded from, shared with the watch cache.
+    pub json: Bytes,
 }
 
 impl<T> Clone for Typed<T> {
     fn clone(&self) -> Self {
-        Self { key: self.key.clone(), revision: self.revision, object: Arc::clone(&self.object) }
+        Self {
+            key: self.key.clone(),
+            revision: self.revision,
+            object: Arc::clone(&self.object),
+            json: self.json.clone(),
+        }
     }
 }
 
@@ -138,6 +146,7 @@ impl<T: DeserializeOwned> Informer<T> {
                     key: stored.key.clone(),
                     revision: stored.revision,
                     object: Arc::new(object),
+                    json: stored.json,
                 };
                 let old = self.objects.insert(stored.key, new.clone());
                 self.pending.push_back(TypedEvent::Apply { old, new });

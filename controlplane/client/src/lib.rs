@@ -6,6 +6,7 @@
 //! how objects are stored, or which kinds exist.
 
 mod informer;
+mod recorder;
 
 use std::pin::Pin;
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 use sheave_api::{GroupResource, ObjectKey, Status};
 
 pub use informer::{Informer, Typed, TypedEvent};
+pub use recorder::{Involved, Record, Recorder};
 
 /// An object as the watch cache holds it: serialized once, shared by all who read it.
 #[derive(Clone, Debug)]
