@@ -4,7 +4,13 @@
 //! either end computes or applies state. The contract is written in `proto/node.proto`.
 
 /// Generated messages, client and server of `sheave.node.v1`.
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
 pub mod v1 {
     tonic::include_proto!("sheave.node.v1");
 }

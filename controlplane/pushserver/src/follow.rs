@@ -1,0 +1,255 @@
+//! Follows the objects that nodes act on and keeps the state current.
+//!
+//! Objects are decoded when they change and only the encoded form is kept.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use sheave_api::{GroupResource, ObjectKey, resource};
+use sheave_client::{Informer, Typed, TypedEvent};
+use sheave_push::v1;
+
+use crate::state::{DataKind, DataRef, PodView};
+use crate::{Shared, encode};
+
+type Raw = Informer<IgnoredAny>;
+
+/// Runs until the control plane shuts down.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let watch = |of: &GroupResource| Raw::new(shared.client.as_ref(), of);
+    let mut services = watch(&resource::SERVICES);
+    let mut slices = watch(&resource::ENDPOINT_SLICES);
+    let mut pods = watch(&resource::PODS);
+    let mut config_maps = watch(&resource::CONFIG_MAPS);
+    let mut secrets = watch(&resource::SECRETS);
+    let mut nodes = watch(&resource::NODES);
+    let mut synced = 0;
+    loop {
+        let (of, event) = tokio::select! {
+            event = services.next() => (&resource::SERVICES, event),
+            event = slices.next() => (&resource::ENDPOINT_SLICES, event),
+            event = pods.next() => (&resource::PODS, event),
+            event = config_maps.next() => (&resource::CONFIG_MAPS, event),
+            event = secrets.next() => (&resource::SECRETS, event),
+            event = nodes.next() => (&resource::NODES, event),
+        };
+        match event {
+            None => return,
+            Some(TypedEvent::Synced) => {
+                synced += 1;
+                if synced == 6 {
+                    shared.state.set_complete();
+                }
+            }
+            Some(TypedEvent::Apply { new, .. }) => apply(&shared, of, new),
+            Some(TypedEvent::Delete(old)) => remove(&shared, of, &old.key),
+        }
+    }
+}
+
+fn apply(shared: &Shared, of: &GroupResource, object: Typed<IgnoredAny>) {
+    let Typed { key, json, .. } = object;
+    let state = &shared.state;
+    if *of == resource::SERVICES {
+        if let Some(service) = decode::<Service>(&key, &json) {
+            state.apply_service(key.clone(), encode::service(&key, &service));
+        }
+    } else if *of == resource::ENDPOINT_SLICES {
+        if let Some(slice) = decode::<EndpointSlice>(&key, &json) {
+            state.apply_slice(key.clone(), encode::endpoint_slice(&key, &slice));
+        }
+    } else if *of == resource::PODS {
+        match decode::<Pod>(&key, &json).and_then(|pod| pod_view(&key, &pod, json)) {
+            Some(view) => state.apply_pod(key, view),
+            None => state.remove_pod(&key),
+        }
+    } else if *of == resource::CONFIG_MAPS {
+        if let Some(object) = decode::<ConfigMap>(&key, &json) {
+            state.apply_data(DataKind::ConfigMap, key.clone(), config_map(&key, object));
+        }
+    } else if *of == resource::SECRETS {
+        if let Some(object) = decode::<Secret>(&key, &json) {
+            state.apply_data(DataKind::Secret, key.clone(), secret(&key, object));
+        }
+    } else if *of == resource::NODES {
+        state.apply_node(&key.name, fingerprint(&json), json);
+    }
+}
+
+fn remove(shared: &Shared, of: &GroupResource, key: &ObjectKey) {
+    let state = &shared.state;
+    if *of == resource::SERVICES {
+        state.remove_service(key);
+    } else if *of == resource::ENDPOINT_SLICES {
+        state.remove_slice(key);
+    } else if *of == resource::PODS {
+        state.remove_pod(key);
+    } else if *of == resource::CONFIG_MAPS {
+        state.remove_data(DataKind::ConfigMap, key);
+    } else if *of == resource::SECRETS {
+        state.remove_data(DataKind::Secret, key);
+    } else if *of == resource::NODES {
+        state.remove_node(&key.name);
+    }
+}
+
+fn decode<T: DeserializeOwned>(key: &ObjectKey, json: &Bytes) -> Option<T> {
+    serde_json::from_slice(json)
+        .inspect_err(|error| tracing::error!(%key, %error, "stored object cannot be decoded"))
+        .ok()
+}
+
+/// `None` for a pod that no node has been chosen for.
+fn pod_view(key: &ObjectKey, pod: &Pod, json: Bytes) -> Option<PodView> {
+    let spec = pod.spec.as_ref()?;
+    let node = spec.node_name.as_deref().filter(|name| !name.is_empty())?;
+    Some(PodView {
+        node: node.into(),
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        fingerprint: fingerprint(&json),
+        uses: uses(&key.namespace, spec),
+        json,
+    })
+}
+
+/// Hash of the object without what its node writes itself.
+fn fingerprint(json: &Bytes) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    if let Ok(mut object) = serde_json::from_slice::<Value>(json) {
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("status");
+        }
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+            metadata.remove("managedFields");
+        }
+        object.to_string().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The ConfigMaps and Secrets that a pod's volumes, environment and image pulls refer to.
+fn uses(namespace: &str, spec: &PodSpec) -> BTreeSet<DataRef> {
+    let mut uses = BTreeSet::new();
+    let mut add = |kind, name: &str| {
+        if !name.is_empty() {
+            uses.insert((kind, ObjectKey::new(namespace, name)));
+        }
+    };
+    for volume in spec.volumes.iter().flatten() {
+        if let Some(source) = &volume.config_map {
+            add(DataKind::ConfigMap, &source.name);
+        }
+        if let Some(name) = volume.secret.as_ref().and_then(|s| s.secret_name.as_deref()) {
+            add(DataKind::Secret, name);
+        }
+        let projected = volume.projected.as_ref().and_then(|p| p.sources.as_ref());
+        for source in projected.into_iter().flatten() {
+            if let Some(source) = &source.config_map {
+                add(DataKind::ConfigMap, &source.name);
+            }
+            if let Some(source) = &source.secret {
+                add(DataKind::Secret, &source.name);
+            }
+        }
+    }
+    for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
+        for source in container.env_from.iter().flatten() {
+            if let Some(source) = &source.config_map_ref {
+                add(DataKind::ConfigMap, &source.name);
+            }
+            if let Some(source) = &source.secret_ref {
+                add(DataKind::Secret, &source.name);
+            }
+        }
+        for source in container.env.iter().flatten().filter_map(|e| e.value_from.as_ref()) {
+            if let Some(source) = &source.config_map_key_ref {
+                add(DataKind::ConfigMap, &source.name);
+            }
+            if let Some(source) = &source.secret_key_ref {
+                add(DataKind::Secret, &source.name);
+            }
+        }
+    }
+    for reference in spec.image_pull_secrets.iter().flatten() {
+        add(DataKind::Secret, &reference.name);
+    }
+    uses
+}
+
+fn config_map(key: &ObjectKey, object: ConfigMap) -> v1::DataObject {
+    let text = object.data.unwrap_or_default().into_iter().map(|(k, v)| (k, Bytes::from(v)));
+    let binary = object.binary_data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0.into()));
+    v1::DataObject {
+        key: Some(encode::key(key)),
+        uid: object.metadata.uid.unwrap_or_default(),
+        resource_version: object.metadata.resource_version.unwrap_or_default(),
+        data: text.chain(binary).collect(),
+    }
+}
+
+fn secret(key: &ObjectKey, object: Secret) -> v1::DataObject {
+    let data = object.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0.into()));
+    v1::DataObject {
+        key: Some(encode::key(key)),
+        uid: object.metadata.uid.unwrap_or_default(),
+        resource_version: object.metadata.resource_version.unwrap_or_default(),
+        data: data.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_way_to_use_a_secret_or_config_map_is_found() {
+        let spec: PodSpec = serde_json::from_value(json!({
+            "containers": [{
+                "name": "c",
+                "env": [
+                    { "name": "A", "valueFrom": { "configMapKeyRef": { "name": "cm-env", "key": "a" } } },
+                    { "name": "B", "valueFrom": { "secretKeyRef": { "name": "s-env", "key": "b" } } },
+                ],
+                "envFrom": [{ "configMapRef": { "name": "cm-from" } }, { "secretRef": { "name": "s-from" } }],
+            }],
+            "volumes": [
+                { "name": "a", "configMap": { "name": "cm-vol" } },
+                { "name": "b", "secret": { "secretName": "s-vol" } },
+                { "name": "c", "projected": { "sources": [
+                    { "configMap": { "name": "cm-proj" } }, { "secret": { "name": "s-proj" } } ] } },
+            ],
+            "imagePullSecrets": [{ "name": "s-pull" }],
+        }))
+        .unwrap();
+        let found: Vec<_> = uses("ns", &spec).into_iter().map(|(_, key)| key.name).collect();
+        assert_eq!(
+            found,
+            [
+                "cm-env", "cm-from", "cm-proj", "cm-vol", "s-env", "s-from", "s-proj", "s-pull",
+                "s-vol"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_fingerprint_ignores_what_the_node_writes() {
+        let print = |v: Value| fingerprint(&Bytes::from(v.to_string()));
+        let a = print(
+            json!({ "metadata": { "resourceVersion": "1" }, "spec": { "x": 1 }, "status": {} }),
+        );
+        let b = print(json!({ "metadata": { "resourceVersion": "2" }, "spec": { "x": 1 } }));
+        let c = print(
+            json!({ "metadata": { "resourceVersion": "2", "deletionTimestamp": "t" }, "spec": { "x": 1 } }),
+        );
+        assert_eq!(a, b);
+        assert_ne!(b, c);
+    }
+}

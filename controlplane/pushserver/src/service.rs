@@ -1,0 +1,138 @@
+//! The RPC service: who calls, and what each message of a node leads to.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::Stream;
+use sheave_push::v1::{self, agent_message};
+use sheave_push::{PROTOCOL_VERSION, TUNNEL_ID_KEY};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::session::Feed;
+use crate::tunnel::{Answer, IN_FLIGHT_MAX};
+use crate::{Shared, registration, report};
+
+/// Messages to a node that it has not read yet; more wait in the shared log.
+const UNREAD_MAX: usize = 256;
+
+/// Recognises the node that calls, from what the TLS layer left in the request's extensions.
+pub type NodeName = fn(&tonic::Extensions) -> Option<String>;
+
+/// `sheave.node.v1.Node`.
+pub struct NodeService {
+    shared: Arc<Shared>,
+    node_name: NodeName,
+    next_session: AtomicU64,
+}
+
+impl NodeService {
+    pub(crate) fn new(shared: Arc<Shared>, node_name: NodeName) -> Self {
+        Self { shared, node_name, next_session: AtomicU64::new(1) }
+    }
+
+    fn caller<T>(&self, request: &Request<T>) -> Result<String, Status> {
+        (self.node_name)(request.extensions()).ok_or_else(|| {
+            Status::permission_denied("only nodes may call this: use a node's client certificate")
+        })
+    }
+}
+
+type Outbound<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl v1::node_server::Node for NodeService {
+    type SyncStream = Outbound<v1::ServerMessage>;
+    type TunnelStream = Outbound<v1::TunnelData>;
+
+    async fn sync(
+        &self,
+        request: Request<Streaming<v1::AgentMessage>>,
+    ) -> Result<Response<Self::SyncStream>, Status> {
+        let node: Arc<str> = self.caller(&request)?.into();
+        let mut inbound = request.into_inner();
+        let hello = hello(&node, &mut inbound).await?;
+        let pod_cidrs = registration::register(&self.shared, &node, &hello.node)
+            .await
+            .map_err(|status| Status::failed_precondition(status.message))?;
+        let session = self.next_session.fetch_add(1, Ordering::Relaxed);
+        let (out, unread) = mpsc::channel(UNREAD_MAX);
+        let (direct, mut direct_messages) = mpsc::channel(IN_FLIGHT_MAX);
+        self.shared.state.connect(&node, session, direct);
+        tracing::info!(%node, agent = hello.agent_version, "node connected");
+
+        let direct_out = out.clone();
+        tokio::spawn(async move {
+            while let Some(message) = direct_messages.recv().await {
+                if direct_out.send(Ok(message)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let feed = Feed { shared: Arc::clone(&self.shared), node: Arc::clone(&node), out };
+        tokio::spawn(async move { feed.run(&hello, pod_cidrs).await });
+        tokio::spawn(listen(Arc::clone(&self.shared), node, session, inbound));
+        Ok(Response::new(Box::pin(ReceiverStream::new(unread))))
+    }
+
+    async fn tunnel(
+        &self,
+        request: Request<Streaming<v1::TunnelData>>,
+    ) -> Result<Response<Self::TunnelStream>, Status> {
+        let node = self.caller(&request)?;
+        let id = request.metadata().get(TUNNEL_ID_KEY).and_then(|v| v.to_str().ok());
+        let id =
+            id.ok_or_else(|| Status::invalid_argument("metadata sheave-tunnel-id is missing"))?;
+        let id = id.to_owned();
+        let (outbound, unread) = mpsc::channel(IN_FLIGHT_MAX);
+        let answer = Answer { inbound: request.into_inner(), outbound };
+        if !self.shared.tunnels.answer(&node, &id, answer) {
+            return Err(Status::not_found("nobody waits for this tunnel any more"));
+        }
+        Ok(Response::new(Box::pin(ReceiverStream::new(unread))))
+    }
+}
+
+async fn hello(node: &str, inbound: &mut Streaming<v1::AgentMessage>) -> Result<v1::Hello, Status> {
+    let Some(agent_message::Kind::Hello(hello)) = inbound.message().await?.and_then(|m| m.kind)
+    else {
+        return Err(Status::invalid_argument("the first message must be Hello"));
+    };
+    if hello.node_name != node {
+        return Err(Status::permission_denied(format!(
+            "the certificate belongs to node \"{node}\", not \"{}\"",
+            hello.node_name
+        )));
+    }
+    if hello.protocol_version != PROTOCOL_VERSION {
+        return Err(Status::failed_precondition(format!(
+            "this server speaks version {PROTOCOL_VERSION} of the node protocol, the agent version {}: \
+             upgrade the older of the two",
+            hello.protocol_version
+        )));
+    }
+    Ok(hello)
+}
+
+/// Takes a node's messages until it hangs up.
+async fn listen(
+    shared: Arc<Shared>,
+    node: Arc<str>,
+    session: u64,
+    mut inbound: Streaming<v1::AgentMessage>,
+) {
+    while let Ok(Some(message)) = inbound.message().await {
+        let Some(kind) = message.kind else { continue };
+        if let agent_message::Kind::Ack(ack) = &kind {
+            shared.state.ack(&node, session, ack.generation);
+            continue;
+        }
+        if let Err(status) = report::take(&shared, &node, kind).await {
+            tracing::warn!(%node, %status, "what the node reported could not be written");
+        }
+    }
+    shared.state.disconnect(&node, session);
+    tracing::info!(%node, "node disconnected");
+}

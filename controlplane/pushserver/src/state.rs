@@ -1,0 +1,402 @@
+//! What all nodes should know now, how it came to be, and how far each node is.
+//!
+//! One lock around plain maps: it is held for the time of a map operation, never across an await. The
+//! objects' bytes are shared with the watch cache or encoded once; nothing is kept once a node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sheave_api::ObjectKey;
+use sheave_push::v1::{self, ServerMessage, server_message::Kind};
+use tokio::sync::{mpsc, watch};
+
+use crate::encode::key as wire_key;
+use crate::log::{Change, Log, Since, Target};
+
+/// ConfigMaps and Secrets go only to the nodes whose pods use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DataKind {
+    ConfigMap,
+    Secret,
+}
+
+/// A ConfigMap or Secret, by kind and key.
+pub(crate) type DataRef = (DataKind, ObjectKey);
+
+/// A pod as its node must see it.
+#[derive(Clone, Debug)]
+pub(crate) struct PodView {
+    pub(crate) node: Arc<str>,
+    pub(crate) uid: String,
+    pub(crate) json: Bytes,
+    /// Of what the node must act on; a change of status alone leaves it as it was.
+    pub(crate) fingerprint: u64,
+    pub(crate) uses: BTreeSet<DataRef>,
+}
+
+/// How far a connected node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeProgress {
+    /// Name of the node.
+    pub node: String,
+    /// Everything up to this generation is in effect on the node.
+    pub acked: u64,
+    /// The newest generation there is.
+    pub newest: u64,
+}
+
+pub(crate) struct State {
+    inner: Mutex<Inner>,
+    /// Carries the newest generation once the first complete state is known; 0 before.
+    changed: watch::Sender<u64>,
+    epoch: String,
+}
+
+#[derive(Default)]
+struct Inner {
+    complete: bool,
+    log: Log,
+    services: BTreeMap<ObjectKey, Bytes>,
+    slices: BTreeMap<ObjectKey, Bytes>,
+    pods: BTreeMap<ObjectKey, PodView>,
+    /// All of them, so that a pod that comes later finds its own; bytes shared with the watch cache.
+    data: BTreeMap<DataRef, v1::DataObject>,
+    nodes: BTreeMap<Arc<str>, (u64, Bytes)>,
+    sessions: BTreeMap<Arc<str>, Session>,
+}
+
+struct Session {
+    id: u64,
+    direct: mpsc::Sender<ServerMessage>,
+    acked: u64,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        // Differs between any two server processes of one cluster, which is all that is asked of it.
+        let epoch = format!(
+            "{}-{:x}",
+            std::process::id(),
+            std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map(|d| d.as_nanos())
+                .unwrap_or_default()
+        );
+        Self { inner: Mutex::default(), changed: watch::Sender::new(0), epoch }
+    }
+
+    pub(crate) fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// Completes with each new generation; never before the first complete state is known.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The first complete state is known: streams may start.
+    pub(crate) fn set_complete(&self) {
+        let mut inner = self.inner.lock();
+        inner.complete = true;
+        // A generation of its own, so that even an empty cluster has a state to acknowledge.
+        inner.log.push(Target::Node("".into()), Kind::InitDone(v1::InitDone {}));
+        self.changed.send_replace(inner.log.newest());
+    }
+
+    fn change(&self, edit: impl FnOnce(&mut Inner)) {
+        let mut inner = self.inner.lock();
+        edit(&mut inner);
+        if inner.complete {
+            let newest = inner.log.newest();
+            self.changed.send_if_modified(|seen| std::mem::replace(seen, newest) != newest);
+        }
+    }
+
+    pub(crate) fn apply_service(&self, key: ObjectKey, encoded: Bytes) {
+        self.change(|inner| {
+            if inner.services.get(&key) != Some(&encoded) {
+                inner.log.push(Target::All, Kind::Service(encoded.clone()));
+                inner.services.insert(key, encoded);
+            }
+        });
+    }
+
+    pub(crate) fn remove_service(&self, key: &ObjectKey) {
+        self.change(|inner| {
+            if inner.services.remove(key).is_some() {
+                inner.log.push(Target::All, Kind::ServiceGone(wire_key(key)));
+            }
+        });
+    }
+
+    pub(crate) fn apply_slice(&self, key: ObjectKey, encoded: Bytes) {
+        self.change(|inner| {
+            if inner.slices.get(&key) != Some(&encoded) {
+                inner.log.push(Target::All, Kind::EndpointSlice(encoded.clone()));
+                inner.slices.insert(key, encoded);
+            }
+        });
+    }
+
+    pub(crate) fn remove_slice(&self, key: &ObjectKey) {
+        self.change(|inner| {
+            if inner.slices.remove(key).is_some() {
+                inner.log.push(Target::All, Kind::EndpointSliceGone(wire_key(key)));
+            }
+        });
+    }
+
+    pub(crate) fn apply_pod(&self, key: ObjectKey, pod: PodView) {
+        self.change(|inner| inner.apply_pod(key, pod));
+    }
+
+    pub(crate) fn remove_pod(&self, key: &ObjectKey) {
+        self.change(|inner| inner.remove_pod(key));
+    }
+
+    pub(crate) fn apply_data(&self, kind: DataKind, key: ObjectKey, object: v1::DataObject) {
+        self.change(|inner| {
+            let data_ref = (kind, key);
+            for node in inner.users(&data_ref) {
+                inner.log.push(Target::Node(node), data_kind(kind, object.clone()));
+            }
+            inner.data.insert(data_ref, object);
+        });
+    }
+
+    pub(crate) fn remove_data(&self, kind: DataKind, key: &ObjectKey) {
+        self.change(|inner| {
+            let data_ref = (kind, key.clone());
+            if inner.data.remove(&data_ref).is_some() {
+                for node in inner.users(&data_ref) {
+                    inner.log.push(Target::Node(node), data_gone(&data_ref));
+                }
+            }
+        });
+    }
+
+    /// A node object; `fingerprint` covers what the node itself must act on.
+    pub(crate) fn apply_node(&self, name: &str, fingerprint: u64, json: Bytes) {
+        self.change(|inner| {
+            let name: Arc<str> = name.into();
+            let known = inner.nodes.insert(Arc::clone(&name), (fingerprint, json.clone()));
+            if known.is_none_or(|(old, _)| old != fingerprint) {
+                inner.log.push(Target::Node(name), Kind::Node(json));
+            }
+        });
+    }
+
+    pub(crate) fn remove_node(&self, name: &str) {
+        self.inner.lock().nodes.remove(name);
+    }
+
+    /// What a node that has seen everything up to `seen` must be sent.
+    pub(crate) fn since(&self, node: &str, seen: u64) -> Since {
+        self.inner.lock().log.since(node, seen)
+    }
+
+    /// The complete state of one node, in the order that the protocol promises, and its generation.
+    pub(crate) fn snapshot(&self, node: &str) -> (Vec<Kind>, u64) {
+        let inner = self.inner.lock();
+        let mut kinds = Vec::with_capacity(inner.services.len() + inner.slices.len() + 16);
+        kinds.extend(inner.nodes.get(node).map(|(_, json)| Kind::Node(json.clone())));
+        kinds.extend(inner.slices.values().cloned().map(Kind::EndpointSlice));
+        kinds.extend(inner.services.values().cloned().map(Kind::Service));
+        let pods = || inner.pods.iter().filter(|(_, pod)| pod.node.as_ref() == node);
+        let used: BTreeSet<_> = pods().flat_map(|(_, pod)| &pod.uses).collect();
+        for data_ref in used {
+            if let Some(object) = inner.data.get(data_ref) {
+                kinds.push(data_kind(data_ref.0, object.clone()));
+            }
+        }
+        kinds.extend(pods().map(|(key, pod)| pod_kind(key, pod)));
+        (kinds, inner.log.newest())
+    }
+
+    /// True when a pod with this uid is bound to this node: what a node may report about.
+    pub(crate) fn is_on_node(&self, key: &ObjectKey, uid: &str, node: &str) -> bool {
+        let inner = self.inner.lock();
+        inner.pods.get(key).is_some_and(|pod| pod.uid == uid && pod.node.as_ref() == node)
+    }
+
+    /// A stream of this node begins; a former one of the same node ends.
+    pub(crate) fn connect(&self, node: &str, id: u64, direct: mpsc::Sender<ServerMessage>) {
+        self.inner.lock().sessions.insert(node.into(), Session { id, direct, acked: 0 });
+    }
+
+    /// A stream of this node has ended. Does nothing when a newer one has taken its place.
+    pub(crate) fn disconnect(&self, node: &str, id: u64) {
+        let mut inner = self.inner.lock();
+        if inner.sessions.get(node).is_some_and(|s| s.id == id) {
+            inner.sessions.remove(node);
+        }
+    }
+
+    pub(crate) fn ack(&self, node: &str, id: u64, generation: u64) {
+        let mut inner = self.inner.lock();
+        if let Some(session) = inner.sessions.get_mut(node).filter(|s| s.id == id) {
+            session.acked = session.acked.max(generation);
+        }
+    }
+
+    /// Where messages that are no state can be sent to a node, if it is connected.
+    pub(crate) fn direct(&self, node: &str) -> Option<mpsc::Sender<ServerMessage>> {
+        self.inner.lock().sessions.get(node).map(|s| s.direct.clone())
+    }
+
+    pub(crate) fn progress(&self) -> Vec<NodeProgress> {
+        let inner = self.inner.lock();
+        let newest = inner.log.newest();
+        let progress = inner.sessions.iter().map(|(node, session)| NodeProgress {
+            node: node.to_string(),
+            acked: session.acked,
+            newest,
+        });
+        progress.collect()
+    }
+}
+
+impl Inner {
+    fn apply_pod(&mut self, key: ObjectKey, pod: PodView) {
+        let old = self.pods.get(&key);
+        if old.is_some_and(|old| old.uid == pod.uid && old.fingerprint == pod.fingerprint) {
+            self.pods.insert(key, pod);
+            return;
+        }
+        // The name was taken over by another pod: for its node, the old one is gone first.
+        if old.is_some_and(|old| old.uid != pod.uid) {
+            self.remove_pod(&key);
+        }
+        let known = self.used_on(&pod.node);
+        let target = Target::Node(Arc::clone(&pod.node));
+        for data_ref in pod.uses.difference(&known) {
+            if let Some(object) = self.data.get(data_ref) {
+                self.log.push(target.clone(), data_kind(data_ref.0, object.clone()));
+            }
+        }
+        self.log.push(target, pod_kind(&key, &pod));
+        self.pods.insert(key, pod);
+    }
+
+    fn remove_pod(&mut self, key: &ObjectKey) {
+        let Some(pod) = self.pods.remove(key) else { return };
+        let target = Target::Node(Arc::clone(&pod.node));
+        self.log.push(target.clone(), Kind::PodGone(wire_key(key)));
+        let still_used = self.used_on(&pod.node);
+        for data_ref in pod.uses.difference(&still_used) {
+            self.log.push(target.clone(), data_gone(data_ref));
+        }
+    }
+
+    fn used_on(&self, node: &str) -> BTreeSet<DataRef> {
+        let pods = self.pods.values().filter(|pod| pod.node.as_ref() == node);
+        pods.flat_map(|pod| pod.uses.iter().cloned()).collect()
+    }
+
+    fn users(&self, data_ref: &DataRef) -> BTreeSet<Arc<str>> {
+        let pods = self.pods.values().filter(|pod| pod.uses.contains(data_ref));
+        pods.map(|pod| Arc::clone(&pod.node)).collect()
+    }
+}
+
+fn pod_kind(key: &ObjectKey, pod: &PodView) -> Kind {
+    Kind::Pod(v1::Pod { key: Some(wire_key(key)), uid: pod.uid.clone(), object: pod.json.clone() })
+}
+
+fn data_kind(kind: DataKind, object: v1::DataObject) -> Kind {
+    match kind {
+        DataKind::ConfigMap => Kind::ConfigMap(object),
+        DataKind::Secret => Kind::Secret(object),
+    }
+}
+
+fn data_gone((kind, key): &DataRef) -> Kind {
+    match kind {
+        DataKind::ConfigMap => Kind::ConfigMapGone(wire_key(key)),
+        DataKind::Secret => Kind::SecretGone(wire_key(key)),
+    }
+}
+
+impl From<Change> for ServerMessage {
+    fn from(change: Change) -> Self {
+        Self { generation: change.generation, kind: Some(change.kind) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(node: &str, uid: &str, fingerprint: u64, uses: &[DataRef]) -> PodView {
+        PodView {
+            node: node.into(),
+            uid: uid.into(),
+            json: Bytes::from_static(b"{}"),
+            fingerprint,
+            uses: uses.iter().cloned().collect(),
+        }
+    }
+
+    fn seen(state: &State, node: &str, since: u64) -> Vec<&'static str> {
+        let Since::Changes(changes, _) = state.since(node, since) else { panic!("too old") };
+        changes.iter().map(|c| name(&c.kind)).collect()
+    }
+
+    fn name(kind: &Kind) -> &'static str {
+        match kind {
+            Kind::Pod(_) => "pod",
+            Kind::PodGone(_) => "pod-gone",
+            Kind::Secret(_) => "secret",
+            Kind::SecretGone(_) => "secret-gone",
+            Kind::Service(_) => "service",
+            _ => "other",
+        }
+    }
+
+    #[test]
+    fn a_secret_reaches_only_the_node_that_uses_it_and_before_the_pod() {
+        let state = State::new();
+        let secret = (DataKind::Secret, ObjectKey::new("default", "s"));
+        state.apply_data(DataKind::Secret, secret.1.clone(), v1::DataObject::default());
+        state.apply_pod(
+            ObjectKey::new("default", "p"),
+            pod("n1", "u", 1, std::slice::from_ref(&secret)),
+        );
+        assert_eq!(seen(&state, "n1", 0), ["secret", "pod"]);
+        assert_eq!(seen(&state, "n2", 0), Vec::<&str>::new());
+        state.remove_pod(&ObjectKey::new("default", "p"));
+        assert_eq!(seen(&state, "n1", 2), ["pod-gone", "secret-gone"]);
+    }
+
+    #[test]
+    fn a_change_of_status_alone_is_not_sent() {
+        let state = State::new();
+        let key = ObjectKey::new("default", "p");
+        state.apply_pod(key.clone(), pod("n1", "u", 1, &[]));
+        state.apply_pod(key.clone(), pod("n1", "u", 1, &[]));
+        assert_eq!(seen(&state, "n1", 0), ["pod"]);
+        state.apply_pod(key, pod("n1", "u", 2, &[]));
+        assert_eq!(seen(&state, "n1", 0), ["pod", "pod"]);
+    }
+
+    #[test]
+    fn a_pod_that_takes_over_a_name_replaces_the_old_one() {
+        let state = State::new();
+        let key = ObjectKey::new("default", "p");
+        state.apply_pod(key.clone(), pod("n1", "u1", 1, &[]));
+        state.apply_pod(key, pod("n2", "u2", 1, &[]));
+        assert_eq!(seen(&state, "n1", 0), ["pod", "pod-gone"]);
+        assert_eq!(seen(&state, "n2", 0), ["pod"]);
+    }
+
+    #[test]
+    fn an_unchanged_service_is_encoded_and_sent_once() {
+        let state = State::new();
+        let key = ObjectKey::new("default", "web");
+        state.apply_service(key.clone(), Bytes::from_static(b"a"));
+        state.apply_service(key, Bytes::from_static(b"a"));
+        assert_eq!(seen(&state, "n1", 0), ["service"]);
+    }
+}
