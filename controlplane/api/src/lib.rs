@@ -4,10 +4,19 @@
 //! No I/O, no clock, no store: whoever needs the time or a random name passes it in. One more kind is one
 //! entry in the table of kinds and, where it has rules of its own, one strategy.
 
+pub mod field;
+pub mod kinds;
+pub mod meta;
+pub mod name;
 pub mod object;
+pub mod printers;
 pub mod resource;
+pub mod selector;
 pub mod status;
+pub mod time;
 
+pub use field::FieldErrors;
+pub use kinds::Kind;
 pub use object::ObjectKey;
 pub use resource::GroupResource;
 pub use status::Status;

@@ -1,0 +1,210 @@
+//! The table of all kinds, in the order discovery shows them.
+
+use super::strategy::Plain;
+use super::{Durability, Kind, Subresource};
+use crate::printers;
+
+const ALL_VERBS: &[&str] =
+    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// Namespaces are deleted one at a time: each takes its content with it.
+const NAMESPACE_VERBS: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+const READ_WRITE: &[&str] = &["get", "patch", "update"];
+const CREATE: &[&str] = &["create"];
+const STREAM: &[&str] = &["create", "get"];
+
+const fn status(kind: &'static str, group: &'static str, version: &'static str) -> Subresource {
+    Subresource { name: "status", group, version, kind, verbs: READ_WRITE }
+}
+
+const fn core(
+    name: &'static str,
+    kind: &'static str,
+    verbs: &'static [&'static str],
+) -> Subresource {
+    Subresource { name, group: "", version: "v1", kind, verbs }
+}
+
+const SCALE: Subresource = Subresource {
+    name: "scale",
+    group: "autoscaling",
+    version: "v1",
+    kind: "Scale",
+    verbs: READ_WRITE,
+};
+
+const EVICTION: Subresource = Subresource {
+    name: "eviction",
+    group: "policy",
+    version: "v1",
+    kind: "Eviction",
+    verbs: CREATE,
+};
+
+/// What most kinds share, to be overridden with `..CORE`.
+const CORE: Kind = Kind {
+    group: "",
+    version: "v1",
+    kind: "",
+    list_kind: "",
+    plural: "",
+    singular: "",
+    short_names: &[],
+    categories: &[],
+    namespaced: true,
+    verbs: ALL_VERBS,
+    schema: "",
+    subresources: &[],
+    durability: Durability::Durable,
+    generation_of: &[],
+    strategy: &Plain,
+    printer: &printers::Generic,
+};
+
+/// Every kind the API serves.
+pub static KINDS: &[Kind] = &[
+    Kind {
+        kind: "ConfigMap",
+        list_kind: "ConfigMapList",
+        plural: "configmaps",
+        singular: "configmap",
+        short_names: &["cm"],
+        schema: "k8s.io.api.core.v1.ConfigMap",
+        ..CORE
+    },
+    Kind {
+        kind: "Endpoints",
+        list_kind: "EndpointsList",
+        plural: "endpoints",
+        singular: "endpoints",
+        short_names: &["ep"],
+        schema: "k8s.io.api.core.v1.Endpoints",
+        ..CORE
+    },
+    Kind {
+        kind: "Event",
+        list_kind: "EventList",
+        plural: "events",
+        singular: "event",
+        short_names: &["ev"],
+        schema: "k8s.io.api.core.v1.Event",
+        durability: Durability::Relaxed,
+        ..CORE
+    },
+    Kind {
+        kind: "Namespace",
+        list_kind: "NamespaceList",
+        plural: "namespaces",
+        singular: "namespace",
+        short_names: &["ns"],
+        namespaced: false,
+        verbs: NAMESPACE_VERBS,
+        schema: "k8s.io.api.core.v1.Namespace",
+        subresources: &[core("finalize", "Namespace", &["update"]), status("Namespace", "", "v1")],
+        ..CORE
+    },
+    Kind {
+        kind: "Node",
+        list_kind: "NodeList",
+        plural: "nodes",
+        singular: "node",
+        short_names: &["no"],
+        namespaced: false,
+        schema: "k8s.io.api.core.v1.Node",
+        subresources: &[status("Node", "", "v1")],
+        ..CORE
+    },
+    Kind {
+        kind: "Pod",
+        list_kind: "PodList",
+        plural: "pods",
+        singular: "pod",
+        short_names: &["po"],
+        categories: &["all"],
+        schema: "k8s.io.api.core.v1.Pod",
+        subresources: &[
+            core("attach", "PodAttachOptions", STREAM),
+            core("binding", "Binding", CREATE),
+            EVICTION,
+            core("exec", "PodExecOptions", STREAM),
+            core("log", "Pod", &["get"]),
+            core("portforward", "PodPortForwardOptions", STREAM),
+            status("Pod", "", "v1"),
+        ],
+        generation_of: &["spec"],
+        ..CORE
+    },
+    Kind {
+        kind: "Secret",
+        list_kind: "SecretList",
+        plural: "secrets",
+        singular: "secret",
+        schema: "k8s.io.api.core.v1.Secret",
+        ..CORE
+    },
+    Kind {
+        kind: "ServiceAccount",
+        list_kind: "ServiceAccountList",
+        plural: "serviceaccounts",
+        singular: "serviceaccount",
+        short_names: &["sa"],
+        schema: "k8s.io.api.core.v1.ServiceAccount",
+        ..CORE
+    },
+    Kind {
+        kind: "Service",
+        list_kind: "ServiceList",
+        plural: "services",
+        singular: "service",
+        short_names: &["svc"],
+        categories: &["all"],
+        schema: "k8s.io.api.core.v1.Service",
+        subresources: &[status("Service", "", "v1")],
+        ..CORE
+    },
+    Kind {
+        group: "apps",
+        kind: "Deployment",
+        list_kind: "DeploymentList",
+        plural: "deployments",
+        singular: "deployment",
+        short_names: &["deploy"],
+        categories: &["all"],
+        schema: "k8s.io.api.apps.v1.Deployment",
+        subresources: &[SCALE, status("Deployment", "apps", "v1")],
+        generation_of: &["spec"],
+        ..CORE
+    },
+    Kind {
+        group: "apps",
+        kind: "ReplicaSet",
+        list_kind: "ReplicaSetList",
+        plural: "replicasets",
+        singular: "replicaset",
+        short_names: &["rs"],
+        categories: &["all"],
+        schema: "k8s.io.api.apps.v1.ReplicaSet",
+        subresources: &[SCALE, status("ReplicaSet", "apps", "v1")],
+        generation_of: &["spec"],
+        ..CORE
+    },
+    Kind {
+        group: "coordination.k8s.io",
+        kind: "Lease",
+        list_kind: "LeaseList",
+        plural: "leases",
+        singular: "lease",
+        schema: "k8s.io.api.coordination.v1.Lease",
+        durability: Durability::Relaxed,
+        ..CORE
+    },
+    Kind {
+        group: "discovery.k8s.io",
+        kind: "EndpointSlice",
+        list_kind: "EndpointSliceList",
+        plural: "endpointslices",
+        singular: "endpointslice",
+        schema: "k8s.io.api.discovery.v1.EndpointSlice",
+        generation_of: &["addressType", "endpoints", "ports"],
+        ..CORE
+    },
+];
