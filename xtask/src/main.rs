@@ -1,2 +1,43 @@
-//! xtask.
-fn main() {}
+//! Every developer command. One module a command; `cargo xtask help` lists them.
+//!
+//! Not a library: nothing may depend on this crate, and what it knows about Sheave it knows from
+//! the outside, as a user does (binaries, files, kubectl).
+
+mod build;
+mod ebpf;
+mod privilege;
+mod schema;
+mod setup;
+mod step;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, run, check, test and measure Sheave")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building and running need: packages and bpf-linker. Does nothing twice
+    Setup,
+    /// Build the kernel programs
+    BuildEbpf,
+    /// Write the table of Kubernetes messages that the API server decodes by
+    Schema,
+    /// Build the kernel programs, the pause program and the four binaries, in release
+    Build,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Setup => setup::run(),
+        Command::Schema => schema::run(workspace::root()),
+        Command::BuildEbpf => ebpf::run(),
+        Command::Build => build::run(),
+    }
+}
