@@ -5,6 +5,7 @@
 
 mod build;
 mod ebpf;
+mod images;
 mod privilege;
 mod schema;
 mod setup;
@@ -31,6 +32,8 @@ enum Command {
     Schema,
     /// Build the kernel programs, the pause program and the four binaries, in release
     Build,
+    /// Build the container images of the demo and the tests
+    Images,
 }
 
 fn main() -> Result<()> {
@@ -39,5 +42,6 @@ fn main() -> Result<()> {
         Command::Schema => schema::run(workspace::root()),
         Command::BuildEbpf => ebpf::run(),
         Command::Build => build::run(),
+        Command::Images => images::run(),
     }
 }
