@@ -1,9 +1,8 @@
 //! `cargo xtask build`: kernel programs, the pause program, then the four binaries in release.
 
 use crate::step;
-use crate::workspace::{PROGRAMS, binary, cargo, target_dir};
+use crate::workspace::{INSTALLED, PROGRAMS, binary, cargo, target_dir};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
 
 /// Builds everything that a node runs.
 pub(crate) fn run() -> Result<()> {
@@ -16,7 +15,8 @@ pub(crate) fn run() -> Result<()> {
         build.args(["--package", package, "--bin", name]);
     }
     step::run("build sheave, sheave-server, sheave-agent, sheave-cni", &mut build)?;
-    for (_, name) in PROGRAMS {
+    install_pause()?;
+    for name in INSTALLED {
         let path = binary(name);
         let bytes =
             path.metadata().with_context(|| format!("{} is not there", path.display()))?.len();
@@ -25,9 +25,14 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The program that holds a pod's namespaces.
-pub(crate) fn pause_binary() -> PathBuf {
-    target_dir().join("pause/pause")
+/// Puts the pause program beside the agent, which looks for it there. Moved, not written over: pods
+/// of a running cluster execute the old one.
+fn install_pause() -> Result<()> {
+    let installed = binary("sheave-pause");
+    let partial = installed.with_extension("partial");
+    let built = target_dir().join("pause/pause");
+    std::fs::copy(&built, &partial).with_context(|| format!("copy {}", built.display()))?;
+    std::fs::rename(&partial, &installed).with_context(|| format!("{}", installed.display()))
 }
 
 fn pause_command() -> std::process::Command {

@@ -11,6 +11,10 @@ pub(crate) const PROGRAMS: [(&str, &str); 4] = [
     ("sheave-cni", "sheave-cni"),
 ];
 
+/// What a node runs, as named in the release directory.
+pub(crate) const INSTALLED: [&str; 5] =
+    ["sheave", "sheave-server", "sheave-agent", "sheave-cni", "sheave-pause"];
+
 /// The checkout's root.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies below the workspace root")

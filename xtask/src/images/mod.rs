@@ -1,0 +1,135 @@
+//! `cargo xtask images`: the container images of the demo and the tests, as archives that the agent
+//! imports. Made from programs of this machine, so that a first cluster needs no registry.
+
+mod archive;
+mod rootfs;
+
+use crate::step;
+use crate::workspace::{find_program, target_dir};
+use anyhow::{Context, Result, bail};
+use archive::Image;
+use rootfs::{Rootfs, libraries_of};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Answers each request with the name of its pod, and ends at once when told to: the first process
+/// of a container gets only the signals that it asks for.
+const HELLO_SCRIPT: &str = r#"#!/bin/sh
+# Web server that answers with its own name: shows which pod a Service chose.
+port=${PORT:-8080}
+mkdir -p /tmp/www
+hostname > /tmp/www/index.html
+echo ok > /tmp/www/healthz
+trap 'kill $server; wait $server; exit 0' TERM INT
+httpd -f -p "$port" -h /tmp/www &
+server=$!
+echo "$(hostname) listens on port $port"
+wait $server
+"#;
+
+/// Where the archives lie.
+pub(crate) fn archive_dir() -> PathBuf {
+    target_dir().join("images")
+}
+
+/// Builds every archive.
+pub(crate) fn run() -> Result<()> {
+    println!("Images:");
+    step::perform("build the images", || {
+        let images = [busybox()?, hello()?, iperf3()?];
+        std::fs::create_dir_all(archive_dir())?;
+        for image in &images {
+            image.write(&archive_dir())?;
+        }
+        Ok(images.map(|image| image.name).join(", "))
+    })?;
+    Ok(())
+}
+
+fn busybox() -> Result<Image> {
+    Ok(Image {
+        name: "sheave.local/busybox:1".to_owned(),
+        rootfs: busybox_rootfs()?,
+        command: vec!["sh".to_owned()],
+    })
+}
+
+fn hello() -> Result<Image> {
+    let mut rootfs = busybox_rootfs()?;
+    rootfs.add_file("usr/bin/hello", HELLO_SCRIPT.as_bytes().to_vec(), 0o755);
+    Ok(Image {
+        name: "sheave.local/hello:1".to_owned(),
+        rootfs,
+        command: vec!["/usr/bin/hello".to_owned()],
+    })
+}
+
+fn iperf3() -> Result<Image> {
+    let program = find_program("iperf3").context("iperf3 is missing: run `cargo xtask setup`")?;
+    let mut rootfs = busybox_rootfs()?;
+    rootfs.copy_file(&program, Path::new("usr/bin/iperf3"))?;
+    for library in libraries_of(&program)? {
+        rootfs.copy_file(&library, library.strip_prefix("/").unwrap_or(&library))?;
+    }
+    Ok(Image {
+        name: "sheave.local/iperf3:1".to_owned(),
+        rootfs,
+        command: vec!["iperf3".to_owned(), "--server".to_owned()],
+    })
+}
+
+/// A root file system with busybox and a link for each of its applets.
+fn busybox_rootfs() -> Result<Rootfs> {
+    let busybox = static_busybox()?;
+    let mut rootfs = Rootfs::new();
+    for directory in ["etc", "home", "proc", "root", "run", "sys", "usr/bin", "var"] {
+        rootfs.add_directory(directory, 0o755);
+    }
+    rootfs.add_directory("tmp", 0o1777);
+    rootfs.add_file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n".to_vec(), 0o644);
+    rootfs.add_file("etc/group", b"root:x:0:\n".to_vec(), 0o644);
+    rootfs.copy_file(&busybox, Path::new("bin/busybox"))?;
+    for applet in applets_of(&busybox)? {
+        rootfs.add_link(&format!("bin/{applet}"), "busybox");
+    }
+    Ok(rootfs)
+}
+
+fn applets_of(busybox: &Path) -> Result<Vec<String>> {
+    let output = Command::new(busybox).arg("--list").output().context("busybox --list")?;
+    let names = String::from_utf8(output.stdout).context("busybox --list")?;
+    Ok(names.lines().filter(|name| *name != "busybox").map(str::to_owned).collect())
+}
+
+/// A busybox that needs no libraries: the machine's own, or one unpacked from Debian's package
+/// without installing it, because busybox-static would displace an installed busybox.
+fn static_busybox() -> Result<PathBuf> {
+    if let Some(installed) = find_program("busybox")
+        && libraries_of(&installed)?.is_empty()
+    {
+        return Ok(installed);
+    }
+    let directory = target_dir().join("busybox-static");
+    let unpacked = directory.join("bin/busybox");
+    if unpacked.exists() {
+        return Ok(unpacked);
+    }
+    std::fs::create_dir_all(&directory)?;
+    succeed(Command::new("apt-get").args(["download", "busybox-static"]).current_dir(&directory))?;
+    let package = std::fs::read_dir(&directory)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .context("apt-get download busybox-static left no package")?;
+    succeed(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(&directory))?;
+    Ok(unpacked)
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot start {program}"))?;
+    if !output.status.success() {
+        bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
