@@ -4,13 +4,17 @@
 //! No I/O, no clock, no store: whoever needs the time or a random name passes it in. One more kind is one
 //! entry in the table of kinds and, where it has rules of its own, one strategy.
 
+pub mod codec;
+pub mod discovery;
 pub mod field;
 pub mod kinds;
 pub mod meta;
 pub mod name;
 pub mod object;
 pub mod printers;
+pub mod quantity;
 pub mod resource;
+pub mod schema;
 pub mod selector;
 pub mod status;
 pub mod time;

@@ -157,11 +157,16 @@ pub fn remove_finalizer(object: &mut Value, finalizer: &str) -> bool {
     removed
 }
 
-/// Marks the deletion as begun: gone `grace_period_seconds` from `now`.
+/// Marks the deletion as begun: gone `grace_period_seconds` from `now`. The generation counts it, where
+/// there is one, because controllers have to see it.
 pub fn begin_deletion(object: &mut Value, now: Timestamp, grace_period_seconds: i64) {
     let at = now.checked_add(jiff::SignedDuration::from_secs(grace_period_seconds)).unwrap_or(now);
     set(object, "deletionTimestamp", time::seconds(at));
     set(object, "deletionGracePeriodSeconds", grace_period_seconds);
+    let generation = generation(object);
+    if generation > 0 {
+        set(object, "generation", generation + 1);
+    }
 }
 
 /// A name from a prefix and randomness, as `metadata.generateName` asks: the prefix, shortened if need be,

@@ -4,9 +4,14 @@
 //! server and discovery know no kind by name. One more kind is one entry in [`KINDS`] and, if defaults do
 //! not do, one file beside this one.
 
+mod deployment;
 pub mod metadata;
+pub mod pod;
+mod replica_set;
+mod rules;
 mod strategy;
 mod table;
+mod template;
 pub mod write;
 
 use std::borrow::Cow;

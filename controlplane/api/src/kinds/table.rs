@@ -1,5 +1,8 @@
 //! The table of all kinds, in the order discovery shows them.
 
+use super::deployment::Deployment;
+use super::pod::Pod;
+use super::replica_set::ReplicaSet;
 use super::strategy::Plain;
 use super::{Durability, Kind, Subresource};
 use crate::printers;
@@ -131,6 +134,7 @@ pub static KINDS: &[Kind] = &[
             status("Pod", "", "v1"),
         ],
         generation_of: &["spec"],
+        strategy: &Pod,
         ..CORE
     },
     Kind {
@@ -172,6 +176,7 @@ pub static KINDS: &[Kind] = &[
         schema: "k8s.io.api.apps.v1.Deployment",
         subresources: &[SCALE, status("Deployment", "apps", "v1")],
         generation_of: &["spec"],
+        strategy: &Deployment,
         ..CORE
     },
     Kind {
@@ -185,6 +190,7 @@ pub static KINDS: &[Kind] = &[
         schema: "k8s.io.api.apps.v1.ReplicaSet",
         subresources: &[SCALE, status("ReplicaSet", "apps", "v1")],
         generation_of: &["spec"],
+        strategy: &ReplicaSet,
         ..CORE
     },
     Kind {

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 mod duration;
+mod table;
 
 pub use duration::human_duration;
+pub use table::{IncludeObject, partial_metadata, partial_metadata_list, table};
 
 use crate::{meta, time};
 
@@ -18,7 +20,7 @@ pub struct Column {
     /// Heading, which kubectl prints in capitals.
     pub name: &'static str,
     /// `string` or `integer`.
-    pub sort: &'static str,
+    pub data_type: &'static str,
     /// `name` for the object's name, else empty.
     pub format: &'static str,
     /// One sentence for `kubectl explain`-like tools.
@@ -51,12 +53,12 @@ impl Printer for Generic {
 
 /// A column that is always shown.
 pub(crate) const fn column(name: &'static str, description: &'static str) -> Column {
-    Column { name, sort: "string", format: "", description, priority: 0 }
+    Column { name, data_type: "string", format: "", description, priority: 0 }
 }
 
 /// A number that is always shown.
 pub(crate) const fn integer(name: &'static str, description: &'static str) -> Column {
-    Column { sort: "integer", ..column(name, description) }
+    Column { data_type: "integer", ..column(name, description) }
 }
 
 /// A column shown with `-o wide`.

@@ -1,0 +1,122 @@
+//! Deployments.
+
+use serde_json::{Value, json};
+
+use super::rules::{empty, fill, fill_zero, non_negative, required_one_of, text};
+use super::{Scale, Strategy, template};
+use crate::FieldErrors;
+use crate::field::Path;
+
+/// Rules of Deployments.
+pub(super) struct Deployment;
+
+impl Strategy for Deployment {
+    fn default(&self, deployment: &mut Value) {
+        template::default(deployment);
+        let spec = &mut deployment["spec"];
+        fill(spec, "strategy", empty());
+        fill(spec, "revisionHistoryLimit", 10);
+        fill(spec, "progressDeadlineSeconds", 600);
+        let strategy = &mut spec["strategy"];
+        fill_zero(strategy, "type", "RollingUpdate");
+        if strategy["type"] == "RollingUpdate" {
+            fill(strategy, "rollingUpdate", empty());
+            fill(&mut strategy["rollingUpdate"], "maxUnavailable", "25%");
+            fill(&mut strategy["rollingUpdate"], "maxSurge", "25%");
+        }
+    }
+
+    fn validate(&self, deployment: &Value) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let (spec, path) = (&deployment["spec"], Path::root("spec"));
+        template::validate(deployment, &path, &mut errors);
+        validate_strategy(&spec["strategy"], &path.child("strategy"), &mut errors);
+        for field in ["revisionHistoryLimit", "progressDeadlineSeconds"] {
+            non_negative(&spec[field], &path.child(field), &mut errors);
+        }
+        let deadline = spec["progressDeadlineSeconds"].as_i64();
+        if deadline.is_some_and(|it| it <= spec["minReadySeconds"].as_i64().unwrap_or(0)) {
+            errors.invalid(
+                &path.child("progressDeadlineSeconds"),
+                deadline,
+                "must be greater than minReadySeconds",
+            );
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value) -> FieldErrors {
+        template::validate_update(new, old)
+    }
+
+    fn validate_status_update(&self, new: &Value, _: &Value) -> FieldErrors {
+        const COUNTERS: [&str; 6] = [
+            "observedGeneration",
+            "replicas",
+            "updatedReplicas",
+            "readyReplicas",
+            "availableReplicas",
+            "unavailableReplicas",
+        ];
+        template::validate_counters(new, &COUNTERS)
+    }
+
+    fn scale(&self, deployment: &Value) -> Option<Scale> {
+        Some(template::scale(deployment))
+    }
+}
+
+fn validate_strategy(strategy: &Value, path: &Path, errors: &mut FieldErrors) {
+    required_one_of(&strategy["type"], &["Recreate", "RollingUpdate"], &path.child("type"), errors);
+    let rolling = &strategy["rollingUpdate"];
+    let path = path.child("rollingUpdate");
+    match text(&strategy["type"]) {
+        "Recreate" if !rolling.is_null() => {
+            errors.forbidden(&path, "may not be specified when strategy `type` is 'Recreate'");
+        }
+        "RollingUpdate" => {
+            for field in ["maxUnavailable", "maxSurge"] {
+                validate_count_or_percent(&rolling[field], &path.child(field), errors);
+            }
+            if is_zero(&rolling["maxUnavailable"]) && is_zero(&rolling["maxSurge"]) {
+                let why = "may not be 0 when `maxSurge` is 0";
+                errors.invalid(
+                    &path.child("maxUnavailable"),
+                    rolling["maxUnavailable"].clone(),
+                    why,
+                );
+            }
+            if percent(&rolling["maxUnavailable"]).is_some_and(|percent| percent > 100) {
+                let path = path.child("maxUnavailable");
+                errors.invalid(
+                    &path,
+                    rolling["maxUnavailable"].clone(),
+                    "must not be greater than 100%",
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `3` or `25%`.
+fn validate_count_or_percent(field: &Value, path: &Path, errors: &mut FieldErrors) {
+    match field {
+        Value::String(text) if percent(field).is_none() => errors.invalid(
+            path,
+            text.as_str(),
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or \
+             '93%', regex used for validation is '[0-9]+%')",
+        ),
+        _ => non_negative(field, path, errors),
+    }
+}
+
+fn percent(field: &Value) -> Option<u64> {
+    let digits = field.as_str()?.strip_suffix('%')?;
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+fn is_zero(field: &Value) -> bool {
+    *field == json!(0) || percent(field) == Some(0)
+}
