@@ -48,11 +48,6 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Where the object files lie, one a program, named as the program.
-pub(crate) fn object_dir() -> PathBuf {
-    target_dir().join("bpf").join(TARGET).join("bpf")
-}
-
 /// The first compiler that will do.
 pub(crate) fn find_toolchain() -> Option<Toolchain> {
     find_prebuilt().or_else(find_nightly)

@@ -4,12 +4,20 @@
 //! the outside, as a user does (binaries, files, kubectl).
 
 mod build;
+mod check;
+mod cluster;
+mod demo;
+mod down;
 mod ebpf;
 mod images;
 mod privilege;
+mod report;
 mod schema;
 mod setup;
 mod step;
+mod test;
+mod traffic;
+mod up;
 mod workspace;
 
 use anyhow::Result;
@@ -34,6 +42,14 @@ enum Command {
     Build,
     /// Build the container images of the demo and the tests
     Images,
+    /// From a checkout to a running cluster with a demo; brings a running one up to date
+    Up,
+    /// Take the cluster away again
+    Down,
+    /// Check format, lints, the house's rules, and run the tests that need no root
+    Check,
+    /// Set up, build, check, then run every test
+    Test,
 }
 
 fn main() -> Result<()> {
@@ -43,5 +59,9 @@ fn main() -> Result<()> {
         Command::BuildEbpf => ebpf::run(),
         Command::Build => build::run(),
         Command::Images => images::run(),
+        Command::Up => up::run(),
+        Command::Down => down::run(),
+        Command::Check => check::run(),
+        Command::Test => test::run(),
     }
 }

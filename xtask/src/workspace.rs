@@ -15,6 +15,16 @@ pub(crate) const PROGRAMS: [(&str, &str); 4] = [
 pub(crate) const INSTALLED: [&str; 5] =
     ["sheave", "sheave-server", "sheave-agent", "sheave-cni", "sheave-pause"];
 
+/// Packages whose tests make namespaces, load kernel programs or start a cluster.
+pub(crate) const NEEDS_ROOT: [&str; 6] = [
+    "sheave-agent",
+    "sheave-cni",
+    "sheave-dataplane",
+    "sheave-kubelet",
+    "sheave-pause",
+    "sheave-tests",
+];
+
 /// The checkout's root.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies below the workspace root")

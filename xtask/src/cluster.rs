@@ -1,0 +1,274 @@
+//! A one-node cluster as a user runs it: `sheave up` in the background, kubectl, and files. Start,
+//! stop, ask, remove; nothing here knows how Sheave works inside.
+
+use crate::privilege;
+use crate::workspace::binary;
+use anyhow::{Context, Result, bail};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How often something is asked for that nobody announces to us.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Lines of each log that an error shows.
+const LOG_TAIL_LINES: usize = 15;
+
+/// Where a cluster keeps its things. Two never share one of these.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) run_dir: PathBuf,
+    pub(crate) bpffs_dir: PathBuf,
+    pub(crate) api_port: u16,
+}
+
+impl Cluster {
+    /// The one that `cargo xtask up` starts: Sheave's defaults.
+    pub(crate) fn standard() -> Self {
+        Self {
+            data_dir: "/var/lib/sheave".into(),
+            run_dir: "/run/sheave".into(),
+            bpffs_dir: "/sys/fs/bpf/sheave".into(),
+            api_port: 6443,
+        }
+    }
+
+    /// One beside the standard one's files, to measure a first start. Not to be run at the same time:
+    /// both would attach to the same interfaces.
+    pub(crate) fn for_measuring() -> Self {
+        Self {
+            data_dir: "/var/lib/sheave-measure".into(),
+            run_dir: "/run/sheave-measure".into(),
+            bpffs_dir: "/sys/fs/bpf/sheave-measure".into(),
+            api_port: 16443,
+        }
+    }
+
+    /// The administrator's kubeconfig, which only root can read.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.data_dir.join("server/admin.kubeconfig")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.run_dir.join("up.pid")
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.data_dir.join("log").join(name)
+    }
+
+    /// The process id of the running `sheave up`, if there is one.
+    pub(crate) fn supervisor(&self) -> Option<u32> {
+        let pid = std::fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?;
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        (name.trim() == "sheave").then_some(pid)
+    }
+
+    /// Starts `sheave up` in a session of its own, so that it outlives this command and its
+    /// terminal; returns when it was started.
+    pub(crate) fn start(&self) -> Result<Instant> {
+        const SCRIPT: &str = r#"set -e
+            pid_file=$1 log=$2; shift 2
+            mkdir -p "$(dirname "$pid_file")" "$(dirname "$log")"
+            setsid -- "$@" </dev/null >>"$log" 2>&1 &
+            echo $! > "$pid_file""#;
+        let mut command = privilege::command("sh");
+        command.args(["-c", SCRIPT, "sh"]).arg(self.pid_file()).arg(self.log("up.log"));
+        command.arg(binary("sheave")).arg("up").args(self.flags());
+        command.args(["--api-port", &self.api_port.to_string()]);
+        command.arg("--image-dir").arg(crate::images::archive_dir());
+        let started = Instant::now();
+        output_of(&mut command).context("starting sheave up")?;
+        Ok(started)
+    }
+
+    /// Ends `sheave up` and its daemons. Pods keep running, and so does their traffic.
+    pub(crate) fn stop(&self) -> Result<()> {
+        let Some(pid) = self.supervisor() else { return Ok(()) };
+        output_of(privilege::command("kill").arg(pid.to_string())).context("ending sheave up")?;
+        wait_for("sheave up to end", Duration::from_secs(30), || {
+            Ok(self.supervisor().is_none().then_some(()))
+        })
+    }
+
+    /// Takes everything away that the cluster put on this machine; returns what `sheave down` said.
+    pub(crate) fn remove(&self) -> Result<String> {
+        let mut command = privilege::command(binary("sheave"));
+        output_of(command.arg("down").args(self.flags())).context("sheave down")
+    }
+
+    fn flags(&self) -> [&std::ffi::OsStr; 6] {
+        [
+            "--data-dir".as_ref(),
+            self.data_dir.as_os_str(),
+            "--run-dir".as_ref(),
+            self.run_dir.as_os_str(),
+            "--bpffs-dir".as_ref(),
+            self.bpffs_dir.as_os_str(),
+        ]
+    }
+
+    /// Whether anything of this cluster is on the machine.
+    pub(crate) fn exists(&self) -> bool {
+        self.supervisor().is_some() || self.data_dir.exists()
+    }
+
+    /// Runs kubectl as the administrator; returns what it printed.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let kubeconfig = self.kubeconfig();
+        let kubeconfig = kubeconfig.to_str().context("the kubeconfig's path is not UTF-8")?;
+        let mut command = privilege::command_with_env("kubectl", &[("KUBECONFIG", kubeconfig)]);
+        output_of(command.args(arguments))
+    }
+
+    /// One value of an object or a list, by JSONPath.
+    pub(crate) fn value(&self, what: &[&str], path: &str) -> Result<String> {
+        let output = format!("--output=jsonpath={path}");
+        self.kubectl(&[&["get"], what, &[&output]].concat())
+    }
+
+    /// Waits until the API server says that it is ready.
+    pub(crate) fn wait_api(&self) -> Result<()> {
+        self.wait("the API server to be ready", Duration::from_secs(60), || {
+            // Fails until the server has made its certificates and listens.
+            Ok(self.kubectl(&["get", "--raw=/readyz"]).ok().map(|_| ()))
+        })
+    }
+
+    /// Waits until every node, and at least one, is Ready.
+    pub(crate) fn wait_node_ready(&self) -> Result<()> {
+        const PATH: &str = r#"{.items[*].status.conditions[?(@.type=="Ready")].status}"#;
+        self.wait("the node to be Ready", Duration::from_secs(120), || {
+            let states = self.value(&["nodes"], PATH)?;
+            Ok((!states.is_empty() && states.split(' ').all(|state| state == "True")).then_some(()))
+        })
+    }
+
+    /// Waits until `count` pods of the namespace are in phase Running.
+    pub(crate) fn wait_pods_running(&self, namespace: &str, count: usize) -> Result<()> {
+        self.wait("the pods to be Running", Duration::from_secs(120), || {
+            let phases =
+                self.value(&["pods", "--namespace", namespace], "{.items[*].status.phase}")?;
+            Ok((phases.split(' ').filter(|phase| *phase == "Running").count() == count)
+                .then_some(()))
+        })
+    }
+
+    /// As [`wait_for`], with the ends of the daemons' logs when it does not come to pass.
+    pub(crate) fn wait(
+        &self,
+        what: &str,
+        limit: Duration,
+        check: impl FnMut() -> Result<Option<()>>,
+    ) -> Result<()> {
+        wait_for(what, limit, check).map_err(|error| error.context(self.log_tails()))
+    }
+
+    /// The last lines of each daemon's log.
+    pub(crate) fn log_tails(&self) -> String {
+        let mut tails = String::new();
+        for name in ["up.log", "server.log", "agent.log"] {
+            let path = self.log(name);
+            let text = output_of(privilege::command("cat").arg(&path)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..];
+            let _ = writeln!(tails, "{} ends:\n  {}", path.display(), tail.join("\n  "));
+        }
+        tails
+    }
+
+    /// Resident memory of a daemon in bytes, by its program's name.
+    pub(crate) fn resident_bytes(&self, program: &str) -> Result<u64> {
+        let supervisor = self.supervisor().context("sheave up does not run")?;
+        resident_bytes_of_child(supervisor, program)
+    }
+}
+
+/// Calls `check` until it returns a value.
+///
+/// # Errors
+/// When `limit` is over; the last error of `check` is told along.
+pub(crate) fn wait_for<T>(
+    what: &str,
+    limit: Duration,
+    mut check: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let outcome = check();
+        if let Ok(Some(value)) = outcome {
+            return Ok(value);
+        }
+        if Instant::now() >= deadline {
+            let reason = format!("waited {} s for {what}", limit.as_secs());
+            return match outcome {
+                Err(error) => Err(error.context(reason)),
+                Ok(_) => bail!(reason),
+            };
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// What a command prints on its standard output; its standard error is in the error.
+pub(crate) fn output_of(command: &mut Command) -> Result<String> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let output = command.output().with_context(|| format!("cannot start {program}"))?;
+    if !output.status.success() {
+        let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+        bail!(
+            "{program} {} ended with {}: {}",
+            words.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn resident_bytes_of_child(parent: u32, program: &str) -> Result<u64> {
+    // The kernel keeps 15 bytes of a program's name.
+    let name = &program[..program.len().min(15)];
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        // A process may end while it is read.
+        let Ok(status) = std::fs::read_to_string(entry.path().join("status")) else { continue };
+        let field = |key: &str| {
+            status.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim())
+        };
+        if field("Name:") == Some(name) && field("PPid:") == Some(&parent.to_string()) {
+            let kibibytes = field("VmRSS:").and_then(|value| value.strip_suffix(" kB"));
+            let kibibytes: u64 = kibibytes.context("no VmRSS")?.trim().parse()?;
+            return Ok(kibibytes * 1024);
+        }
+    }
+    bail!("{program} does not run")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_ends_with_the_last_reason() {
+        let error =
+            wait_for::<()>("rain", Duration::ZERO, || bail!("the sky is blue")).unwrap_err();
+        assert_eq!(format!("{error:#}"), "waited 0 s for rain: the sky is blue");
+        assert_eq!(wait_for("sun", Duration::ZERO, || Ok(Some(7))).unwrap(), 7);
+    }
+
+    #[test]
+    fn memory_is_read_of_children_alone() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let own = std::process::id();
+        let seen = wait_for("sleep to run", Duration::from_secs(5), || {
+            Ok(resident_bytes_of_child(own, "sleep").ok())
+        });
+        let strange = resident_bytes_of_child(child.id(), "sleep");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(seen.unwrap() > 0);
+        assert!(strange.is_err());
+    }
+}
