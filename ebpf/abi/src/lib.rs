@@ -6,5 +6,11 @@
 #![no_std]
 
 pub mod endpoint;
+pub mod event;
+pub mod flow;
+pub mod limits;
 pub mod order;
 pub mod pins;
+pub mod service;
+pub mod settings;
+pub mod socket;

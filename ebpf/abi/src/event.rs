@@ -1,0 +1,91 @@
+//! Map `COUNTERS`: what the programs count, one per-CPU slot an [`Event`].
+
+macro_rules! events {
+    ($($(#[doc = $doc:literal])* $name:ident = $index:literal, $drop:literal, $text:literal, $advice:literal;)*) => {
+        /// What the programs count; the number is the index in `COUNTERS` and never changes its meaning.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+        #[repr(u32)]
+        pub enum Event { $($(#[doc = $doc])* $name = $index,)* }
+
+        impl Event {
+            /// All of them, in order of their number.
+            pub const ALL: &'static [Event] = &[$(Event::$name,)*];
+
+            /// Name as shown and as label of a metric.
+            pub const fn name(self) -> &'static str {
+                match self { $(Event::$name => stringify!($name),)* }
+            }
+
+            /// True when the packet was dropped.
+            pub const fn is_drop(self) -> bool {
+                match self { $(Event::$name => $drop,)* }
+            }
+
+            /// What happened, in one sentence.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Event::$name => $text,)* }
+            }
+
+            /// What to do about it, in one sentence; empty when nothing need be done.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Event::$name => $advice,)* }
+            }
+        }
+    };
+}
+
+events! {
+    /// A socket dialled a service and was given a backend.
+    SocketTranslated = 0, false, "A socket dialled a service and was given a backend.", "";
+    /// A socket dialled a service that nobody answers for.
+    SocketNoBackend = 1, false, "A socket dialled a service without a usable endpoint; its packets are refused.",
+        "Look at the readiness of the pods behind the service.";
+    /// A flow was opened on the packet path.
+    FlowOpened = 2, false, "A flow to a service was opened on the packet path.", "";
+    /// A datagram or SYN of a known flow was moved because its backend is gone.
+    FlowMoved = 3, false, "A flow was moved to another backend because its own is gone.", "";
+    /// Delivered straight into a pod.
+    Delivered = 4, false, "A packet was delivered straight into a pod of this node.", "";
+    /// A pod's answer to a client outside left with the frontend's address.
+    RepliedOutside = 5, false, "A pod's answer to a client outside left with the frontend's address.", "";
+    /// Refused with a TCP reset or ICMP port unreachable.
+    Refused = 6, false, "A packet to a service without a usable endpoint, or to a port it does not have, was refused.",
+        "Look at the ports of the service and the readiness of its pods.";
+    /// An echo request to a service address was answered.
+    EchoAnswered = 7, false, "An echo request to a service address was answered.", "";
+    /// The map of flows took no new entry.
+    FlowMapBusy = 8, true, "A new flow could not be kept; the packet was dropped and will be sent again.",
+        "If this grows, the map of flows is under pressure: give it more entries.";
+    /// The map of sockets took no new entry.
+    SocketMapBusy = 9, false, "A socket's translation could not be kept; the socket reads the backend as its peer.",
+        "If this grows, the map of sockets is under pressure: give it more entries.";
+    /// To an address of the service range that no service has.
+    UnallocatedAddress = 10, true, "A packet to an address of the service range that no service has was dropped.",
+        "The client uses an old or mistyped service address.";
+    /// From outside to an address that is only served inside.
+    InsideOnly = 11, true, "A packet from outside to a service address that is only served inside was dropped.",
+        "Use a NodePort, or send from inside the cluster.";
+    /// Local policy, and no endpoint on this node.
+    NoLocalEndpoint = 12, true, "A packet was dropped: its service's traffic policy is Local and this node has no endpoint.",
+        "Send to a node that has one, or set the policy to Cluster.";
+    /// A later fragment of a datagram to a service.
+    Fragment = 13, true, "A later fragment of a datagram to a service address was dropped: it carries no port.",
+        "Send datagrams that fit the MTU.";
+    /// A pod reached itself through a service with no other backend, on the packet path.
+    Hairpin = 14, true, "A packet of a pod would have come back to the same pod and was dropped.",
+        "Run a second endpoint, or dial from an ordinary socket.";
+    /// Headers could not be changed.
+    Unwritable = 15, true, "A packet's headers could not be changed and it was dropped.",
+        "Report this with the kernel's version.";
+    /// An id in a range of slots resolved to nobody.
+    SlotEmpty = 16, false, "A frontend's slot led to no backend; the packet was treated as if nobody answered.",
+        "Report this: the order in which maps are written should make it impossible.";
+    /// A protocol that a service cannot have.
+    ServiceProtocol = 17, true, "A packet of a protocol that services do not have was sent to a service address and dropped.",
+        "Services carry TCP and UDP.";
+}
+
+/// Number of slots of `COUNTERS`: room for events to come, so that the map need not be made anew.
+pub const COUNTERS_MAX: u32 = 64;
+
+const _: () = assert!(Event::ALL.len() <= COUNTERS_MAX as usize);

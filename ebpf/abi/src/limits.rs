@@ -1,0 +1,18 @@
+//! How much fits: the bound of every map, in one place.
+//!
+//! Arrays and LRU maps take their memory when they are made; the others as they fill.
+
+/// `FRONTENDS`: a service port takes one for each of its addresses, and each address one more.
+pub const FRONTENDS_MAX: u32 = 131_072;
+/// `BACKENDS`, 32 bytes each: endpoints times the service ports they answer for.
+pub const BACKENDS_MAX: u32 = 131_072;
+/// `SLOTS`, 8 bytes each: twice the backends in use fit while lists are replaced.
+pub const SLOTS_MAX: u32 = 524_288;
+/// `FLOWS`: two entries a flow that the packet path translates.
+pub const FLOWS_MAX: u32 = 65_536;
+/// `SOCKETS`: one entry a connected socket, two for a datagram socket that is not connected.
+pub const SOCKETS_MAX: u32 = 65_536;
+/// `AFFINITY`: one entry a client and service.
+pub const AFFINITY_MAX: u32 = 16_384;
+/// How often a map update that meets a locked bucket is tried (kernels before 6.15 answer EBUSY).
+pub const UPDATE_TRIES: u32 = 3;

@@ -1,0 +1,122 @@
+//! The socket hooks: a socket that dials a service is given a backend, and goes on reading the service as
+//! its peer. No packet is touched afterwards.
+
+use sheave_abi::event::Event;
+use sheave_abi::order::{Addr, Be16};
+use sheave_abi::service::{AffinityKey, FrontendKey, flags};
+use sheave_abi::socket::{SocketKey, SocketPeer, TO_BACKEND, TO_FRONTEND};
+
+use crate::select::{choose, still};
+use crate::tables::Tables;
+
+/// An address and a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// The address.
+    pub addr: Addr,
+    /// The port.
+    pub port: Be16,
+}
+
+/// Who dials.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Socket {
+    /// Kernel's cookie of the socket.
+    pub cookie: u64,
+    /// Kernel's cookie of its network namespace.
+    pub netns_cookie: u64,
+    /// The same of the first namespace, for kernels that do not tell the node's.
+    pub init_netns_cookie: u64,
+    /// IANA protocol number.
+    pub protocol: u8,
+}
+
+/// `connect`: the backend that replaces `dst`. `None`: `dst` stays.
+#[inline(always)]
+pub fn connect(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
+    let given = pick(tables, socket, dst)?;
+    keep(
+        tables,
+        &key(socket, to_peer(&given), TO_FRONTEND),
+        &SocketPeer { addr: dst.addr, port: dst.port, ..given },
+    );
+    Some(to_peer(&given))
+}
+
+/// `sendto` and `sendmsg` of a datagram socket that is not connected: the backend that replaces `dst`, the
+/// same as last time while it is there.
+#[inline(always)]
+pub fn send(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
+    let forward = key(socket, dst, TO_BACKEND);
+    if let Some(known) = tables.socket(&forward) {
+        if still(tables, known.backend, known.generation).is_some() {
+            return Some(to_peer(known));
+        }
+    }
+    let given = pick(tables, socket, dst)?;
+    keep(tables, &forward, &given);
+    keep(
+        tables,
+        &key(socket, to_peer(&given), TO_FRONTEND),
+        &SocketPeer { addr: dst.addr, port: dst.port, ..given },
+    );
+    Some(to_peer(&given))
+}
+
+/// `recvmsg` and `getpeername`: the frontend that was dialled when `src` was given. `None`: `src` stays.
+#[inline(always)]
+pub fn dialled(tables: &impl Tables, socket: &Socket, src: Peer) -> Option<Peer> {
+    tables.socket(&key(socket, src, TO_FRONTEND)).map(to_peer)
+}
+
+#[inline(always)]
+fn pick(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<SocketPeer> {
+    let frontend = tables.frontend(&FrontendKey::new(dst.addr, dst.port, socket.protocol))?;
+    if frontend.flags & flags::HOST_ONLY != 0 && !is_host(tables, socket) {
+        return None;
+    }
+    let client = AffinityKey::of_netns(socket.netns_cookie, frontend.service);
+    let Some(chosen) = choose(tables, frontend, &frontend.internal, &client, None) else {
+        // The packet goes out and is answered there: refusing here could only say EPERM.
+        tables.count(Event::SocketNoBackend);
+        return None;
+    };
+    tables.count(Event::SocketTranslated);
+    Some(SocketPeer {
+        addr: chosen.backend.addr,
+        port: chosen.backend.port,
+        reserved: 0,
+        backend: chosen.id,
+        generation: chosen.backend.generation,
+    })
+}
+
+#[inline(always)]
+fn is_host(tables: &impl Tables, socket: &Socket) -> bool {
+    let host = tables.settings().map_or(0, |settings| settings.host_netns_cookie);
+    socket.netns_cookie == if host == 0 { socket.init_netns_cookie } else { host }
+}
+
+#[inline(always)]
+fn keep(tables: &impl Tables, key: &SocketKey, peer: &SocketPeer) {
+    if tables.put_socket(key, peer).is_err() {
+        tables.count(Event::SocketMapBusy);
+    }
+}
+
+#[inline(always)]
+fn key(socket: &Socket, peer: Peer, direction: u8) -> SocketKey {
+    SocketKey {
+        cookie: socket.cookie,
+        addr: peer.addr,
+        port: peer.port,
+        direction,
+        protocol: socket.protocol,
+        reserved: 0,
+    }
+}
+
+#[inline(always)]
+fn to_peer(peer: &SocketPeer) -> Peer {
+    Peer { addr: peer.addr, port: peer.port }
+}

@@ -1,0 +1,163 @@
+//! Headers as they travel: structs of bytes, so that they may lie at any offset.
+
+use sheave_abi::order::Be16;
+
+/// A header that may be read from and written to any place of a packet.
+///
+/// # Safety
+/// The type has alignment 1, no padding, and any bytes are a valid value of it.
+pub unsafe trait Header: Copy {}
+
+macro_rules! header {
+    ($name:ident, $len:literal) => {
+        // SAFETY: repr(C) of byte arrays and Be16, which is bytes; the size says there is no padding.
+        unsafe impl Header for $name {}
+        const _: () = assert!(size_of::<$name>() == $len && align_of::<$name>() == 1);
+    };
+}
+
+/// Ethernet II.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Ethernet {
+    /// Destination.
+    pub dst: [u8; 6],
+    /// Source.
+    pub src: [u8; 6],
+    /// What follows.
+    pub ethertype: Be16,
+}
+header!(Ethernet, 14);
+
+/// EtherType of IPv4.
+pub const ETHERTYPE_IPV4: Be16 = Be16::new(0x0800);
+
+/// IPv4 without options, RFC 791.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Ipv4 {
+    /// Version 4 and header length in words.
+    pub version_ihl: u8,
+    /// DSCP and ECN.
+    pub tos: u8,
+    /// Length of header and payload.
+    pub total_len: Be16,
+    /// Identification.
+    pub id: Be16,
+    /// Flags and fragment offset.
+    pub fragment: Be16,
+    /// Time to live.
+    pub ttl: u8,
+    /// IANA number of what follows.
+    pub protocol: u8,
+    /// Of this header.
+    pub checksum: Be16,
+    /// Source.
+    pub src: [u8; 4],
+    /// Destination.
+    pub dst: [u8; 4],
+}
+header!(Ipv4, 20);
+
+/// Source and destination port: how TCP, UDP and SCTP begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Ports {
+    /// Source port.
+    pub src: Be16,
+    /// Destination port.
+    pub dst: Be16,
+}
+header!(Ports, 4);
+
+/// TCP without options, RFC 9293.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Tcp {
+    /// Ports.
+    pub ports: Ports,
+    /// Sequence number.
+    pub seq: [u8; 4],
+    /// Acknowledgement number.
+    pub ack: [u8; 4],
+    /// Header length in words, in the upper four bits.
+    pub data_offset: u8,
+    /// CWR ECE URG ACK PSH RST SYN FIN.
+    pub flags: u8,
+    /// Window.
+    pub window: Be16,
+    /// Checksum.
+    pub checksum: Be16,
+    /// Urgent pointer.
+    pub urgent: Be16,
+}
+header!(Tcp, 20);
+
+/// Bits of [`Tcp::flags`].
+pub mod tcp_flags {
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Opens a connection.
+    pub const SYN: u8 = 0x02;
+    /// Ends a connection at once.
+    pub const RST: u8 = 0x04;
+    /// The acknowledgement number counts.
+    pub const ACK: u8 = 0x10;
+}
+
+/// ICMP's common head, RFC 792.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Icmp {
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// Checksum of all of the message.
+    pub checksum: Be16,
+    /// Depends on the type.
+    pub rest: [u8; 4],
+}
+header!(Icmp, 8);
+
+/// Of echo replies.
+pub const ICMP_ECHO_REPLY: u8 = 0;
+/// Of errors that say: cannot be reached.
+pub const ICMP_UNREACHABLE: u8 = 3;
+/// Code of [`ICMP_UNREACHABLE`]: nobody listens on the port.
+pub const ICMP_PORT_UNREACHABLE: u8 = 3;
+/// Of echo requests.
+pub const ICMP_ECHO_REQUEST: u8 = 8;
+
+/// The first bytes of a datagram, as an ICMP error repeats them: header and eight bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Quoted {
+    /// Header of the datagram.
+    pub ip: Ipv4,
+    /// What follows it.
+    pub head: [u8; 8],
+}
+header!(Quoted, 28);
+
+/// IANA protocol numbers.
+pub mod protocol {
+    /// RFC 792.
+    pub const ICMP: u8 = 1;
+    /// RFC 9293.
+    pub const TCP: u8 = 6;
+    /// RFC 768.
+    pub const UDP: u8 = 17;
+    /// RFC 9260.
+    pub const SCTP: u8 = 132;
+}
+
+/// Offset of the IPv4 header.
+pub const IP_OFFSET: usize = 14;
+/// Offset of what follows an IPv4 header without options.
+pub const L4_OFFSET: usize = 34;
+/// Offset of the IPv4 header's checksum, source and destination are read and written through [`Ipv4`];
+/// the checksums of the transport go through a helper that wants offsets.
+pub const TCP_CHECKSUM_OFFSET: usize = L4_OFFSET + 16;
+/// Likewise.
+pub const UDP_CHECKSUM_OFFSET: usize = L4_OFFSET + 6;
