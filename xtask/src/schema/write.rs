@@ -140,9 +140,13 @@ fn merge(field: &Field) -> Result<String> {
         return Ok("None".to_owned());
     }
     Ok(format!(
-        "Some(&Merge {{ list: {list}, atomic: {}, patch_merge: {}, retain_keys: {}, merge_key: {:?} }})",
+        "Some(&Merge {{ list: {list}, atomic: {}, patch: {}, retain_keys: {}, merge_key: {:?} }})",
         field.atomic,
-        has("merge"),
+        match (has("merge"), has("replace")) {
+            (true, _) => "Some(PatchStrategy::Merge)",
+            (false, true) => "Some(PatchStrategy::Replace)",
+            (false, false) => "None",
+        },
         has("retainKeys"),
         field.patch_merge_key
     ))

@@ -10,7 +10,9 @@ mod table;
 
 use std::cmp::Ordering;
 
-pub use table::{Field, Inline, ListType, Merge, Message, Package, Presence, Shape, Type};
+pub use table::{
+    Field, Inline, ListType, Merge, Message, Package, PatchStrategy, Presence, Shape, Type,
+};
 
 const META: &str = "k8s.io.apimachinery.pkg.apis.meta.v1";
 

@@ -122,12 +122,21 @@ pub struct Merge {
     pub list: Option<ListType>,
     /// For structs and maps: server-side apply treats it as one value.
     pub atomic: bool,
-    /// Strategic merge patch merges the list instead of replacing it.
-    pub patch_merge: bool,
+    /// What a strategic merge patch does, where it is not the default (lists replaced, objects merged).
+    pub patch: Option<PatchStrategy>,
     /// Strategic merge patch drops keys that `$retainKeys` does not name.
     pub retain_keys: bool,
     /// What identifies an element in a strategic merge patch; empty for lists of scalars.
     pub merge_key: &'static str,
+}
+
+/// `patchStrategy` of strategic merge patches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchStrategy {
+    /// The list is merged element by element.
+    Merge,
+    /// The object is replaced as a whole.
+    Replace,
 }
 
 /// `+listType` of server-side apply.
@@ -169,7 +178,7 @@ pub(super) const PO: Presence = presence(true, true, false);
 pub(super) const PR: Presence = presence(true, false, true);
 
 const fn list(list: ListType) -> Merge {
-    Merge { list: Some(list), atomic: false, patch_merge: false, retain_keys: false, merge_key: "" }
+    Merge { list: Some(list), atomic: false, patch: None, retain_keys: false, merge_key: "" }
 }
 
 /// A list that is replaced as a whole, whichever patch.

@@ -123,7 +123,7 @@ pub(crate) static MutatingAdmissionPolicySpec: Message = Message {
     name: "MutatingAdmissionPolicySpec", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("failurePolicy", 5, Single, Type::String, PO, None),
-        f!("matchConditions", 6, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "name" })),
+        f!("matchConditions", 6, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("matchConstraints", 2, Single, Type::Message(&MatchResources), PO, None),
         f!("mutations", 4, List, Type::Message(&Mutation), O, Some(&ATOMIC)),
         f!("paramKind", 1, Single, Type::Message(&ParamKind), PO, None),
@@ -140,7 +140,7 @@ pub(crate) static MutatingWebhook: Message = Message {
         f!("admissionReviewVersions", 8, List, Type::String, R, Some(&ATOMIC)),
         f!("clientConfig", 2, Single, Type::Message(&WebhookClientConfig), R, None),
         f!("failurePolicy", 4, Single, Type::String, PO, None),
-        f!("matchConditions", 12, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "name" })),
+        f!("matchConditions", 12, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("matchPolicy", 9, Single, Type::String, PO, None),
         f!("name", 1, Single, Type::String, R, None),
         f!("namespaceSelector", 5, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
@@ -158,7 +158,7 @@ pub(crate) static MutatingWebhookConfiguration: Message = Message {
     name: "MutatingWebhookConfiguration", package: &PACKAGE, has_type_meta: true, atomic: false,
     fields: &[
         f!("metadata", 1, Single, Type::Message(&super::meta_v1::ObjectMeta), O, None),
-        f!("webhooks", 2, List, Type::Message(&MutatingWebhook), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "name" })),
+        f!("webhooks", 2, List, Type::Message(&MutatingWebhook), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
     ],
     by_number: &[0, 1],
     inlines: &[],
@@ -316,11 +316,11 @@ pub(crate) static ValidatingAdmissionPolicySpec: Message = Message {
     fields: &[
         f!("auditAnnotations", 5, List, Type::Message(&AuditAnnotation), O, Some(&ATOMIC)),
         f!("failurePolicy", 4, Single, Type::String, PO, None),
-        f!("matchConditions", 6, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "name" })),
+        f!("matchConditions", 6, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("matchConstraints", 2, Single, Type::Message(&MatchResources), PO, None),
         f!("paramKind", 1, Single, Type::Message(&ParamKind), PO, None),
         f!("validations", 3, List, Type::Message(&Validation), O, Some(&ATOMIC)),
-        f!("variables", 7, List, Type::Message(&Variable), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "name" })),
+        f!("variables", 7, List, Type::Message(&Variable), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
     ],
     by_number: &[4, 3, 5, 1, 0, 2, 6],
     inlines: &[],
@@ -329,7 +329,7 @@ pub(crate) static ValidatingAdmissionPolicySpec: Message = Message {
 pub(crate) static ValidatingAdmissionPolicyStatus: Message = Message {
     name: "ValidatingAdmissionPolicyStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("conditions", 3, List, Type::Message(&super::meta_v1::Condition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: false, retain_keys: false, merge_key: "" })),
+        f!("conditions", 3, List, Type::Message(&super::meta_v1::Condition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: None, retain_keys: false, merge_key: "" })),
         f!("observedGeneration", 1, Single, Type::Int64, O, None),
         f!("typeChecking", 2, Single, Type::Message(&TypeChecking), PO, None),
     ],
@@ -343,7 +343,7 @@ pub(crate) static ValidatingWebhook: Message = Message {
         f!("admissionReviewVersions", 8, List, Type::String, R, Some(&ATOMIC)),
         f!("clientConfig", 2, Single, Type::Message(&WebhookClientConfig), R, None),
         f!("failurePolicy", 4, Single, Type::String, PO, None),
-        f!("matchConditions", 11, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "name" })),
+        f!("matchConditions", 11, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("matchPolicy", 9, Single, Type::String, PO, None),
         f!("name", 1, Single, Type::String, R, None),
         f!("namespaceSelector", 5, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
@@ -360,7 +360,7 @@ pub(crate) static ValidatingWebhookConfiguration: Message = Message {
     name: "ValidatingWebhookConfiguration", package: &PACKAGE, has_type_meta: true, atomic: false,
     fields: &[
         f!("metadata", 1, Single, Type::Message(&super::meta_v1::ObjectMeta), O, None),
-        f!("webhooks", 2, List, Type::Message(&ValidatingWebhook), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "name" })),
+        f!("webhooks", 2, List, Type::Message(&ValidatingWebhook), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
     ],
     by_number: &[0, 1],
     inlines: &[],

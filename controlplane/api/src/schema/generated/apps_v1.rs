@@ -79,7 +79,7 @@ pub(crate) static DaemonSetStatus: Message = Message {
     name: "DaemonSetStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("collisionCount", 9, Single, Type::Int32, PO, None),
-        f!("conditions", 10, List, Type::Message(&DaemonSetCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "type" })),
+        f!("conditions", 10, List, Type::Message(&DaemonSetCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
         f!("currentNumberScheduled", 1, Single, Type::Int32, R, None),
         f!("desiredNumberScheduled", 3, Single, Type::Int32, R, None),
         f!("numberAvailable", 7, Single, Type::Int32, O, None),
@@ -147,7 +147,7 @@ pub(crate) static DeploymentSpec: Message = Message {
         f!("replicas", 1, Single, Type::Int32, PO, None),
         f!("revisionHistoryLimit", 6, Single, Type::Int32, PO, None),
         f!("selector", 2, Single, Type::Message(&super::meta_v1::LabelSelector), PR, None),
-        f!("strategy", 4, Single, Type::Message(&DeploymentStrategy), O, Some(&Merge { list: None, atomic: false, patch_merge: false, retain_keys: true, merge_key: "" })),
+        f!("strategy", 4, Single, Type::Message(&DeploymentStrategy), O, Some(&Merge { list: None, atomic: false, patch: None, retain_keys: true, merge_key: "" })),
         f!("template", 3, Single, Type::Message(&super::core_v1::PodTemplateSpec), R, None),
     ],
     by_number: &[3, 5, 7, 6, 0, 4, 1, 2],
@@ -159,7 +159,7 @@ pub(crate) static DeploymentStatus: Message = Message {
     fields: &[
         f!("availableReplicas", 4, Single, Type::Int32, O, None),
         f!("collisionCount", 8, Single, Type::Int32, PO, None),
-        f!("conditions", 6, List, Type::Message(&DeploymentCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "type" })),
+        f!("conditions", 6, List, Type::Message(&DeploymentCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
         f!("observedGeneration", 1, Single, Type::Int64, O, None),
         f!("readyReplicas", 7, Single, Type::Int32, O, None),
         f!("replicas", 2, Single, Type::Int32, O, None),
@@ -231,7 +231,7 @@ pub(crate) static ReplicaSetStatus: Message = Message {
     name: "ReplicaSetStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("availableReplicas", 5, Single, Type::Int32, O, None),
-        f!("conditions", 6, List, Type::Message(&ReplicaSetCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "type" })),
+        f!("conditions", 6, List, Type::Message(&ReplicaSetCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
         f!("fullyLabeledReplicas", 2, Single, Type::Int32, O, None),
         f!("observedGeneration", 3, Single, Type::Int64, O, None),
         f!("readyReplicas", 4, Single, Type::Int32, O, None),
@@ -349,7 +349,7 @@ pub(crate) static StatefulSetStatus: Message = Message {
     fields: &[
         f!("availableReplicas", 11, Single, Type::Int32, N, None),
         f!("collisionCount", 9, Single, Type::Int32, PO, None),
-        f!("conditions", 10, List, Type::Message(&StatefulSetCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "type" })),
+        f!("conditions", 10, List, Type::Message(&StatefulSetCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
         f!("currentReplicas", 4, Single, Type::Int32, O, None),
         f!("currentRevision", 6, Single, Type::String, O, None),
         f!("observedGeneration", 1, Single, Type::Int64, O, None),

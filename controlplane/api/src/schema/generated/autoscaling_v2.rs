@@ -143,7 +143,7 @@ pub(crate) static HorizontalPodAutoscalerSpec: Message = Message {
 pub(crate) static HorizontalPodAutoscalerStatus: Message = Message {
     name: "HorizontalPodAutoscalerStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("conditions", 6, List, Type::Message(&HorizontalPodAutoscalerCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "type" })),
+        f!("conditions", 6, List, Type::Message(&HorizontalPodAutoscalerCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
         f!("currentMetrics", 5, List, Type::Message(&MetricStatus), N, Some(&ATOMIC)),
         f!("currentReplicas", 3, Single, Type::Int32, O, None),
         f!("desiredReplicas", 4, Single, Type::Int32, R, None),

@@ -120,7 +120,7 @@ pub(crate) static JobStatus: Message = Message {
         f!("active", 4, Single, Type::Int32, O, None),
         f!("completedIndexes", 7, Single, Type::String, O, None),
         f!("completionTime", 3, Single, Type::Time, PO, None),
-        f!("conditions", 1, List, Type::Message(&JobCondition), O, Some(&Merge { list: Some(ListType::Atomic), atomic: false, patch_merge: true, retain_keys: false, merge_key: "type" })),
+        f!("conditions", 1, List, Type::Message(&JobCondition), O, Some(&Merge { list: Some(ListType::Atomic), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
         f!("failed", 6, Single, Type::Int32, O, None),
         f!("failedIndexes", 10, Single, Type::String, PO, None),
         f!("ready", 9, Single, Type::Int32, PO, None),

@@ -62,7 +62,7 @@ pub(crate) static CertificateSigningRequestStatus: Message = Message {
     name: "CertificateSigningRequestStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("certificate", 2, Single, Type::Bytes, O, None),
-        f!("conditions", 1, List, Type::Message(&CertificateSigningRequestCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: false, retain_keys: false, merge_key: "" })),
+        f!("conditions", 1, List, Type::Message(&CertificateSigningRequestCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: None, retain_keys: false, merge_key: "" })),
     ],
     by_number: &[1, 0],
     inlines: &[],

@@ -359,7 +359,7 @@ pub(crate) static ServiceCIDRSpec: Message = Message {
 pub(crate) static ServiceCIDRStatus: Message = Message {
     name: "ServiceCIDRStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("conditions", 1, List, Type::Message(&super::meta_v1::Condition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "type" })),
+        f!("conditions", 1, List, Type::Message(&super::meta_v1::Condition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
     ],
     by_number: &[0],
     inlines: &[],

@@ -41,7 +41,7 @@ pub(crate) static RuntimeClassList: Message = Message {
 pub(crate) static Scheduling: Message = Message {
     name: "Scheduling", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("nodeSelector", 1, Map, Type::String, O, Some(&Merge { list: None, atomic: true, patch_merge: false, retain_keys: false, merge_key: "" })),
+        f!("nodeSelector", 1, Map, Type::String, O, Some(&Merge { list: None, atomic: true, patch: None, retain_keys: false, merge_key: "" })),
         f!("tolerations", 2, List, Type::Message(&super::core_v1::Toleration), O, Some(&ATOMIC)),
     ],
     by_number: &[0, 1],

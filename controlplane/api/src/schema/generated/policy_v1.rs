@@ -43,7 +43,7 @@ pub(crate) static PodDisruptionBudgetSpec: Message = Message {
     fields: &[
         f!("maxUnavailable", 3, Single, Type::IntOrString, PO, None),
         f!("minAvailable", 1, Single, Type::IntOrString, PO, None),
-        f!("selector", 2, Single, Type::Message(&super::meta_v1::LabelSelector), PO, Some(&Merge { list: None, atomic: false, patch_merge: false, retain_keys: false, merge_key: "" })),
+        f!("selector", 2, Single, Type::Message(&super::meta_v1::LabelSelector), PO, Some(&Merge { list: None, atomic: false, patch: Some(PatchStrategy::Replace), retain_keys: false, merge_key: "" })),
         f!("unhealthyPodEvictionPolicy", 4, Single, Type::String, PO, None),
     ],
     by_number: &[1, 2, 0, 3],
@@ -53,7 +53,7 @@ pub(crate) static PodDisruptionBudgetSpec: Message = Message {
 pub(crate) static PodDisruptionBudgetStatus: Message = Message {
     name: "PodDisruptionBudgetStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("conditions", 7, List, Type::Message(&super::meta_v1::Condition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "type" })),
+        f!("conditions", 7, List, Type::Message(&super::meta_v1::Condition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
         f!("currentHealthy", 4, Single, Type::Int32, N, None),
         f!("desiredHealthy", 5, Single, Type::Int32, N, None),
         f!("disruptedPods", 2, Map, Type::Time, O, None),

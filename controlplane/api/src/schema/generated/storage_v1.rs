@@ -81,7 +81,7 @@ pub(crate) static CSINodeList: Message = Message {
 pub(crate) static CSINodeSpec: Message = Message {
     name: "CSINodeSpec", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("drivers", 1, List, Type::Message(&CSINodeDriver), R, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch_merge: true, retain_keys: false, merge_key: "name" })),
+        f!("drivers", 1, List, Type::Message(&CSINodeDriver), R, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
     ],
     by_number: &[0],
     inlines: &[],
