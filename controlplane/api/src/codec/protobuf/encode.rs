@@ -12,8 +12,12 @@ use crate::time;
 /// Writes an enveloped body from a conformed value; what does not fit the message is left out.
 pub fn encode(value: &Value, message: &'static Message) -> Vec<u8> {
     let mut type_meta = Vec::new();
-    for (number, name) in [(1, "apiVersion"), (2, "kind")] {
-        put_bytes(&mut type_meta, number, value[name].as_str().unwrap_or_default().as_bytes());
+    // A part of a kind may have fields of these names, which are no identity.
+    if message.has_type_meta {
+        for (number, name) in [(1, "apiVersion"), (2, "kind")] {
+            let text = value[name].as_str().unwrap_or_default();
+            put_bytes(&mut type_meta, number, text.as_bytes());
+        }
     }
     let mut raw = Vec::new();
     if let Value::Object(object) = value {

@@ -50,3 +50,6 @@ pub enum WireError {
     #[error("embedded object: {0}")]
     Embedded(String),
 }
+
+#[cfg(test)]
+mod tests;
