@@ -33,7 +33,7 @@ macro_rules! resources {
     ($($name:ident = $group:literal, $resource:literal;)*) => {
         $(
             #[doc = concat!("`", $resource, "` of group `", $group, "`.")]
-            pub const $name: GroupResource = GroupResource::of($group, $resource);
+            pub static $name: GroupResource = GroupResource::of($group, $resource);
         )*
     };
 }

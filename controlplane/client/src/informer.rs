@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use sheave_api::{GroupResource, ObjectKey};
 
@@ -56,11 +57,13 @@ pub enum TypedEvent<T> {
 /// The picture of one resource.
 pub struct Informer<T> {
     resource: GroupResource,
-    stream: WatchStream,
+    /// Only ever reached through `&mut self`; the lock makes the informer shareable between threads.
+    stream: Mutex<WatchStream>,
     objects: BTreeMap<ObjectKey, Typed<T>>,
     /// Keys seen in the list under way; what it does not name at its end is gone.
     listed: Option<BTreeSet<ObjectKey>>,
     synced: bool,
+    revision: u64,
     pending: VecDeque<TypedEvent<T>>,
 }
 
@@ -69,10 +72,11 @@ impl<T: DeserializeOwned> Informer<T> {
     pub fn new(client: &dyn Client, resource: &GroupResource) -> Self {
         Self {
             resource: resource.clone(),
-            stream: client.watch(resource),
+            stream: Mutex::new(client.watch(resource)),
             objects: BTreeMap::new(),
             listed: None,
             synced: false,
+            revision: 0,
             pending: VecDeque::new(),
         }
     }
@@ -92,13 +96,19 @@ impl<T: DeserializeOwned> Informer<T> {
         self.synced
     }
 
+    /// The newest revision this picture is known to include. A writer that was told the revision of its
+    /// own write can tell from this whether the picture shows it yet.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Waits for the next change. `None` when the control plane shuts down. Safe to drop and call again.
     pub async fn next(&mut self) -> Option<TypedEvent<T>> {
         loop {
             if let Some(event) = self.pending.pop_front() {
                 return Some(event);
             }
-            let event = self.stream.next().await?;
+            let event = self.stream.get_mut().next().await?;
             self.take(event);
         }
     }
@@ -112,8 +122,14 @@ impl<T: DeserializeOwned> Informer<T> {
                 }
                 self.apply(stored);
             }
-            WatchEvent::InitDone(_) => self.init_done(),
-            WatchEvent::Apply(stored) => self.apply(stored),
+            WatchEvent::InitDone(revision) => {
+                self.revision = self.revision.max(revision);
+                self.init_done();
+            }
+            WatchEvent::Apply(stored) => {
+                self.revision = self.revision.max(stored.revision);
+                self.apply(stored);
+            }
             WatchEvent::Delete(stored) => {
                 if let Some(old) = self.objects.remove(&stored.key) {
                     self.pending.push_back(TypedEvent::Delete(old));
