@@ -1,1 +1,58 @@
 //! One module a controller: a pure plan and a loop fed by events.
+//!
+//! Every loop has the same shape ([`queue`]): events only mark keys as dirty, and dirty keys are
+//! reconciled one after the other from the informers' pictures. A plan is a function of what is there and
+//! what should be; applying it is the loop's matter, and a failed write is tried again with backoff.
+//!
+//! Controllers meet in objects, never in each other's code, and know nothing of store, HTTP or nodes'
+//! streams.
+
+pub mod api_service;
+mod deployment;
+mod endpoints;
+mod garbage;
+mod namespace;
+mod node_lifecycle;
+mod pod;
+mod queue;
+mod replica_set;
+mod selector;
+mod service_account;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sheave_client::{Client, Recorder};
+use tokio::task::JoinSet;
+
+/// What every controller is given.
+#[derive(Clone)]
+pub struct Context {
+    /// Reads, writes, watches.
+    pub client: Arc<dyn Client>,
+    /// For `kubectl describe`.
+    pub recorder: Recorder,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+}
+
+/// Starts all controllers; they end when the set is dropped.
+pub fn start(context: &Context) -> JoinSet<()> {
+    let mut running = JoinSet::new();
+    running.spawn(deployment::run(context.clone()));
+    running.spawn(replica_set::run(context.clone()));
+    running.spawn(endpoints::run(context.clone()));
+    running.spawn(namespace::run(context.clone()));
+    running.spawn(service_account::run(context.clone()));
+    running.spawn(garbage::run(context.clone()));
+    running.spawn(node_lifecycle::run(context.clone()));
+    running
+}
+
+/// The controlling owner's reference, as every object that a controller creates carries it.
+fn controller_reference(api_version: &str, kind: &str, name: &str, uid: &str) -> serde_json::Value {
+    serde_json::json!({
+        "apiVersion": api_version, "kind": kind, "name": name, "uid": uid,
+        "controller": true, "blockOwnerDeletion": true,
+    })
+}

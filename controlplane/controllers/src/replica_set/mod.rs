@@ -1,0 +1,309 @@
+//! ReplicaSet: keeps as many pods as asked for.
+//!
+//! Pods it has just created or deleted are remembered until the picture shows them, so that a picture
+//! that lags never leads to a pod too many.
+
+mod plan;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use serde_json::{Value, json};
+use sheave_api::{ObjectKey, Status, resource};
+use sheave_client::{DeleteOptions, Informer, Involved, Patch, Record, Typed, TypedEvent};
+
+use crate::pod::PodFacts;
+use crate::queue::Queue;
+use crate::{Context, controller_reference, selector};
+
+/// Creations and deletions under way at once for one ReplicaSet.
+const BURST_MAX: usize = 50;
+
+pub(crate) async fn run(context: Context) {
+    Controller::new(context).run().await;
+}
+
+struct Controller {
+    context: Context,
+    sets: Informer<ReplicaSet>,
+    pods: Informer<PodFacts>,
+    queue: Queue<ObjectKey>,
+    /// Pods by uid of their controlling owner.
+    owned: BTreeMap<String, BTreeSet<ObjectKey>>,
+    /// Pods without a controlling owner.
+    orphans: BTreeSet<ObjectKey>,
+    set_by_uid: BTreeMap<String, ObjectKey>,
+    /// uid of a set to the revision that the pods' picture must have reached before the next plan.
+    created_until: BTreeMap<String, u64>,
+    /// Pods we deleted that the picture still shows as alive, by uid.
+    deleting: BTreeSet<String>,
+}
+
+impl Controller {
+    fn new(context: Context) -> Self {
+        Self {
+            sets: Informer::new(context.client.as_ref(), &resource::REPLICA_SETS),
+            pods: Informer::new(context.client.as_ref(), &resource::PODS),
+            context,
+            queue: Queue::new(),
+            owned: BTreeMap::new(),
+            orphans: BTreeSet::new(),
+            set_by_uid: BTreeMap::new(),
+            created_until: BTreeMap::new(),
+            deleting: BTreeSet::new(),
+        }
+    }
+
+    async fn run(mut self) {
+        loop {
+            let synced = self.sets.is_synced() && self.pods.is_synced();
+            tokio::select! {
+                biased;
+                event = self.sets.next() => match event {
+                    Some(event) => self.set_event(event),
+                    None => return,
+                },
+                event = self.pods.next() => match event {
+                    Some(event) => self.pod_event(event),
+                    None => return,
+                },
+                key = self.queue.next(), if synced => match self.reconcile(&key).await {
+                    Ok(()) => self.queue.succeeded(&key),
+                    Err(status) => {
+                        tracing::debug!(replicaset = %key, %status, "will be tried again");
+                        self.queue.failed(key);
+                    }
+                },
+            }
+        }
+    }
+
+    fn set_event(&mut self, event: TypedEvent<ReplicaSet>) {
+        match event {
+            TypedEvent::Synced => {}
+            TypedEvent::Apply { new, .. } => {
+                self.set_by_uid.insert(uid(&new.object).to_owned(), new.key.clone());
+                self.queue.mark(new.key);
+            }
+            TypedEvent::Delete(old) => {
+                let uid = uid(&old.object);
+                self.set_by_uid.remove(uid);
+                self.created_until.remove(uid);
+            }
+        }
+    }
+
+    fn pod_event(&mut self, event: TypedEvent<PodFacts>) {
+        match event {
+            TypedEvent::Synced => {}
+            TypedEvent::Apply { old, new } => {
+                if let Some(old) = old {
+                    self.forget(&old);
+                }
+                if new.object.terminating {
+                    self.deleting.remove(&new.object.uid);
+                }
+                self.remember(&new);
+                self.mark_owner(&new);
+            }
+            TypedEvent::Delete(old) => {
+                self.deleting.remove(&old.object.uid);
+                self.forget(&old);
+                self.mark_owner(&old);
+            }
+        }
+    }
+
+    fn remember(&mut self, pod: &Typed<PodFacts>) {
+        if pod.object.owner_uid.is_empty() {
+            self.orphans.insert(pod.key.clone());
+        } else {
+            let owned = self.owned.entry(pod.object.owner_uid.clone()).or_default();
+            owned.insert(pod.key.clone());
+        }
+    }
+
+    fn forget(&mut self, pod: &Typed<PodFacts>) {
+        self.orphans.remove(&pod.key);
+        if let Some(owned) = self.owned.get_mut(&pod.object.owner_uid) {
+            owned.remove(&pod.key);
+            if owned.is_empty() {
+                self.owned.remove(&pod.object.owner_uid);
+            }
+        }
+    }
+
+    fn mark_owner(&mut self, pod: &Typed<PodFacts>) {
+        if let Some(key) = self.set_by_uid.get(&pod.object.owner_uid) {
+            self.queue.mark(key.clone());
+        } else if pod.object.owner_uid.is_empty() {
+            for (key, set) in self.sets.objects() {
+                let spec_selector = set.object.spec.as_ref().map(|s| &s.selector);
+                if key.namespace == pod.key.namespace
+                    && selector::matches(spec_selector, &pod.object.labels)
+                {
+                    self.queue.mark(key.clone());
+                }
+            }
+        }
+    }
+
+    async fn reconcile(&mut self, key: &ObjectKey) -> Result<(), Status> {
+        let Some(set) = self.sets.get(key).cloned() else { return Ok(()) };
+        let set_uid = uid(&set.object).to_owned();
+        if self.created_until.get(&set_uid).is_some_and(|seen| *seen > self.pods.revision()) {
+            // The pods' own events will mark this set again.
+            return Ok(());
+        }
+        let terminating = set.object.metadata.deletion_timestamp.is_some();
+        if !terminating && self.adopt_or_release(&set).await? {
+            return Ok(());
+        }
+        let pods = self.pods_of(&set_uid);
+        let now = (self.context.now)();
+        if !terminating {
+            let plan = plan::plan(&set.object, &pods);
+            self.create(&set, plan.create).await?;
+            self.delete(&set, plan.delete).await?;
+        }
+        let status = plan::status(&set.object, &pods, now);
+        if let Some(delay_s) = plan::next_available_s(&set.object, &pods, now) {
+            self.queue.mark_after(key.clone(), Duration::from_secs(delay_s));
+        }
+        self.write_status(key, &set, status).await
+    }
+
+    fn pods_of(&self, set_uid: &str) -> Vec<plan::Owned> {
+        let keys = self.owned.get(set_uid).into_iter().flatten();
+        let pods = keys.filter_map(|key| self.pods.get(key)).map(|pod| plan::Owned {
+            key: pod.key.clone(),
+            deleting: self.deleting.contains(&pod.object.uid),
+            facts: Arc::clone(&pod.object),
+        });
+        pods.collect()
+    }
+
+    /// Takes pods that match and have no owner, lets go of those that match no more. True when something
+    /// was written, and the picture must catch up first.
+    async fn adopt_or_release(&mut self, set: &Typed<ReplicaSet>) -> Result<bool, Status> {
+        let set_uid = uid(&set.object);
+        let wanted = set.object.spec.as_ref().map(|spec| &spec.selector);
+        let matching = |key: &&ObjectKey| {
+            key.namespace == set.key.namespace
+                && self.pods.get(key).is_some_and(|pod| {
+                    pod.object.is_active() && selector::matches(wanted, &pod.object.labels)
+                })
+        };
+        let adopt: Vec<ObjectKey> = self.orphans.iter().filter(matching).cloned().collect();
+        let owned = self.owned.get(set_uid).into_iter().flatten();
+        let release: Vec<ObjectKey> = owned
+            .filter(|key| {
+                let pod = self.pods.get(key);
+                pod.is_some_and(|pod| !selector::matches(wanted, &pod.object.labels))
+            })
+            .cloned()
+            .collect();
+        let reference = controller_reference("apps/v1", "ReplicaSet", &set.key.name, set_uid);
+        for key in &adopt {
+            let patch = json!({ "metadata": { "ownerReferences": [reference] } });
+            self.patch_pod(key, patch).await?;
+        }
+        for key in &release {
+            let patch = json!({ "metadata": { "ownerReferences": [
+                { "$patch": "delete", "uid": set_uid }] } });
+            self.patch_pod(key, patch).await?;
+        }
+        Ok(!adopt.is_empty() || !release.is_empty())
+    }
+
+    async fn patch_pod(&self, key: &ObjectKey, patch: Value) -> Result<(), Status> {
+        let client = &self.context.client;
+        match client.patch(&resource::PODS, key, None, Patch::Strategic(patch)).await {
+            Err(status) if status.is_not_found() => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    async fn create(&mut self, set: &Typed<ReplicaSet>, count: usize) -> Result<(), Status> {
+        let pod = plan::pod_of(&set.object, &set.key);
+        let creations = (0..count.min(BURST_MAX))
+            .map(|_| self.context.client.create(&resource::PODS, &set.key.namespace, pod.clone()));
+        let mut failure = None;
+        for result in join_all(creations).await {
+            match result {
+                Ok(created) => {
+                    let revision = created["metadata"]["resourceVersion"].as_str();
+                    let revision: u64 = revision.and_then(|r| r.parse().ok()).unwrap_or_default();
+                    let until = self.created_until.entry(uid(&set.object).to_owned()).or_default();
+                    *until = revision.max(*until);
+                    let name = created["metadata"]["name"].as_str().unwrap_or_default();
+                    self.say(set, false, "SuccessfulCreate", format!("Created pod: {name}"));
+                }
+                Err(status) => failure = Some(status),
+            }
+        }
+        if let Some(status) = failure {
+            // A namespace on its way out refuses pods; that is no news to anybody.
+            if status.reason != "NamespaceTerminating" && !status.is_not_found() {
+                self.say(set, true, "FailedCreate", format!("Error creating: {status}"));
+            }
+            return Err(status);
+        }
+        Ok(())
+    }
+
+    async fn delete(
+        &mut self,
+        set: &Typed<ReplicaSet>,
+        victims: Vec<(ObjectKey, String)>,
+    ) -> Result<(), Status> {
+        for (key, pod_uid) in victims.into_iter().take(BURST_MAX) {
+            let options = DeleteOptions { uid: Some(pod_uid.clone()), ..DeleteOptions::default() };
+            match self.context.client.delete(&resource::PODS, &key, options).await {
+                Ok(()) => {
+                    self.deleting.insert(pod_uid);
+                    let message = format!("Deleted pod: {}", key.name);
+                    self.say(set, false, "SuccessfulDelete", message);
+                }
+                Err(status) if status.is_not_found() || status.is_conflict() => {}
+                Err(status) => return Err(status),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_status(
+        &self,
+        key: &ObjectKey,
+        set: &Typed<ReplicaSet>,
+        status: Value,
+    ) -> Result<(), Status> {
+        let current = serde_json::to_value(&set.object.status).unwrap_or_default();
+        if plan::same_status(&current, &status) {
+            return Ok(());
+        }
+        let patch = Patch::Merge(json!({ "status": status }));
+        match self.context.client.patch(&resource::REPLICA_SETS, key, Some("status"), patch).await {
+            Err(status) if status.is_not_found() => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    fn say(&self, set: &Typed<ReplicaSet>, warning: bool, reason: &str, message: String) {
+        self.context.recorder.record(Record {
+            involved: Involved::new("apps/v1", "ReplicaSet", set.key.clone(), uid(&set.object)),
+            warning,
+            reason: reason.to_owned(),
+            message,
+            component: "replicaset-controller".to_owned(),
+            host: String::new(),
+        });
+    }
+}
+
+fn uid(set: &ReplicaSet) -> &str {
+    set.metadata.uid.as_deref().unwrap_or_default()
+}
