@@ -11,9 +11,12 @@ use serde_json::Value;
 
 const NANOS: i128 = 1_000_000_000;
 const NANOS_MAX: i128 = (i64::MAX as i128) * NANOS;
-/// Decimal places that are looked at one by one; of the rest it only counts whether all are zero.
+/// Digits that are looked at one by one; of the rest it only counts whether all are zero. As many as fit
+/// into 127 bits.
+const DIGITS_MAX: usize = 38;
+/// Decimal places among them: more than nanos, so that binary suffixes lose nothing.
 const FRACTION_DIGITS_MAX: usize = 18;
-/// More integer digits than 2^63 has.
+/// More integer digits than the largest value has.
 const INTEGER_DIGITS_MAX: usize = 20;
 
 const BINARY_SUFFIXES: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
@@ -183,16 +186,11 @@ fn magnitude(integer: &str, fraction: &str, exponent_10: i64, exponent_2: u32) -
     if integer.len() > INTEGER_DIGITS_MAX && exponent_10 >= 0 {
         return NANOS_MAX;
     }
-    // Digits beyond these only decide the rounding.
-    let integer_kept = &integer[..integer.len().min(INTEGER_DIGITS_MAX)];
+    let integer_kept = &integer[..integer.len().min(DIGITS_MAX)];
     let integer_dropped = &integer[integer_kept.len()..];
-    let fraction_kept = match integer_dropped {
-        "" => &fraction[..fraction.len().min(FRACTION_DIGITS_MAX)],
-        _ => "",
-    };
-    let inexact = integer_dropped.bytes().any(|b| b != b'0')
-        || (fraction.len() > fraction_kept.len()
-            && fraction[fraction_kept.len()..].bytes().any(|b| b != b'0'));
+    let places = FRACTION_DIGITS_MAX.min(DIGITS_MAX - integer_kept.len()).min(fraction.len());
+    let (fraction_kept, fraction_dropped) = fraction.split_at(places);
+    let inexact = integer_dropped.bytes().chain(fraction_dropped.bytes()).any(|b| b != b'0');
     let digits: i128 = format!("{integer_kept}{fraction_kept}")
         .parse()
         .expect("at most 38 decimal digits fit into 127 bits");
@@ -302,6 +300,9 @@ mod tests {
             ("1e100", "9223372036854775807"),
             ("1e-100", "1e-9"),
             ("8Ei", "9223372036854775807"),
+            ("133387367857815583382n", "133387367857815583382n"),
+            ("10000000000000000000000000000000000000000000e-43", "1"),
+            ("10000000000000000000000000000000000000000001e-43", "1000000001e-9"),
         ] {
             let quantity: Quantity = text.parse().unwrap_or_else(|why| panic!("{text}: {why}"));
             assert_eq!(quantity.to_string(), canonical, "{text}");

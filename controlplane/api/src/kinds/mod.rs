@@ -4,11 +4,19 @@
 //! server and discovery know no kind by name. One more kind is one entry in [`KINDS`] and, if defaults do
 //! not do, one file beside this one.
 
+mod config;
 mod deployment;
+mod endpoints;
+mod event;
+mod lease;
 pub mod metadata;
+pub mod namespace;
+mod node;
 pub mod pod;
 mod replica_set;
 mod rules;
+pub mod scale;
+pub mod service;
 mod strategy;
 mod table;
 mod template;

@@ -52,6 +52,11 @@ pub trait Strategy: Send + Sync {
     /// After defaults and before admission: clears what a client may not set, sets the first status.
     fn prepare_create(&self, _object: &mut Value, _context: &Context) {}
 
+    /// True if a client may bring a status with a new object.
+    fn status_at_create(&self) -> bool {
+        false
+    }
+
     /// After the generic rules (status kept, generation counted).
     fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context) {}
 

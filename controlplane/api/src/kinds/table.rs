@@ -1,8 +1,15 @@
 //! The table of all kinds, in the order discovery shows them.
 
+use super::config::{ConfigMap, Secret};
 use super::deployment::Deployment;
+use super::endpoints::{EndpointSlice, Endpoints};
+use super::event::Event;
+use super::lease::Lease;
+use super::namespace::Namespace;
+use super::node::Node;
 use super::pod::Pod;
 use super::replica_set::ReplicaSet;
+use super::service::Service;
 use super::strategy::Plain;
 use super::{Durability, Kind, Subresource};
 use crate::printers;
@@ -72,6 +79,8 @@ pub static KINDS: &[Kind] = &[
         singular: "configmap",
         short_names: &["cm"],
         schema: "k8s.io.api.core.v1.ConfigMap",
+        strategy: &ConfigMap,
+        printer: &printers::ConfigMap,
         ..CORE
     },
     Kind {
@@ -81,6 +90,8 @@ pub static KINDS: &[Kind] = &[
         singular: "endpoints",
         short_names: &["ep"],
         schema: "k8s.io.api.core.v1.Endpoints",
+        strategy: &Endpoints,
+        printer: &printers::Endpoints,
         ..CORE
     },
     Kind {
@@ -91,6 +102,8 @@ pub static KINDS: &[Kind] = &[
         short_names: &["ev"],
         schema: "k8s.io.api.core.v1.Event",
         durability: Durability::Relaxed,
+        strategy: &Event,
+        printer: &printers::Event,
         ..CORE
     },
     Kind {
@@ -103,6 +116,8 @@ pub static KINDS: &[Kind] = &[
         verbs: NAMESPACE_VERBS,
         schema: "k8s.io.api.core.v1.Namespace",
         subresources: &[core("finalize", "Namespace", &["update"]), status("Namespace", "", "v1")],
+        strategy: &Namespace,
+        printer: &printers::Namespace,
         ..CORE
     },
     Kind {
@@ -114,6 +129,8 @@ pub static KINDS: &[Kind] = &[
         namespaced: false,
         schema: "k8s.io.api.core.v1.Node",
         subresources: &[status("Node", "", "v1")],
+        strategy: &Node,
+        printer: &printers::Node,
         ..CORE
     },
     Kind {
@@ -135,6 +152,7 @@ pub static KINDS: &[Kind] = &[
         ],
         generation_of: &["spec"],
         strategy: &Pod,
+        printer: &printers::Pod,
         ..CORE
     },
     Kind {
@@ -143,6 +161,8 @@ pub static KINDS: &[Kind] = &[
         plural: "secrets",
         singular: "secret",
         schema: "k8s.io.api.core.v1.Secret",
+        strategy: &Secret,
+        printer: &printers::Secret,
         ..CORE
     },
     Kind {
@@ -152,6 +172,7 @@ pub static KINDS: &[Kind] = &[
         singular: "serviceaccount",
         short_names: &["sa"],
         schema: "k8s.io.api.core.v1.ServiceAccount",
+        printer: &printers::ServiceAccount,
         ..CORE
     },
     Kind {
@@ -163,6 +184,8 @@ pub static KINDS: &[Kind] = &[
         categories: &["all"],
         schema: "k8s.io.api.core.v1.Service",
         subresources: &[status("Service", "", "v1")],
+        strategy: &Service,
+        printer: &printers::Service,
         ..CORE
     },
     Kind {
@@ -177,6 +200,7 @@ pub static KINDS: &[Kind] = &[
         subresources: &[SCALE, status("Deployment", "apps", "v1")],
         generation_of: &["spec"],
         strategy: &Deployment,
+        printer: &printers::Deployment,
         ..CORE
     },
     Kind {
@@ -191,6 +215,7 @@ pub static KINDS: &[Kind] = &[
         subresources: &[SCALE, status("ReplicaSet", "apps", "v1")],
         generation_of: &["spec"],
         strategy: &ReplicaSet,
+        printer: &printers::ReplicaSet,
         ..CORE
     },
     Kind {
@@ -201,6 +226,8 @@ pub static KINDS: &[Kind] = &[
         singular: "lease",
         schema: "k8s.io.api.coordination.v1.Lease",
         durability: Durability::Relaxed,
+        strategy: &Lease,
+        printer: &printers::Lease,
         ..CORE
     },
     Kind {
@@ -211,6 +238,8 @@ pub static KINDS: &[Kind] = &[
         singular: "endpointslice",
         schema: "k8s.io.api.discovery.v1.EndpointSlice",
         generation_of: &["addressType", "endpoints", "ports"],
+        strategy: &EndpointSlice,
+        printer: &printers::EndpointSlice,
         ..CORE
     },
 ];

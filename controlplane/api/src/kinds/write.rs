@@ -36,7 +36,7 @@ pub fn prepare_create(
     if !kind.generation_of.is_empty() {
         meta::set(object, "generation", 1);
     }
-    if kind.has_status() {
+    if kind.has_status() && !kind.strategy.status_at_create() {
         remove(object, "status");
     }
     kind.strategy.default(object);

@@ -6,11 +6,23 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+mod cluster;
+mod config;
 mod duration;
+mod event;
+mod network;
+mod pod;
 mod table;
+mod workloads;
 
+pub use cluster::{Lease, Namespace, Node};
+pub use config::{ConfigMap, Secret, ServiceAccount};
 pub use duration::human_duration;
+pub use event::Event;
+pub use network::{EndpointSlice, Endpoints, Service};
+pub use pod::Pod;
 pub use table::{IncludeObject, partial_metadata, partial_metadata_list, table};
+pub use workloads::{Deployment, ReplicaSet};
 
 use crate::{meta, time};
 
@@ -52,33 +64,48 @@ impl Printer for Generic {
 }
 
 /// A column that is always shown.
-pub(crate) const fn column(name: &'static str, description: &'static str) -> Column {
+const fn column(name: &'static str, description: &'static str) -> Column {
     Column { name, data_type: "string", format: "", description, priority: 0 }
 }
 
 /// A number that is always shown.
-pub(crate) const fn integer(name: &'static str, description: &'static str) -> Column {
+const fn integer(name: &'static str, description: &'static str) -> Column {
     Column { data_type: "integer", ..column(name, description) }
 }
 
 /// A column shown with `-o wide`.
-pub(crate) const fn wide(name: &'static str, description: &'static str) -> Column {
+const fn wide(name: &'static str, description: &'static str) -> Column {
     Column { priority: 1, ..column(name, description) }
 }
 
 /// The object's name.
-pub(crate) const NAME: Column =
+const NAME: Column =
     Column { format: "name", ..column("Name", "Name must be unique within a namespace.") };
 
 /// Time since creation.
-pub(crate) const AGE: Column = column("Age", "Time since the object was created.");
+const AGE: Column = column("Age", "Time since the object was created.");
 
 /// Time since creation, as kubectl shows it.
-pub(crate) fn age(object: &Value, now: Timestamp) -> String {
+fn age(object: &Value, now: Timestamp) -> String {
     since(meta::creation_timestamp(object), now)
 }
 
 /// Time since an instant, as kubectl shows it.
-pub(crate) fn since(at: Option<Timestamp>, now: Timestamp) -> String {
+fn since(at: Option<Timestamp>, now: Timestamp) -> String {
     at.map_or_else(|| "<unknown>".to_owned(), |at| human_duration(time::elapsed_seconds(at, now)))
+}
+
+/// A field's text; empty if it is absent.
+fn text(field: &Value) -> &str {
+    field.as_str().unwrap_or_default()
+}
+
+/// `<none>` for what is empty.
+fn or_none(shown: String) -> String {
+    if shown.is_empty() { "<none>".to_owned() } else { shown }
+}
+
+/// The texts that are there, with a separator.
+fn join<'a>(texts: impl Iterator<Item = Option<&'a str>>, separator: &str) -> String {
+    texts.flatten().collect::<Vec<_>>().join(separator)
 }

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 pub(crate) use defaults::template as default_template;
+pub(crate) use resources::validate_amount;
 pub(crate) use spec::{Owner, validate_spec};
 
 use super::rules::{fill_zero, text};

@@ -1,0 +1,115 @@
+//! Columns of Deployments and ReplicaSets.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{AGE, Column, NAME, Printer, age, column, integer, join, meta, wide};
+use crate::selector::LabelSelector;
+
+const CONTAINERS: Column = wide("Containers", "Names of each container in the template.");
+const IMAGES: Column = wide("Images", "Images referenced by each container in the template.");
+const SELECTOR: Column = wide("Selector", "Label selector for pods.");
+
+/// Columns of Deployments.
+pub struct Deployment;
+
+impl Printer for Deployment {
+    fn columns(&self) -> &'static [Column] {
+        const COLUMNS: &[Column] = &[
+            NAME,
+            column("Ready", "Number of the pod with ready state"),
+            integer("Up-to-date", "Number of pods with the template of the newest revision."),
+            integer("Available", "Number of available pods (ready for at least minReadySeconds)."),
+            AGE,
+            CONTAINERS,
+            IMAGES,
+            SELECTOR,
+        ];
+        COLUMNS
+    }
+
+    fn cells(&self, deployment: &Value, now: Timestamp) -> Vec<Value> {
+        let (spec, status) = (&deployment["spec"], &deployment["status"]);
+        let ready = format!("{}/{}", count(&status["readyReplicas"]), count(&spec["replicas"]));
+        let mut cells = vec![
+            json!(meta::name(deployment)),
+            json!(ready),
+            json!(count(&status["updatedReplicas"])),
+            json!(count(&status["availableReplicas"])),
+            json!(age(deployment, now)),
+        ];
+        cells.extend(template_cells(spec));
+        cells
+    }
+}
+
+/// Columns of ReplicaSets.
+pub struct ReplicaSet;
+
+impl Printer for ReplicaSet {
+    fn columns(&self) -> &'static [Column] {
+        const COLUMNS: &[Column] = &[
+            NAME,
+            integer("Desired", "Number of desired pods."),
+            integer("Current", "Most recently observed number of replicas."),
+            integer("Ready", "Number of pods with a Ready condition."),
+            AGE,
+            CONTAINERS,
+            IMAGES,
+            SELECTOR,
+        ];
+        COLUMNS
+    }
+
+    fn cells(&self, set: &Value, now: Timestamp) -> Vec<Value> {
+        let (spec, status) = (&set["spec"], &set["status"]);
+        let mut cells = vec![
+            json!(meta::name(set)),
+            json!(count(&spec["replicas"])),
+            json!(count(&status["replicas"])),
+            json!(count(&status["readyReplicas"])),
+            json!(age(set, now)),
+        ];
+        cells.extend(template_cells(spec));
+        cells
+    }
+}
+
+fn count(field: &Value) -> i64 {
+    field.as_i64().unwrap_or(0)
+}
+
+fn template_cells(spec: &Value) -> [Value; 3] {
+    let containers = meta::list(&spec["template"]["spec"]["containers"]);
+    let of = |field: &'static str| join(containers.iter().map(|it| it[field].as_str()), ",");
+    let selector = LabelSelector::from_object(&spec["selector"]).unwrap_or_default();
+    [json!(of("name")), json!(of("image")), json!(selector.to_string())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workloads_show_counts_and_templates() {
+        let now = "2026-01-01T01:00:00Z".parse().unwrap();
+        let spec = json!({
+            "replicas": 3,
+            "selector": { "matchLabels": { "app": "web" } },
+            "template": { "spec": { "containers": [
+                { "name": "a", "image": "x:1" }, { "name": "b", "image": "y:2" },
+            ]}},
+        });
+        let metadata = json!({ "name": "web", "creationTimestamp": "2026-01-01T00:59:15Z" });
+        let status = json!({ "replicas": 3, "readyReplicas": 2, "updatedReplicas": 3 });
+        let object = json!({ "metadata": metadata, "spec": spec, "status": status });
+        assert_eq!(
+            json!(Deployment.cells(&object, now)),
+            json!(["web", "2/3", 3, 0, "45s", "a,b", "x:1,y:2", "app=web"])
+        );
+        assert_eq!(
+            json!(ReplicaSet.cells(&object, now)),
+            json!(["web", 3, 3, 2, "45s", "a,b", "x:1,y:2", "app=web"])
+        );
+    }
+}
