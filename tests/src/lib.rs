@@ -1,1 +1,11 @@
-//! Packet tables, scenarios, netns and cluster tests live in this crate's test targets.
+//! What the test programs in `tests/` share: a real cluster that cleans up after itself, kubectl,
+//! deadlines that explain themselves, and a record of what is on the machine.
+//!
+//! Not a place for assertions about Sheave: those stand in the test programs, where they are read.
+
+pub mod cluster;
+pub mod command;
+pub mod http;
+pub mod load;
+pub mod machine;
+pub mod wait;

@@ -1,0 +1,339 @@
+//! A real one-node cluster for a test: release binaries, directories and ports of its own. It is
+//! taken away when the value is dropped, also when the test fails, and then it explains itself first.
+//!
+//! Clusters attach to the machine's network, so one runs at a time: `cargo xtask test` runs these
+//! programs with one thread, and a lock keeps a plain `cargo test` to that.
+
+use crate::command::{self, Said};
+use crate::wait;
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Until a fresh cluster serves. It takes about three seconds on an idle machine.
+const START_LIMIT: Duration = Duration::from_secs(90);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A running cluster.
+pub struct Cluster {
+    /// `--data-dir`.
+    pub data_dir: PathBuf,
+    /// `--run-dir`.
+    pub run_dir: PathBuf,
+    /// `--bpffs-dir`.
+    pub bpffs_dir: PathBuf,
+    /// `--api-port`.
+    pub api_port: u16,
+    /// Files of the test: manifests, what is copied.
+    pub scratch: tempfile::TempDir,
+    supervisor: Option<Child>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// A program of the release directory; built by `cargo xtask build`.
+pub fn program(name: &str) -> PathBuf {
+    let path = root().join("target/release").join(name);
+    assert!(path.exists(), "{} is missing: run `cargo xtask build`", path.display());
+    path
+}
+
+/// The checkout's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie below the root")
+}
+
+impl Cluster {
+    /// Starts a cluster and waits until its node is Ready.
+    pub fn start() -> Self {
+        let mut cluster = Self::prepare();
+        cluster.start_supervisor();
+        wait::until_true("the API server to be ready", START_LIMIT, || {
+            cluster.assert_alive();
+            cluster.kubeconfig().exists() && cluster.try_kubectl(&["get", "--raw=/readyz"]).ok
+        });
+        cluster.wait_node_ready();
+        cluster.wait_service_account("default");
+        cluster
+    }
+
+    /// Directories and a port, nothing running yet.
+    pub fn prepare() -> Self {
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            nix::unistd::geteuid().is_root(),
+            "cluster tests need root: run `cargo xtask test`"
+        );
+        // Short, because a socket's path has at most 107 bytes.
+        let name = format!("sheave-test-{}", std::process::id());
+        Self {
+            data_dir: Path::new("/var/lib").join(&name),
+            run_dir: Path::new("/run").join(&name),
+            bpffs_dir: Path::new("/sys/fs/bpf").join(&name),
+            api_port: free_port(),
+            scratch: tempfile::tempdir().expect("a temporary directory"),
+            supervisor: None,
+            _alone: alone,
+        }
+    }
+
+    /// The flags that every command about this cluster takes.
+    pub fn flags(&self) -> Vec<String> {
+        [
+            ("--data-dir", &self.data_dir),
+            ("--run-dir", &self.run_dir),
+            ("--bpffs-dir", &self.bpffs_dir),
+        ]
+        .iter()
+        .flat_map(|(flag, path)| [(*flag).to_owned(), path.display().to_string()])
+        .collect()
+    }
+
+    /// The whole command line of `sheave up` for this cluster.
+    pub fn up_command(&self) -> Command {
+        let mut command = Command::new(program("sheave"));
+        command.arg("up").args(self.flags());
+        command.args(["--api-port", &self.api_port.to_string()]);
+        command.arg("--image-dir").arg(root().join("target/images"));
+        command
+    }
+
+    /// Starts `sheave up`, also again after [`Cluster::stop_supervisor`].
+    pub fn start_supervisor(&mut self) {
+        let log = File::options().create(true).append(true).open(self.up_log()).expect("up.log");
+        let child = self
+            .up_command()
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("up.log"))
+            .stderr(log)
+            .spawn()
+            .expect("sheave is executable");
+        self.supervisor = Some(child);
+    }
+
+    /// Ends `sheave up` as a user does: pods and traffic go on.
+    pub fn stop_supervisor(&mut self) {
+        let Some(mut child) = self.supervisor.take() else { return };
+        signal(child.id(), nix::sys::signal::Signal::SIGTERM);
+        let mut ended = false;
+        for _ in 0..STOP_LIMIT.as_millis() / 50 {
+            ended = matches!(child.try_wait(), Ok(Some(_)));
+            if ended {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if !ended {
+            // Killed as a last resort, so that nothing is left; and it is a failure.
+            let _ = child.kill();
+            let _ = child.wait();
+            assert!(
+                std::thread::panicking(),
+                "sheave up did not end within {STOP_LIMIT:?} of SIGTERM"
+            );
+        }
+    }
+
+    /// The process id of `sheave up`.
+    pub fn supervisor_pid(&self) -> u32 {
+        self.supervisor.as_ref().expect("sheave up was started").id()
+    }
+
+    /// The process id of a daemon, by its program's name, once it runs.
+    pub fn daemon_pid(&self, name: &str) -> u32 {
+        let parent = self.supervisor_pid();
+        wait::until(
+            &format!("{name} to run"),
+            Duration::from_secs(30),
+            || child_of(parent, name),
+            Option::is_some,
+        )
+        .expect("waited for it")
+    }
+
+    fn assert_alive(&mut self) {
+        let child = self.supervisor.as_mut().expect("sheave up was started");
+        if let Ok(Some(status)) = child.try_wait() {
+            self.supervisor = None;
+            panic!("sheave up ended with {status}");
+        }
+    }
+
+    fn up_log(&self) -> PathBuf {
+        self.scratch.path().join("up.log")
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.data_dir.join("server/admin.kubeconfig")
+    }
+
+    /// Runs kubectl; panics when it fails. Returns what it printed.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let said = self.try_kubectl(arguments);
+        assert!(said.ok, "kubectl {}: {}{}", arguments.join(" "), said.stdout, said.stderr);
+        said.stdout
+    }
+
+    /// Runs kubectl, which must fail; returns its complaint.
+    pub fn kubectl_refused(&self, arguments: &[&str]) -> String {
+        let said = self.try_kubectl(arguments);
+        assert!(!said.ok, "kubectl {} succeeded: {}", arguments.join(" "), said.stdout);
+        said.stderr
+    }
+
+    /// Runs kubectl.
+    pub fn try_kubectl(&self, arguments: &[&str]) -> Said {
+        self.kubectl_with_input(arguments, "")
+    }
+
+    /// Runs kubectl with something on its standard input, for `--filename -`.
+    pub fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Said {
+        let kubeconfig = self.kubeconfig();
+        let words = [&["kubectl"], arguments].concat();
+        command::run(&words, &[("KUBECONFIG", &kubeconfig.to_string_lossy())], input)
+    }
+
+    /// A kubectl that keeps running: a watch, a forwarded port.
+    pub fn kubectl_command(&self) -> Command {
+        let mut command = Command::new("kubectl");
+        command.env("KUBECONFIG", self.kubeconfig());
+        command
+    }
+
+    /// Applies a manifest.
+    pub fn apply(&self, manifest: &str) -> String {
+        let said = self.kubectl_with_input(&["apply", "--filename", "-"], manifest);
+        assert!(said.ok, "kubectl apply: {}\n{manifest}", said.stderr);
+        said.stdout
+    }
+
+    /// One value of an object or list, by JSONPath; empty while the object is not there.
+    pub fn value(&self, what: &[&str], path: &str) -> String {
+        let output = format!("--output=jsonpath={path}");
+        let said = self.try_kubectl(&[&["get"], what, &[&output]].concat());
+        if said.ok { said.stdout.trim().to_owned() } else { String::new() }
+    }
+
+    /// Waits until a value is the expected one.
+    pub fn wait_value(&self, what: &[&str], path: &str, expected: &str) {
+        wait::until(
+            &format!("{} {path} to be {expected:?}", what.join(" ")),
+            Duration::from_secs(60),
+            || self.value(what, path),
+            |seen| seen == expected,
+        );
+    }
+
+    /// Waits until the node is Ready.
+    pub fn wait_node_ready(&self) {
+        const PATH: &str = r#"{.items[*].status.conditions[?(@.type=="Ready")].status}"#;
+        self.wait_value(&["nodes"], PATH, "True");
+    }
+
+    /// Waits until pods of this namespace can be created.
+    pub fn wait_service_account(&self, namespace: &str) {
+        let what = ["serviceaccount", "default", "--namespace", namespace];
+        self.wait_value(&what, "{.metadata.name}", "default");
+    }
+
+    /// Waits until a deployment's pods are all ready.
+    pub fn wait_rollout(&self, deployment: &str) {
+        let name = format!("deployment/{deployment}");
+        self.kubectl(&["rollout", "status", &name, "--timeout=60s"]);
+    }
+
+    /// Waits until a pod is Ready.
+    pub fn wait_pod_ready(&self, pod: &str) {
+        const PATH: &str = r#"{.status.conditions[?(@.type=="Ready")].status}"#;
+        self.wait_value(&["pod", pod], PATH, "True");
+    }
+
+    /// The first port of a Service at its cluster address.
+    pub fn service(&self, name: &str) -> SocketAddr {
+        let address = self.value(&["service", name], "{.spec.clusterIP}:{.spec.ports[0].port}");
+        address.parse().unwrap_or_else(|_| panic!("the Service {name} is at {address:?}"))
+    }
+
+    /// Everything that explains a failure: objects, events, the ends of the logs.
+    fn explain(&self) {
+        for arguments in [
+            ["get", "nodes,pods,services,endpoints", "--all-namespaces", "--output=wide"],
+            ["get", "events", "--all-namespaces", "--sort-by=.metadata.creationTimestamp"],
+        ] {
+            let said = self.try_kubectl(&arguments);
+            eprintln!("--- kubectl {}\n{}{}", arguments.join(" "), said.stdout, said.stderr);
+        }
+        let logs = ["server.log", "agent.log"].map(|name| self.data_dir.join("log").join(name));
+        for path in logs.iter().chain([&self.up_log()]) {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(40)..];
+            eprintln!("--- {} ends\n{}", path.display(), tail.join("\n"));
+        }
+    }
+
+    /// Takes the cluster away; what `sheave down` said.
+    pub fn remove(&mut self) -> Said {
+        self.stop_supervisor();
+        let sheave = program("sheave");
+        let flags = self.flags();
+        let words: Vec<&str> = [sheave.to_str().expect("the path is UTF-8"), "down"]
+            .into_iter()
+            .chain(flags.iter().map(String::as_str))
+            .collect();
+        command::run(&words, &[], "")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        if failed {
+            self.explain();
+        }
+        let said = self.remove();
+        if !said.ok {
+            eprintln!("sheave down failed: {}{}", said.stdout, said.stderr);
+            assert!(failed, "sheave down failed");
+        }
+    }
+}
+
+/// A port that nothing listens on at the moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Sends a signal to a process that this test knows to be its own.
+pub fn signal(pid: u32, signal: nix::sys::signal::Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a process id"));
+    nix::sys::signal::kill(pid, signal)
+        .unwrap_or_else(|error| panic!("{signal} to {pid}: {error}"));
+}
+
+/// The child of `parent` that runs the program `name`; not one that has ended and was not waited for.
+pub fn child_of(parent: u32, name: &str) -> Option<u32> {
+    // The kernel keeps 15 bytes of a program's name.
+    let name = &name[..name.len().min(15)];
+    std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+        let field = |key: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(key))
+                .map(str::trim)
+                .unwrap_or_default()
+        };
+        let is_it = field("Name:") == name
+            && field("PPid:") == parent.to_string()
+            && !field("State:").starts_with('Z');
+        is_it.then_some(pid)
+    })
+}

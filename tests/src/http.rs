@@ -1,0 +1,23 @@
+//! The smallest HTTP client: one request, one connection, the body of a 200.
+
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The body that `http://<server><path>` answers with.
+///
+/// # Errors
+/// When no connection is made, no answer comes within three seconds, or it is not a 200.
+pub fn get(server: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&server, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {server}\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    match text.split_once("\r\n\r\n") {
+        Some((head, body)) if head.split(' ').nth(1) == Some("200") => Ok(body.trim().to_owned()),
+        _ => Err(Error::new(ErrorKind::InvalidData, format!("not a 200: {text:?}"))),
+    }
+}

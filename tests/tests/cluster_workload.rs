@@ -1,0 +1,271 @@
+//! What happens to pods that fail, and what their Services notice of it.
+
+use sheave_tests::cluster::Cluster;
+use sheave_tests::{command, http, wait};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Two pods that are ready while the file /tmp/ready is there.
+const WEB: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+        - name: web
+          image: sheave.local/hello:1
+          ports: [{containerPort: 8080}]
+          lifecycle:
+            postStart:
+              exec: {command: ["touch", "/tmp/ready"]}
+          readinessProbe:
+            exec: {command: ["cat", "/tmp/ready"]}
+            periodSeconds: 1
+            failureThreshold: 1
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+"#;
+
+#[test]
+fn a_pod_that_is_not_ready_gets_no_traffic() {
+    let cluster = Cluster::start();
+    cluster.apply(WEB);
+    cluster.wait_rollout("web");
+    let service = cluster.service("web");
+    let pods = pod_names(&cluster);
+    wait_answering(service, &pods);
+
+    cluster.kubectl(&["exec", &pods[0], "--", "rm", "/tmp/ready"]);
+    let ready = r#"{.status.conditions[?(@.type=="Ready")].status}"#;
+    cluster.wait_value(&["pod", &pods[0]], ready, "False");
+    wait_answering(service, &pods[1..]);
+    // The other one answers everything, and nothing fails meanwhile.
+    for _ in 0..50 {
+        assert_eq!(http::get(service, "/").expect("one pod is ready"), pods[1]);
+    }
+
+    cluster.kubectl(&["exec", &pods[0], "--", "touch", "/tmp/ready"]);
+    wait_answering(service, &pods);
+}
+
+#[test]
+fn a_killed_container_restarts_and_waits_longer_each_time() {
+    let cluster = Cluster::start();
+    let manifest = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: brief}
+spec:
+  containers:
+    - name: brief
+      image: sheave.local/busybox:1
+      command: ["sh", "-c", "echo hello; exit 3"]
+"#;
+    cluster.apply(manifest);
+    let restarts = || {
+        cluster
+            .value(&["pod", "brief"], "{.status.containerStatuses[0].restartCount}")
+            .parse::<u32>()
+            .unwrap_or(0)
+    };
+    let began = Instant::now();
+    wait::until("two restarts", LIMIT, restarts, |count| *count >= 2);
+    // The first restart is immediate, the second waits ten seconds.
+    assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
+    cluster.wait_value(
+        &["pod", "brief"],
+        "{.status.containerStatuses[0].state.waiting.reason}",
+        "CrashLoopBackOff",
+    );
+    let last = "{.status.containerStatuses[0].lastState.terminated.exitCode}";
+    assert_eq!(cluster.value(&["pod", "brief"], last), "3");
+    assert_eq!(cluster.kubectl(&["logs", "brief", "--previous"]), "hello\n");
+    assert!(cluster.kubectl(&["describe", "pod", "brief"]).contains("BackOff"));
+}
+
+#[test]
+fn a_container_killed_from_within_is_started_again() {
+    let cluster = Cluster::start();
+    cluster.kubectl(&["run", "box", "--image=sheave.local/hello:1"]);
+    cluster.wait_pod_ready("box");
+    // Process 1 of a container ignores signals from inside that it does not ask for; it asks for TERM.
+    cluster.kubectl(&["exec", "box", "--", "kill", "-TERM", "1"]);
+    cluster.wait_value(&["pod", "box"], "{.status.containerStatuses[0].restartCount}", "1");
+    cluster.wait_pod_ready("box");
+}
+
+#[test]
+fn a_deleted_pod_is_replaced_and_its_address_leaves_every_map() {
+    let cluster = Cluster::start();
+    cluster.apply(WEB);
+    cluster.wait_rollout("web");
+    let service = cluster.service("web");
+    let pods = pod_names(&cluster);
+    let gone: IpAddr = cluster
+        .value(&["pod", &pods[0]], "{.status.podIP}")
+        .parse()
+        .expect("a ready pod has an address");
+    wait_answering(service, &pods);
+    assert!(!maps_holding(&cluster, gone).is_empty(), "the maps know a pod that serves");
+
+    cluster.kubectl(&["delete", "pod", &pods[0]]);
+    cluster.wait_rollout("web");
+    let now = pod_names(&cluster);
+    assert!(!now.contains(&pods[0]) && now.contains(&pods[1]), "{now:?}");
+    wait_answering(service, &now);
+    // The address itself may already belong to the new pod.
+    let addresses = cluster.value(&["pods", "--selector=app=web"], "{.items[*].status.podIP}");
+    if !addresses.split(' ').any(|address| address == gone.to_string()) {
+        let maps = || maps_holding(&cluster, gone);
+        wait::until("the old address to leave the maps", LIMIT, maps, Vec::is_empty);
+    }
+
+    cluster.kubectl(&["delete", "deployment", "web"]);
+    cluster.wait_value(&["pods", "--selector=app=web"], "{.items}", "[]");
+    for address in addresses.split(' ').map(|address| address.parse().expect("an address")) {
+        let maps = || maps_holding(&cluster, address);
+        wait::until("the last addresses to leave the maps", LIMIT, maps, Vec::is_empty);
+    }
+}
+
+#[test]
+fn configuration_reaches_the_container_and_changes_there() {
+    let cluster = Cluster::start();
+    let manifest = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {mode: slow}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: password}
+stringData: {word: sesame}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: configured}
+spec:
+  initContainers:
+    - name: prepare
+      image: sheave.local/busybox:1
+      command: ["sh", "-c", "echo prepared > /work/state"]
+      volumeMounts: [{name: work, mountPath: /work}]
+  containers:
+    - name: main
+      image: sheave.local/hello:1
+      env:
+        - name: MODE
+          valueFrom: {configMapKeyRef: {name: settings, key: mode}}
+        - name: WORD
+          valueFrom: {secretKeyRef: {name: password, key: word}}
+        - name: OWN_IP
+          valueFrom: {fieldRef: {fieldPath: status.podIP}}
+      volumeMounts:
+        - {name: work, mountPath: /work}
+        - {name: settings, mountPath: /settings}
+        - {name: password, mountPath: /password}
+  volumes:
+    - name: work
+      emptyDir: {}
+    - name: settings
+      configMap: {name: settings}
+    - name: password
+      secret: {secretName: password, defaultMode: 0400}
+"#;
+    cluster.apply(manifest);
+    cluster.wait_pod_ready("configured");
+    let inside = |script: &str| {
+        cluster.kubectl(&["exec", "configured", "--container=main", "--", "sh", "-c", script])
+    };
+    assert_eq!(inside("cat /work/state"), "prepared\n");
+    assert_eq!(inside("echo $MODE $WORD"), "slow sesame\n");
+    let address = cluster.value(&["pod", "configured"], "{.status.podIP}");
+    assert_eq!(inside("echo $OWN_IP").trim(), address);
+    assert_eq!(inside("cat /settings/mode /password/word"), "slowsesame");
+    assert_eq!(inside("stat -L -c %a /password/word"), "400\n");
+
+    cluster.kubectl(&["patch", "configmap", "settings", "--patch", r#"{"data":{"mode":"fast"}}"#]);
+    wait::until(
+        "the mounted file to change",
+        Duration::from_secs(90),
+        || inside("cat /settings/mode"),
+        |mode| mode == "fast",
+    );
+}
+
+/// Names of the pods of the deployment that are not being deleted.
+fn pod_names(cluster: &Cluster) -> Vec<String> {
+    let text = cluster.kubectl(&[
+        "get", "pods", "--selector=app=web",
+        "--output=go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}",
+    ]);
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Waits until exactly these pods answer.
+fn wait_answering(service: SocketAddr, pods: &[String]) {
+    let mut expected = pods.to_vec();
+    expected.sort();
+    // Twenty answers from two pods chosen at random miss one of them once in half a million.
+    let answering = || {
+        let mut names: Vec<String> = (0..20).filter_map(|_| http::get(service, "/").ok()).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    wait::until("exactly the ready pods to answer", LIMIT, answering, |names| *names == expected);
+}
+
+/// Pinned maps in which the bytes of an address stand.
+fn maps_holding(cluster: &Cluster, address: IpAddr) -> Vec<String> {
+    let bytes: Vec<String> = match address {
+        IpAddr::V4(address) => {
+            address.octets().iter().map(|byte| format!("0x{byte:02x}")).collect()
+        }
+        IpAddr::V6(address) => {
+            address.octets().iter().map(|byte| format!("0x{byte:02x}")).collect()
+        }
+    };
+    let maps = cluster.bpffs_dir.join("maps");
+    let mut holding = Vec::new();
+    for entry in std::fs::read_dir(&maps).expect("the maps are pinned").flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let dump = command::run(
+            &["bpftool", "--json", "map", "dump", "pinned", &path.to_string_lossy()],
+            &[],
+            "",
+        );
+        let entries: Vec<serde_json::Value> =
+            serde_json::from_str(&dump.stdout).unwrap_or_default();
+        let holds = |entry: &serde_json::Value| {
+            ["key", "value"].iter().any(|part| contains(&entry[part], &bytes))
+        };
+        if entries.iter().any(holds) {
+            holding.push(name);
+        }
+    }
+    holding
+}
+
+/// Whether a list of byte strings, as bpftool writes it, contains these bytes in a row.
+fn contains(list: &serde_json::Value, bytes: &[String]) -> bool {
+    let Some(list) = list.as_array() else { return false };
+    list.windows(bytes.len())
+        .any(|window| window.iter().zip(bytes).all(|(seen, byte)| seen == byte.as_str()))
+}
