@@ -70,3 +70,29 @@ fn ask_until(stop: &AtomicBool, server: SocketAddr, interval: Duration) -> Count
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    #[test]
+    fn answers_and_errors_are_counted_at_the_rate_that_was_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let server = listener.local_addr().expect("it is bound");
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.expect("a connection");
+                let _ = stream.read(&mut [0; 512]);
+                let status = if number % 50 == 49 { 503 } else { 200 };
+                let _ = write!(stream, "HTTP/1.0 {status} Some\r\n\r\nbody\n");
+            }
+        });
+        let load = Load::start(server, 400);
+        std::thread::sleep(Duration::from_millis(500));
+        let counts = load.stop();
+        assert!((150..=260).contains(&counts.answered), "{} answered", counts.answered);
+        assert!((1..=6).contains(&counts.errors.len()), "{:?}", counts.errors);
+    }
+}

@@ -196,3 +196,20 @@ fn settings() -> BTreeSet<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_seen_and_its_end_too() {
+        let name = format!("seen{}", std::process::id());
+        let before = Inventory::take();
+        command::output(&["ip", "netns", "add", &name]);
+        let changes = Inventory::take().changes_since(&before);
+        command::output(&["ip", "netns", "delete", &name]);
+        assert!(changes.contains(&format!("named network namespaces: new: {name}")), "{changes:?}");
+        let changes = Inventory::take().changes_since(&before);
+        assert!(!changes.iter().any(|change| change.contains(&name)), "{changes:?}");
+    }
+}

@@ -41,7 +41,7 @@ const fn package(package: &'static str, why: &'static str) -> Requirement {
 }
 
 /// What running a cluster and testing it need.
-const RUNTIME: [Requirement; 11] = [
+const RUNTIME: [Requirement; 12] = [
     program("containerd", "containerd", "runs the containers"),
     program("ctr", "containerd", "imports images"),
     program("runc", "runc", "starts the containers' processes"),
@@ -49,6 +49,7 @@ const RUNTIME: [Requirement; 11] = [
     program("iperf3", "iperf3", "measures throughput"),
     program("ip", "iproute2", "makes namespaces and links for tests"),
     program("nsenter", "util-linux", "runs programs inside a namespace"),
+    program("ps", "procps", "lists the processes that must not be left behind"),
     program("nft", "nftables", "lists the rules that must not change"),
     program("iptables-save", "iptables", "lists the rules that must not change"),
     program("bpftool", "bpftool", "lists programs, maps and links that must not be left behind"),

@@ -1,0 +1,100 @@
+//! `sheave down` takes everything away that a cluster put on the machine, and touches nothing else.
+
+use sheave_tests::cluster::Cluster;
+use sheave_tests::machine::Inventory;
+use sheave_tests::{command, wait};
+use std::time::Duration;
+
+const DEMO: &str = include_str!("../../examples/hello.yaml");
+
+/// Named namespace, link, rules: what somebody else has on this machine.
+struct Neighbour;
+
+impl Neighbour {
+    const NAMESPACE: &str = "not-sheaves";
+
+    fn move_in() -> Self {
+        command::output(&["ip", "netns", "add", Self::NAMESPACE]);
+        let neighbour = Self;
+        command::output(&["ip", "link", "add", "not-sheaves0", "type", "dummy"]);
+        command::output(&["nft", "add", "table", "inet", Self::NAMESPACE]);
+        neighbour
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        let namespace = Self::NAMESPACE;
+        command::run(&["nft", "delete", "table", "inet", namespace], &[], "");
+        command::run(&["ip", "link", "delete", "dev", "not-sheaves0"], &[], "");
+        command::run(&["ip", "netns", "delete", namespace], &[], "");
+    }
+}
+
+#[test]
+fn nothing_is_left_and_nothing_else_is_touched() {
+    let _neighbour = Neighbour::move_in();
+    let before = settled();
+    {
+        let mut cluster = Cluster::start();
+        cluster.apply(DEMO);
+        for deployment in ["hello", "iperf3"] {
+            let name = format!("deployment/{deployment}");
+            cluster.kubectl(&["--namespace=hello", "rollout", "status", &name, "--timeout=60s"]);
+        }
+        let with_cluster = Inventory::take();
+        for kind in ["network namespaces", "BPF programs", "BPF maps", "pins", "mounts", "cgroups"]
+        {
+            assert!(with_cluster.count(kind) > before.count(kind), "a cluster has no {kind}?");
+        }
+        let rules: Vec<String> = with_cluster
+            .changes_since(&before)
+            .into_iter()
+            .filter(|change| change.contains("tables rules"))
+            .collect();
+        assert_eq!(rules, Vec::<String>::new(), "Sheave needs no rules");
+
+        cluster.stop_supervisor();
+        let said = dry_run(&cluster);
+        assert!(said.contains(&*cluster.data_dir.to_string_lossy()), "{said}");
+        assert!(cluster.data_dir.exists(), "a dry run removes nothing");
+        let said = cluster.remove();
+        assert!(said.ok, "{}{}", said.stdout, said.stderr);
+        // Dropping the cluster runs `sheave down` once more: nothing to do is no error.
+    }
+    wait::until(
+        "the machine to be as before",
+        // The kernel frees programs and namespaces a moment after their last user.
+        Duration::from_secs(10),
+        || Inventory::take().changes_since(&before),
+        Vec::is_empty,
+    );
+}
+
+fn dry_run(cluster: &Cluster) -> String {
+    let sheave = sheave_tests::cluster::program("sheave");
+    let flags = cluster.flags();
+    let words: Vec<&str> = [sheave.to_str().expect("the path is UTF-8"), "down", "--dry-run"]
+        .into_iter()
+        .chain(flags.iter().map(String::as_str))
+        .collect();
+    command::output(&words)
+}
+
+/// The inventory once two in a row are equal: earlier tests may still be ending.
+fn settled() -> Inventory {
+    let mut last = Inventory::take();
+    wait::until(
+        "the machine to settle",
+        Duration::from_secs(30),
+        || {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = Inventory::take();
+            let changes = now.changes_since(&last);
+            last = now;
+            changes
+        },
+        Vec::is_empty,
+    );
+    last
+}
