@@ -1,6 +1,8 @@
 //! Builds the pause program as the pause image does and watches it do its three duties as process 1 of a
 //! PID namespace: stay, reap orphans, end when told to.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
