@@ -86,7 +86,8 @@ mod tests {
                 let mut stream = stream.expect("a connection");
                 let _ = stream.read(&mut [0; 512]);
                 let status = if number % 50 == 49 { 503 } else { 200 };
-                let _ = write!(stream, "HTTP/1.0 {status} Some\r\n\r\nbody\n");
+                let _ =
+                    stream.write_all(format!("HTTP/1.0 {status} Some\r\n\r\nbody\n").as_bytes());
             }
         });
         let load = Load::start(server, 400);

@@ -31,7 +31,8 @@ pub(crate) fn http_get(server: SocketAddrV4) -> Result<Answer> {
 fn exchange(server: SocketAddrV4) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&server.into(), REQUEST_TIMEOUT)?;
     stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
-    write!(stream, "GET / HTTP/1.0\r\nHost: {server}\r\n\r\n")?;
+    // In one piece: a second small segment would wait for the peer's delayed acknowledgement.
+    stream.write_all(format!("GET / HTTP/1.0\r\nHost: {server}\r\n\r\n").as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
