@@ -1,2 +1,74 @@
-//! sheave.
-fn main() {}
+//! `sheave`: the command people type.
+//!
+//! It wires: the daemons are programs of their own beside it, started by `server`, `agent` and `up`;
+//! everything else asks the API server or the agent's socket and prints what they say.
+
+mod agent_socket;
+mod api;
+mod children;
+mod directories;
+mod doctor;
+mod down;
+mod kubeconfig;
+mod program;
+mod services;
+mod status;
+mod up;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Kubernetes-compatible clusters on plain Linux machines, with Services in eBPF.
+#[derive(Parser)]
+#[command(name = "sheave", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a whole cluster on this machine: control plane and node.
+    Up(up::Arguments),
+    /// Take everything away that `up` put on this machine.
+    Down(down::Arguments),
+    /// Run the control plane; flags are those of sheave-server (see `sheave server --help`).
+    #[command(disable_help_flag = true)]
+    Server {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run a node's agent; flags are those of sheave-agent (see `sheave agent --help`).
+    #[command(disable_help_flag = true)]
+    Agent {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Show the nodes, and what runs on them.
+    Status(status::Arguments),
+    /// Show the Services as this node's kernel has them.
+    Services(services::Arguments),
+    /// Check what this machine offers: kernel features, mounts, programs.
+    Doctor(doctor::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Up(arguments) => up::run(arguments),
+        Command::Down(arguments) => down::run(&arguments),
+        Command::Server { arguments } => program::become_sibling("sheave-server", &arguments),
+        Command::Agent { arguments } => program::become_sibling("sheave-agent", &arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Services(arguments) => services::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("sheave: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

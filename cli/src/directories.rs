@@ -1,0 +1,44 @@
+//! Where a cluster on this machine keeps its things: flags that several commands share.
+
+use std::path::PathBuf;
+
+/// Directories of one cluster on this machine. Two clusters never share one.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Directories {
+    /// State that outlives a reboot: objects, certificates, images, logs.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/sheave")]
+    pub(crate) data_dir: PathBuf,
+    /// Sockets and pid files.
+    #[arg(long, value_name = "DIR", default_value = "/run/sheave")]
+    pub(crate) run_dir: PathBuf,
+    /// Pinned programs, maps and links.
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sheave")]
+    pub(crate) bpffs_dir: PathBuf,
+}
+
+impl Directories {
+    /// The administrator's kubeconfig, made by the server at its first start.
+    pub(crate) fn admin_kubeconfig(&self) -> PathBuf {
+        self.data_dir.join("server/admin.kubeconfig")
+    }
+
+    /// Where the agent answers questions.
+    pub(crate) fn agent_socket(&self) -> PathBuf {
+        self.run_dir.join("agent.sock")
+    }
+
+    /// Holds the process id of the running `sheave up`.
+    pub(crate) fn pid_file(&self) -> PathBuf {
+        self.run_dir.join("up.pid")
+    }
+
+    /// The log of a daemon: `server`, `agent`.
+    pub(crate) fn log(&self, daemon: &str) -> PathBuf {
+        self.data_dir.join("log").join(format!("{daemon}.log"))
+    }
+
+    /// Everything of the agent below the data directory.
+    pub(crate) fn agent_data_dir(&self) -> PathBuf {
+        self.data_dir.join("agent")
+    }
+}

@@ -1,0 +1,113 @@
+//! `sheave status`: is the cluster well, in one screen.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::directories::Directories;
+use crate::kubeconfig;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    directories: Directories,
+    /// Another kubeconfig than the administrator's on this machine.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+/// Exits with 1 when a node is not Ready.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let path = arguments.kubeconfig.clone();
+    let path = path.unwrap_or_else(|| arguments.directories.admin_kubeconfig());
+    let api = Api::new(&kubeconfig::read(&path)?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (version, nodes, pods) = runtime.block_on(async {
+        Ok::<_, anyhow::Error>((
+            api.get("/version").await?,
+            api.get("/api/v1/nodes").await?,
+            api.get("/api/v1/pods").await?,
+        ))
+    })?;
+    println!("API server {} is ready", version["gitVersion"].as_str().unwrap_or("?"));
+    let rows = node_rows(&nodes, &pods);
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["NODE", "READY", "ADDRESS", "PODS RUNNING", "PODS NOT RUNNING"]);
+    for row in &rows {
+        table.add_row([
+            row.name.clone(),
+            row.ready.clone(),
+            row.address.clone(),
+            row.running.to_string(),
+            row.not_running.to_string(),
+        ]);
+    }
+    println!("{table}");
+    let well = !rows.is_empty() && rows.iter().all(|row| row.ready == "True");
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    name: String,
+    ready: String,
+    address: String,
+    running: usize,
+    not_running: usize,
+}
+
+fn items(list: &Value) -> &[Value] {
+    list["items"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn node_rows(nodes: &Value, pods: &Value) -> Vec<Row> {
+    let rows = items(nodes).iter().map(|node| {
+        let name = node["metadata"]["name"].as_str().unwrap_or_default();
+        let status = &node["status"];
+        let find = |list: &str, kind: &str, field: &str| {
+            let entries = status[list].as_array().into_iter().flatten();
+            let mut found = entries.into_iter().filter(|entry| entry["type"] == kind);
+            found.next().and_then(|entry| entry[field].as_str()).unwrap_or("?").to_owned()
+        };
+        let here = || items(pods).iter().filter(|pod| pod["spec"]["nodeName"] == name);
+        let running = here().filter(|pod| pod["status"]["phase"] == "Running").count();
+        Row {
+            name: name.to_owned(),
+            ready: find("conditions", "Ready", "status"),
+            address: find("addresses", "InternalIP", "address"),
+            running,
+            not_running: here().count() - running,
+        }
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn pods_are_counted_on_their_node() {
+        let nodes = json!({ "items": [{ "metadata": { "name": "a" }, "status": {
+            "conditions": [{ "type": "Ready", "status": "True" }],
+            "addresses": [{ "type": "InternalIP", "address": "10.0.0.1" }] } }] });
+        let pod = |node: &str, phase: &str| json!({ "spec": { "nodeName": node }, "status": { "phase": phase } });
+        let pods =
+            json!({ "items": [pod("a", "Running"), pod("a", "Pending"), pod("b", "Running")] });
+        let expected = Row {
+            name: "a".into(),
+            ready: "True".into(),
+            address: "10.0.0.1".into(),
+            running: 1,
+            not_running: 1,
+        };
+        assert_eq!(node_rows(&nodes, &pods), [expected]);
+    }
+}

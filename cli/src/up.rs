@@ -1,0 +1,232 @@
+//! `sheave up`: a whole cluster on this machine, in the foreground.
+//!
+//! It starts the control plane and the agent and keeps both running. When it ends, they end; pods and
+//! dataplane go on, and the next `sheave up` finds them.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+use tokio::process::Child;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::api::Api;
+use crate::children::{self, Daemon};
+use crate::directories::Directories;
+use crate::kubeconfig;
+use crate::program;
+
+/// How often a daemon that starts is asked whether it is ready.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const API_READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Lines of a log that are shown when its daemon does not start.
+const LOG_TAIL_LINES: usize = 5;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    directories: Directories,
+    /// Port of the API server.
+    #[arg(long, default_value_t = 6443)]
+    api_port: u16,
+    /// Name of this machine's node [default: the host name].
+    #[arg(long, value_name = "NAME")]
+    node_name: Option<String>,
+    /// Address of this machine that nodes and clients use [default: the one of the default route].
+    #[arg(long, value_name = "ADDRESS")]
+    node_ip: Option<IpAddr>,
+    /// Interface that leads outside; may be given several times [default: the one of the default route].
+    #[arg(long, value_name = "INTERFACE")]
+    uplink: Vec<String>,
+    /// Image archives that are imported when missing [default: DATA_DIR/agent/images].
+    #[arg(long, value_name = "DIR")]
+    image_dir: Option<PathBuf>,
+    /// Use this container runtime instead of a containerd of our own.
+    #[arg(long, value_name = "SOCKET")]
+    cri_endpoint: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    program::require_root("running a cluster")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(supervise(arguments))
+}
+
+async fn supervise(arguments: Arguments) -> Result<ExitCode> {
+    let started = Instant::now();
+    let mut stopping = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+    let directories = &arguments.directories;
+    let node_name = arguments.node_name.clone().map_or_else(host_name, Ok)?;
+    prepare(directories)?;
+    let _alone = claim(directories)?;
+
+    let server = server_daemon(&arguments, &node_name)?;
+    let agent = agent_daemon(&arguments, &node_name)?;
+    let mut server_child = server.start()?;
+    let api = match api_ready(directories, &server, &mut server_child).await {
+        Ok(api) => api,
+        Err(error) => {
+            children::stop(server.name, &mut server_child).await;
+            return Err(error);
+        }
+    };
+    println!("API server ready after {} ms", started.elapsed().as_millis());
+    let mut agent_child = agent.start()?;
+
+    let outcome = tokio::select! {
+        result = server.keep(&mut server_child) => result,
+        result = agent.keep(&mut agent_child) => result,
+        result = announce_node(&api, &node_name, started) => result,
+        _ = stopping.recv() => Ok(()),
+        _ = interrupted.recv() => Ok(()),
+    };
+    children::stop(agent.name, &mut agent_child).await;
+    children::stop(server.name, &mut server_child).await;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn host_name() -> Result<String> {
+    let name = nix::unistd::gethostname().context("this machine has no host name")?;
+    let name = name.into_string().ok().context("the host name is not UTF-8: use --node-name")?;
+    Ok(name.to_lowercase())
+}
+
+fn prepare(directories: &Directories) -> Result<()> {
+    let log = directories.log("server");
+    let log_dir = log.parent().unwrap_or(&directories.data_dir);
+    for dir in [&directories.data_dir, &directories.run_dir, log_dir] {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+/// Makes sure that no other `sheave up` works with these directories, for as long as the lock lives.
+fn claim(directories: &Directories) -> Result<Flock<File>> {
+    let path = directories.pid_file();
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        Err((_, nix::errno::Errno::EWOULDBLOCK)) => bail!(
+            "a cluster already runs with {}: end that `sheave up` first, or choose another --run-dir \
+             and --data-dir",
+            directories.run_dir.display()
+        ),
+        Err((_, errno)) => {
+            return Err(errno).with_context(|| format!("cannot lock {}", path.display()));
+        }
+    };
+    lock.set_len(0)?;
+    writeln!(lock, "{}", std::process::id())?;
+    Ok(lock)
+}
+
+fn server_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
+    let directories = &arguments.directories;
+    let mut words = flags([
+        ("--data-dir", directories.data_dir.clone().into()),
+        ("--bind", format!("0.0.0.0:{}", arguments.api_port).into()),
+        ("--node-name", node_name.into()),
+    ]);
+    if let Some(address) = arguments.node_ip {
+        words.extend(["--advertise-address".into(), address.to_string().into()]);
+    }
+    Ok(Daemon {
+        name: "server",
+        program: program::sibling("sheave-server")?,
+        arguments: words,
+        log: directories.log("server"),
+    })
+}
+
+fn agent_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
+    let directories = &arguments.directories;
+    let server = format!("https://127.0.0.1:{}", arguments.api_port);
+    let mut words = flags([
+        ("--data-dir", directories.agent_data_dir().into()),
+        ("--run-dir", directories.run_dir.clone().into()),
+        ("--bpffs-dir", directories.bpffs_dir.clone().into()),
+        ("--server", server.into()),
+        ("--node-name", node_name.into()),
+    ]);
+    if let Some(address) = arguments.node_ip {
+        words.extend(["--node-ip".into(), address.to_string().into()]);
+    }
+    for uplink in &arguments.uplink {
+        words.extend(["--uplink".into(), uplink.into()]);
+    }
+    if let Some(dir) = &arguments.image_dir {
+        words.extend(["--image-dir".into(), dir.into()]);
+    }
+    if let Some(socket) = &arguments.cri_endpoint {
+        words.extend(["--cri-endpoint".into(), socket.into()]);
+    }
+    Ok(Daemon {
+        name: "agent",
+        program: program::sibling("sheave-agent")?,
+        arguments: words,
+        log: directories.log("agent"),
+    })
+}
+
+fn flags<const N: usize>(flags: [(&str, OsString); N]) -> Vec<OsString> {
+    flags.into_iter().flat_map(|(name, value)| [name.into(), value]).collect()
+}
+
+/// Waits until the API server answers; gives up at once when its process ends, with its own last words.
+async fn api_ready(directories: &Directories, server: &Daemon, child: &mut Child) -> Result<Api> {
+    let deadline = Instant::now() + API_READY_TIMEOUT;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            bail!("the server ended ({status}): {}", log_tail(server));
+        }
+        // Until the server has made its certificates there is no kubeconfig, and that is no error yet.
+        if let Ok(access) = kubeconfig::read(&directories.admin_kubeconfig()) {
+            let api = Api::new(&access)?;
+            if api.get_text("/readyz").await.is_ok_and(|(status, _)| status.is_success()) {
+                return Ok(api);
+            }
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "the API server is not ready after {} s: {}",
+                API_READY_TIMEOUT.as_secs(),
+                log_tail(server)
+            );
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+fn log_tail(daemon: &Daemon) -> String {
+    let text = std::fs::read_to_string(&daemon.log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n  ");
+    format!("{} ends with\n  {tail}", daemon.log.display())
+}
+
+/// Says once that the node is Ready, then waits for ever.
+async fn announce_node(api: &Api, node_name: &str, started: Instant) -> Result<()> {
+    let path = format!("/api/v1/nodes/{node_name}");
+    loop {
+        if let Ok(node) = api.get(&path).await {
+            let conditions = node["status"]["conditions"].as_array().into_iter().flatten();
+            if conditions.into_iter().any(|c| c["type"] == "Ready" && c["status"] == "True") {
+                println!("Node {node_name} Ready after {} ms", started.elapsed().as_millis());
+                return std::future::pending().await;
+            }
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
