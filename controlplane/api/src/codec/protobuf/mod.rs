@@ -7,7 +7,7 @@
 mod decode;
 pub(crate) mod duration;
 mod encode;
-mod wire;
+pub(crate) mod wire;
 
 pub use decode::decode;
 pub use encode::encode;

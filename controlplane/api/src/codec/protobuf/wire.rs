@@ -75,19 +75,19 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends a varint field.
-pub(super) fn put_varint(out: &mut Vec<u8>, number: u32, value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, number: u32, value: u64) {
     raw_varint(out, u64::from(number) << 3);
     raw_varint(out, value);
 }
 
 /// Appends a fixed 64-bit field.
-pub(super) fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
+pub(crate) fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
     raw_varint(out, u64::from(number) << 3 | 1);
     out.extend_from_slice(&value.to_le_bytes());
 }
 
 /// Appends a length-delimited field.
-pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, value: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, value: &[u8]) {
     raw_varint(out, u64::from(number) << 3 | 2);
     raw_varint(out, value.len() as u64);
     out.extend_from_slice(value);

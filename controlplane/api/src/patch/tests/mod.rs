@@ -249,6 +249,45 @@ fn order_is_as_the_patch_says() {
     );
 }
 
+/// Recorded from kubectl 1.32.4 `apply` of a changed file: image, port and the source of a volume.
+#[test]
+fn what_kubectl_apply_sends() {
+    let spec = |container: Value, volume: Value| {
+        json!({ "spec": { "template": { "spec": {
+            "containers": [container], "volumes": [volume] } } } })
+    };
+    let patch = json!({ "spec": { "template": { "spec": {
+        "$setElementOrder/containers": [{ "name": "a" }],
+        "$setElementOrder/volumes": [{ "name": "v" }],
+        "containers": [{
+            "$setElementOrder/ports": [{ "containerPort": 81 }],
+            "image": "y", "name": "a",
+            "ports": [{ "containerPort": 81 }, { "$patch": "delete", "containerPort": 80 }],
+        }],
+        "volumes": [{
+            "$retainKeys": ["hostPath", "name"],
+            "emptyDir": null, "hostPath": { "path": "/x" }, "name": "v",
+        }],
+    } } } });
+    check(
+        schema::of("apps", "v1", "Deployment").unwrap(),
+        vec![(
+            "what the server defaulted stays",
+            spec(
+                json!({ "name": "a", "image": "x", "imagePullPolicy": "Always",
+                    "ports": [{ "containerPort": 80, "protocol": "TCP" }] }),
+                json!({ "name": "v", "emptyDir": {} }),
+            ),
+            patch,
+            spec(
+                json!({ "name": "a", "image": "y", "imagePullPolicy": "Always",
+                    "ports": [{ "containerPort": 81 }] }),
+                json!({ "name": "v", "hostPath": { "path": "/x" } }),
+            ),
+        )],
+    );
+}
+
 #[test]
 fn a_bad_strategic_patch_says_what_is_wrong() {
     let current = containers(json!([{ "name": "a" }]));
