@@ -3,6 +3,7 @@
 //! Not a library: nothing may depend on this crate, and what it knows about Sheave it knows from
 //! the outside, as a user does (binaries, files, kubectl).
 
+mod bench;
 mod build;
 mod check;
 mod cluster;
@@ -50,6 +51,8 @@ enum Command {
     Check,
     /// Set up, build, check, then run every test
     Test,
+    /// Measure throughput, or with `footprint` start times and memory
+    Bench(bench::Bench),
 }
 
 fn main() -> Result<()> {
@@ -63,5 +66,6 @@ fn main() -> Result<()> {
         Command::Down => down::run(),
         Command::Check => check::run(),
         Command::Test => test::run(),
+        Command::Bench(bench) => bench::run(&bench),
     }
 }

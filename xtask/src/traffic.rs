@@ -38,16 +38,25 @@ fn exchange(server: SocketAddrV4) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Gigabits a second that arrive at an iperf3 server in one TCP stream.
+/// Gigabits a second that arrive at an iperf3 server in one TCP stream from this host.
 pub(crate) fn iperf3(server: SocketAddrV4, seconds: u32) -> Result<f64> {
-    let mut command = Command::new("iperf3");
-    command.args(["--json", "--client", &server.ip().to_string()]);
-    command.args(["--port", &server.port().to_string(), "--time", &seconds.to_string()]);
-    let report = output_of(&mut command).with_context(|| format!("iperf3 to {server}"))?;
+    let words = iperf3_words(server, seconds);
+    let report = output_of(Command::new(&words[0]).args(&words[1..]))
+        .with_context(|| format!("iperf3 to {server}"))?;
     received_gbit_s(&report).with_context(|| format!("iperf3 to {server}"))
 }
 
-fn received_gbit_s(report: &str) -> Result<f64> {
+/// The command line of a measurement that reports as JSON.
+pub(crate) fn iperf3_words(server: SocketAddrV4, seconds: u32) -> Vec<String> {
+    let (address, port, seconds) =
+        (server.ip().to_string(), server.port().to_string(), seconds.to_string());
+    ["iperf3", "--json", "--client", &address, "--port", &port, "--time", &seconds]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// What arrived at the receiver, of a report in JSON.
+pub(crate) fn received_gbit_s(report: &str) -> Result<f64> {
     let report: serde_json::Value = serde_json::from_str(report)?;
     if let Some(error) = report["error"].as_str() {
         bail!("{error}");
