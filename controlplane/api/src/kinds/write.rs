@@ -28,7 +28,7 @@ pub fn prepare_create(
         let name = meta::generated_name(prefix, context.name_random);
         meta::set(object, "name", name);
     }
-    for field in SERVER_FIELDS.iter().chain(&["selfLink", "resourceVersion"]) {
+    for field in SERVER_FIELDS.iter().chain(&["managedFields", "resourceVersion", "selfLink"]) {
         meta::set(object, field, Value::Null);
     }
     meta::set(object, "uid", meta::uid_from_random(context.uid_random));
@@ -124,15 +124,16 @@ pub fn is_unchanged(new: &Value, old: &Value) -> bool {
         })
 }
 
+/// `resourceVersion` is what the write is about to decide; it does not count.
 fn same_metadata(new: &Value, old: &Value) -> bool {
     let relevant = |metadata: &Value| {
-        let fields = metadata.as_object().into_iter().flatten();
-        fields
-            .filter(|(field, _)| *field != "resourceVersion" && *field != "managedFields")
-            .map(|(field, value)| (field.clone(), value.clone()))
-            .collect::<Map<_, _>>()
+        let fields = metadata.as_object().map_or(0, Map::len);
+        fields - usize::from(metadata.get("resourceVersion").is_some())
     };
-    relevant(new) == relevant(old)
+    let kept = |(field, value): (&String, &Value)| {
+        field == "resourceVersion" || old.get(field) == Some(value)
+    };
+    relevant(new) == relevant(old) && new.as_object().into_iter().flatten().all(kept)
 }
 
 /// `apiVersion` and `kind` of the body must be those of the URL; absent ones are filled in.
@@ -197,7 +198,9 @@ fn keep_identity(kind: &Kind, new: &mut Value, old: &Value) -> Result<(), Status
     for field in SERVER_FIELDS {
         meta::set(new, field, old["metadata"][field].clone());
     }
-    meta::set(new, "selfLink", Value::Null);
+    for field in ["managedFields", "selfLink"] {
+        meta::set(new, field, Value::Null);
+    }
     if meta::generate_name(new).is_empty() {
         meta::set(new, "generateName", old["metadata"]["generateName"].clone());
     }
