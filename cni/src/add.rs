@@ -90,15 +90,16 @@ fn connect(
             let source = config.node_addresses.iter().find(same_family).copied();
             network::reach_pod(&netlink, ifindex, address, macs.pod, source).await?;
         }
+        // On a thread of its own: nothing else waits on this one.
+        netns.run(|| {
+            network::with_netlink(async |netlink| {
+                let interface = &attachment.ifname;
+                network::furnish_pod(&netlink, interface, &record.addresses, macs.host).await
+            })
+        })??;
+        network::wait_running(&netlink, &host_interface).await?;
         Ok::<_, Failure>((ifindex, mtu))
     })?;
-
-    netns.run(|| {
-        network::with_netlink(async |netlink| {
-            let interface = &attachment.ifname;
-            network::furnish_pod(&netlink, interface, &record.addresses, macs.host).await
-        })
-    })??;
 
     // Last: who finds a pod in the map may send to it.
     let entry = Endpoint { host_ifindex: ifindex, pod_mac: macs.pod, host_mac: macs.host };

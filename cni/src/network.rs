@@ -4,11 +4,14 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags};
-use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage, State,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope,
 };
@@ -24,6 +27,9 @@ pub const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
 /// What a pod without an uplink to learn from gets.
 const MTU_DEFAULT: u32 = 1500;
+
+const RUNNING_LIMIT: Duration = Duration::from_secs(1);
+const RUNNING_PAUSE: Duration = Duration::from_micros(300);
 
 /// A step that the kernel refused.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +69,7 @@ pub fn with_netlink<T, E: From<NetworkError>>(
 ) -> Result<T, E> {
     let opened = |source| NetworkError { step: "open a netlink socket".into(), source };
     let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(opened)?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(opened)?;
     runtime.block_on(async {
         let (connection, handle, _) = rtnetlink::new_connection().map_err(opened)?;
         tokio::spawn(connection);
@@ -84,7 +90,7 @@ pub struct Pair<'a> {
     pub mtu: u32,
 }
 
-/// Makes the pair with its pod end in the namespace and up; the host end waits, down, for its program.
+/// Makes the pair with its pod end in the namespace; both are down, the host end waits for its program.
 /// Answers the host end's index.
 ///
 /// # Errors
@@ -98,7 +104,6 @@ pub async fn make_pair(
         .mtu(pair.mtu)
         .address(pair.macs.pod.to_vec())
         .setns_by_fd(netns.file().as_raw_fd())
-        .up()
         .build();
     pod_end.header.interface_family = AddressFamily::Unspec;
     let message = LinkVeth::new(pair.host_interface, pair.pod_interface)
@@ -122,6 +127,27 @@ pub async fn make_pair(
 pub async fn set_up(netlink: &Handle, ifindex: u32) -> Result<(), NetworkError> {
     let message = LinkUnspec::new_with_index(ifindex).up().build();
     netlink.link().set(message).execute().await.map_err(step(format!("set link {ifindex} up")))
+}
+
+/// Waits until a link whose other end just came up passes packets: the kernel gives it its queue from a
+/// work item (`linkwatch_event`), and until then drops what is sent there.
+///
+/// # Errors
+/// When it does not within a second.
+pub async fn wait_running(netlink: &Handle, name: &str) -> Result<(), NetworkError> {
+    let deadline = Instant::now() + RUNNING_LIMIT;
+    loop {
+        let running =
+            |link: &LinkMessage| link.attributes.contains(&LinkAttribute::OperState(State::Up));
+        match link(netlink, name).await? {
+            Some(link) if running(&link) => return Ok(()),
+            _ if Instant::now() < deadline => tokio::time::sleep(RUNNING_PAUSE).await,
+            _ => {
+                let step = format!("use {name}: it is up, but passes nothing");
+                return Err(NetworkError { step, source: io::ErrorKind::TimedOut.into() });
+            }
+        }
+    }
 }
 
 /// On the host: the pod's address lies behind this interface, at this MAC. The route is of protocol
@@ -167,7 +193,7 @@ pub async fn reach_pod(
     added.map_err(step(format!("add the route to {pod}")))
 }
 
-/// In the pod: loopback up, the addresses, and a default route a family.
+/// In the pod: both links up, the addresses, and a default route a family.
 ///
 /// # Errors
 /// When the kernel refuses a step.
@@ -184,6 +210,7 @@ pub async fn furnish_pod(
         step: format!("find {interface} in the pod"),
         source: io::ErrorKind::NotFound.into(),
     })?;
+    set_up(netlink, ifindex).await?;
     for &address in addresses {
         let mut add = netlink.address().add(ifindex, address, prefix_len(address));
         // Nobody else can have it: no need to wait for duplicate address detection.

@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 
 use node::{Node, Pod};
 use serde_json::{Value, json};
+use sheave_cni::attachment::mac_text;
+use sheave_cni::bpf::PodIngress;
+use sheave_cni::netns::PodNetns;
+use sheave_cni::{classifier, network};
 
 /// Everything the plugin leaves on a node, as the tests count it.
 fn assert_nothing_left(node: &Node) {
@@ -32,8 +36,6 @@ fn add_connects_and_del_leaves_nothing() {
     node.run(&["busybox", "ping", "-c1", "-W1", "10.244.7.2"]);
     pod.run(&["busybox", "ping", "-c1", "-W1", "192.0.2.10"]);
     pod.run(&["busybox", "ping", "-c1", "-W1", "127.0.0.1"]);
-    let mtu = pod.run(&["cat", "/sys/class/net/eth0/mtu"]);
-    assert_eq!(mtu.trim(), "1400", "the uplink's");
     let route = node.run(&["ip", "route", "get", "10.244.7.2"]);
     assert!(route.contains("src 192.0.2.10"), "the node speaks from its address: {route}");
     let neighbours = pod.run(&["ip", "neigh", "show", "169.254.1.1"]);
@@ -41,12 +43,12 @@ fn add_connects_and_del_leaves_nothing() {
 
     let endpoint = node.endpoint(address).expect("the pod is in the map");
     let host = &added["interfaces"][0];
-    let index =
-        node.run(&["cat", &format!("/sys/class/net/{}/ifindex", host["name"].as_str().unwrap())]);
-    assert_eq!(endpoint.host_ifindex.to_string(), index.trim());
-    assert_eq!(sheave_cni::attachment::mac_text(endpoint.host_mac), host["mac"].as_str().unwrap());
-    let pod_mac = pod.run(&["cat", "/sys/class/net/eth0/address"]);
-    assert_eq!(sheave_cni::attachment::mac_text(endpoint.pod_mac), pod_mac.trim());
+    let host = host["name"].as_str().map(|name| node.link(name)).unwrap();
+    assert_eq!(endpoint.host_ifindex, host["ifindex"].as_u64().unwrap() as u32);
+    assert_eq!(mac_text(endpoint.host_mac), host["address"].as_str().unwrap());
+    let inside = pod.link("eth0");
+    assert_eq!(mac_text(endpoint.pod_mac), inside["address"].as_str().unwrap());
+    assert_eq!(inside["mtu"], 1400, "the uplink's");
 
     node.cni("CHECK", &pod, json!({ "prevResult": added })).unwrap();
     node.cni("DEL", &pod, json!({ "prevResult": added })).unwrap();
@@ -63,6 +65,36 @@ fn what_a_pod_sends_passes_the_pinned_program() {
         !pod.try_run(&["busybox", "ping", "-c1", "-W1", "192.0.2.10"]),
         "the program drops everything"
     );
+}
+
+/// The way of kernels before 6.6. Attaching again replaces: an ADD that is repeated never doubles it.
+#[test]
+fn without_tcx_the_program_is_a_filter() {
+    let node = Node::new(pins::Verdict::Drop);
+    let pod = Pod::new(&node, "a");
+    let there = pod.name();
+    node.run(&["ip", "link", "add", "h0", "type", "veth", "peer", "name", "eth0", "netns", there]);
+    node.run(&["ip", "address", "add", "10.9.9.1/24", "dev", "h0"]);
+    node.run(&["ip", "link", "set", "h0", "up"]);
+    pod.run(&["ip", "address", "add", "10.9.9.2/24", "dev", "eth0"]);
+    pod.run(&["ip", "link", "set", "eth0", "up"]);
+    pod.run(&["busybox", "ping", "-c2", "-W1", "10.9.9.1"]);
+
+    let program = PodIngress::open(&node.bpffs()).unwrap();
+    let ifindex = node.link("h0")["ifindex"].as_u64().unwrap() as u32;
+    for _ in 0..2 {
+        let inside = PodNetns::open(&node.netns_path()).unwrap();
+        let attached = inside.run(|| {
+            network::with_netlink(async |netlink| {
+                classifier::attach(&netlink, ifindex, &program).await
+            })
+        });
+        attached.unwrap().unwrap();
+    }
+    let filters = node.run(&["tc", "filter", "show", "dev", "h0", "ingress"]);
+    assert_eq!(filters.matches(classifier::NAME).count(), 1, "{filters}");
+    assert!(filters.contains("pref 1") && filters.contains("direct-action"), "{filters}");
+    assert!(!pod.try_run(&["busybox", "ping", "-c1", "-W1", "10.9.9.1"]), "all is dropped");
 }
 
 #[test]

@@ -16,13 +16,13 @@ use sheave_cni::bpf::Endpoints;
 use crate::pins::{self, Verdict};
 
 /// A node: a namespace with an uplink of MTU 1400 and two addresses, a bpffs with the pins, a store.
-pub struct Node {
+pub(crate) struct Node {
     name: String,
     dir: tempfile::TempDir,
 }
 
 /// A pod's namespace, removed with the value.
-pub struct Pod {
+pub(crate) struct Pod {
     name: String,
     has_namespace: bool,
 }
@@ -60,7 +60,7 @@ fn within<'a>(netns: &'a str, words: &[&'a str]) -> Vec<&'a str> {
 }
 
 impl Node {
-    pub fn new(verdict: Verdict) -> Self {
+    pub(crate) fn new(verdict: Verdict) -> Self {
         plugin();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("shvcni-{}-{number}", std::process::id());
@@ -92,7 +92,7 @@ impl Node {
         format!("--net=/run/netns/{}", self.name)
     }
 
-    fn bpffs(&self) -> PathBuf {
+    pub(crate) fn bpffs(&self) -> PathBuf {
         self.dir.path().join("bpf")
     }
 
@@ -101,8 +101,18 @@ impl Node {
     }
 
     /// Runs a program on the node, which must succeed.
-    pub fn run(&self, words: &[&str]) -> String {
+    pub(crate) fn run(&self, words: &[&str]) -> String {
         said(&within(&self.netns_argument(), words))
+    }
+
+    /// An interface, as `ip` describes it.
+    pub(crate) fn link(&self, name: &str) -> Value {
+        one_link(&self.run(&["ip", "-json", "link", "show", name]))
+    }
+
+    /// Where its namespace is named.
+    pub(crate) fn netns_path(&self) -> PathBuf {
+        Path::new("/run/netns").join(&self.name)
     }
 
     /// The network configuration, with these keys over the usual ones.
@@ -135,7 +145,12 @@ impl Node {
     }
 
     /// Runs the plugin: its result, or its error result.
-    pub fn command(&self, command: &str, pod: Option<&Pod>, keys: &Value) -> Result<Value, Value> {
+    pub(crate) fn command(
+        &self,
+        command: &str,
+        pod: Option<&Pod>,
+        keys: &Value,
+    ) -> Result<Value, Value> {
         let output = self.start(command, pod, keys).wait_with_output().unwrap();
         let value = match output.stdout.as_slice() {
             [] => Value::Null,
@@ -144,43 +159,48 @@ impl Node {
         if output.status.success() { Ok(value) } else { Err(value) }
     }
 
-    pub fn cni(&self, command: &str, pod: &Pod, keys: Value) -> Result<Value, Value> {
+    pub(crate) fn cni(&self, command: &str, pod: &Pod, keys: Value) -> Result<Value, Value> {
         self.command(command, Some(pod), &keys)
     }
 
     /// Starts an ADD and kills it after a while; whether it was done before.
-    pub fn killed_add(&self, pod: &Pod, after: Duration) -> bool {
+    pub(crate) fn killed_add(&self, pod: &Pod, after: Duration) -> bool {
         let mut child = self.start("ADD", Some(pod), &json!({}));
         std::thread::sleep(after);
         let _ = child.kill();
         child.wait().unwrap().success()
     }
 
-    pub fn endpoint(&self, address: IpAddr) -> Option<Endpoint> {
+    pub(crate) fn endpoint(&self, address: IpAddr) -> Option<Endpoint> {
         Endpoints::open(&self.bpffs()).unwrap().get(&map_key(address)).unwrap()
     }
 
     /// How many pods the map holds.
-    pub fn endpoints(&self) -> usize {
+    pub(crate) fn endpoints(&self) -> usize {
         let path = self.bpffs().join(sheave_abi::pins::ENDPOINTS);
         let dump = said(&["bpftool", "--json", "map", "dump", "pinned", path.to_str().unwrap()]);
         serde_json::from_str::<Vec<Value>>(&dump).unwrap().len()
     }
 
-    pub fn host_interfaces(&self) -> Vec<String> {
+    pub(crate) fn host_interfaces(&self) -> Vec<String> {
         let links = self.run(&["ip", "-json", "link"]);
         let links: Vec<Value> = serde_json::from_str(&links).unwrap();
         let names = links.iter().map(|link| link["ifname"].as_str().unwrap().to_owned());
         names.filter(|name| name.starts_with("shv")).collect()
     }
 
-    pub fn records(&self) -> Vec<String> {
+    pub(crate) fn records(&self) -> Vec<String> {
         names_in(&self.store().join("test")).filter(|name| name.starts_with("shv")).collect()
     }
 
-    pub fn link_pins(&self) -> Vec<String> {
+    pub(crate) fn link_pins(&self) -> Vec<String> {
         names_in(&self.bpffs().join(sheave_abi::pins::POD_LINKS_DIR)).collect()
     }
+}
+
+fn one_link(text: &str) -> Value {
+    let mut links: Vec<Value> = serde_json::from_str(text).unwrap();
+    links.remove(0)
 }
 
 fn names_in(dir: &Path) -> impl Iterator<Item = String> {
@@ -196,7 +216,7 @@ impl Drop for Node {
 }
 
 impl Pod {
-    pub fn new(node: &Node, name: &str) -> Self {
+    pub(crate) fn new(node: &Node, name: &str) -> Self {
         let mut pod = Self::named_only(node, name);
         pod.has_namespace = true;
         said(&["ip", "netns", "add", &pod.name]);
@@ -204,37 +224,44 @@ impl Pod {
     }
 
     /// A pod without a namespace.
-    pub fn named_only(node: &Node, name: &str) -> Self {
+    pub(crate) fn named_only(node: &Node, name: &str) -> Self {
         Self { name: format!("{}-{name}", node.name), has_namespace: false }
     }
 
     /// Its namespace goes away.
-    pub fn without_namespace(mut self) -> Self {
+    pub(crate) fn without_namespace(mut self) -> Self {
         self.remove_namespace();
         self
     }
 
-    pub fn container_id(&self) -> &str {
+    /// Of its namespace.
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub fn netns_path(&self) -> String {
+    pub(crate) fn container_id(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn netns_path(&self) -> String {
         format!("/run/netns/{}", self.name)
     }
 
-    fn command<'a>(&self, argument: &'a str, words: &[&'a str]) -> Output {
-        output(&within(argument, words))
-    }
-
     /// Runs a program in the pod's namespace, which must succeed.
-    pub fn run(&self, words: &[&str]) -> String {
+    pub(crate) fn run(&self, words: &[&str]) -> String {
         let argument = format!("--net={}", self.netns_path());
         said(&within(&argument, words))
     }
 
+    /// An interface, as `ip` describes it.
+    pub(crate) fn link(&self, name: &str) -> Value {
+        one_link(&self.run(&["ip", "-json", "link", "show", name]))
+    }
+
     /// Whether a program in the pod's namespace succeeds.
-    pub fn try_run(&self, words: &[&str]) -> bool {
-        self.command(&format!("--net={}", self.netns_path()), words).status.success()
+    pub(crate) fn try_run(&self, words: &[&str]) -> bool {
+        let argument = format!("--net={}", self.netns_path());
+        output(&within(&argument, words)).status.success()
     }
 
     fn remove_namespace(&mut self) {

@@ -13,7 +13,7 @@ use sheave_abi::pins;
 /// What the program says to every packet.
 #[derive(Clone, Copy)]
 #[repr(i32)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// `TCX_NEXT`, which is `TC_ACT_UNSPEC`.
     Pass = -1,
     /// `TC_ACT_SHOT`.
@@ -21,7 +21,7 @@ pub enum Verdict {
 }
 
 /// Pins both below a bpffs.
-pub fn make(bpffs: &Path, verdict: Verdict) {
+pub(crate) fn make(bpffs: &Path, verdict: Verdict) {
     for pin in [pins::ENDPOINTS, pins::POD_INGRESS] {
         std::fs::create_dir_all(bpffs.join(pin).parent().unwrap()).unwrap();
     }
