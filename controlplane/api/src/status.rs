@@ -16,12 +16,21 @@ pub struct Status {
     /// `details` of the Status object, or null.
     #[serde(default)]
     pub details: Value,
+    /// `metadata.continue`: with 410 for a page, a token that goes on all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continue_token: Option<String>,
 }
 
 impl Status {
     /// Any error; the named constructors below are preferred.
     pub fn new(code: u16, reason: &str, message: impl Into<String>) -> Self {
-        Self { code, reason: reason.to_owned(), message: message.into(), details: Value::Null }
+        Self {
+            code,
+            reason: reason.to_owned(),
+            message: message.into(),
+            details: Value::Null,
+            continue_token: None,
+        }
     }
 
     /// 404: no such object.
@@ -98,6 +107,9 @@ impl Status {
         });
         if !self.details.is_null() {
             object["details"] = self.details.clone();
+        }
+        if let Some(token) = &self.continue_token {
+            object["metadata"]["continue"] = Value::from(token.as_str());
         }
         object
     }

@@ -1,0 +1,123 @@
+//! The registry itself: what it consists of, and how it starts.
+
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use serde_json::json;
+use sheave_api::kinds::{self, Context};
+use sheave_api::{Kind, Status, resource};
+use sheave_store::{Store, StoreError};
+
+use crate::admission::{Claims, Ranges};
+use crate::cache::Cache;
+use crate::cache::feed::{self, Sink};
+use crate::{Identity, WriteOptions};
+
+/// How long a read waits for the cache to reach the revision it asked for.
+pub(crate) const FRESH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Namespaces that every cluster has.
+const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// What the cluster gives to Services.
+#[derive(Clone, Debug)]
+pub struct RegistryConfig {
+    /// Range of ClusterIPs. Its first address is left to the API server's own Service.
+    pub service_cidr: Ipv4Net,
+    /// Range of NodePorts.
+    pub node_ports: RangeInclusive<u16>,
+}
+
+impl Default for RegistryConfig {
+    fn default() -> Self {
+        let service_cidr = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
+        Self { service_cidr, node_ports: 30000..=32767 }
+    }
+}
+
+/// Why the registry could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store did not answer.
+    #[error("cannot read the store")]
+    Store(#[from] StoreError),
+    /// A namespace that every cluster has could not be made.
+    #[error("cannot create namespace {name}")]
+    Namespace {
+        /// Its name.
+        name: &'static str,
+        /// What was refused.
+        #[source]
+        source: Status,
+    },
+}
+
+/// Every object of the cluster: read, watched, changed. Shared behind an `Arc`.
+pub struct Registry {
+    pub(crate) store: Arc<dyn Store>,
+    /// The watch cache and the claims; written by the feed alone.
+    pub(crate) sink: Arc<Sink>,
+    pub(crate) ranges: Ranges,
+    feed: tokio::task::JoinHandle<()>,
+}
+
+impl Registry {
+    /// Loads everything into memory and begins to follow the store.
+    pub async fn open(
+        config: RegistryConfig,
+        store: Arc<dyn Store>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let sink = Arc::new(Sink { cache: Cache::new(), claims: Claims::default() });
+        let revision = feed::load(&sink, store.as_ref()).await?;
+        let feed = tokio::spawn(feed::run(Arc::clone(&sink), Arc::clone(&store), revision));
+        let ranges = Ranges { cluster_ips: config.service_cidr, node_ports: config.node_ports };
+        let registry = Arc::new(Self { store, sink, ranges, feed });
+        registry.ensure_namespaces().await?;
+        Ok(registry)
+    }
+
+    /// How far the cache is: the `resourceVersion` of a list made now.
+    pub fn revision(&self) -> u64 {
+        self.sink.cache.revision()
+    }
+
+    async fn ensure_namespaces(&self) -> Result<(), OpenError> {
+        let kind = self.kind_of(&resource::NAMESPACES);
+        let who = Identity::control_plane();
+        for name in NAMESPACES {
+            let namespace = json!({ "metadata": { "name": name } });
+            match self.create(&who, kind, "", namespace, &WriteOptions::default()).await {
+                Err(status) if !status.is_already_exists() => {
+                    return Err(OpenError::Namespace { name, source: status });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.sink.cache
+    }
+
+    /// A kind that this crate knows by name.
+    pub(crate) fn kind_of(&self, resource: &sheave_api::GroupResource) -> &'static Kind {
+        kinds::by_group_resource(resource).expect("in the table of kinds")
+    }
+
+    /// Time and randomness for one attempt to write.
+    pub(crate) fn context(&self) -> Context {
+        Context { now: Timestamp::now(), uid_random: rand::random(), name_random: rand::random() }
+    }
+}
+
+/// The feed ends with the registry.
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.feed.abort();
+    }
+}
