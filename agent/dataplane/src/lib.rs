@@ -1,1 +1,333 @@
 //! The only owner of aya: load, attach, pin, write maps, read events and counters.
+//!
+//! ```text
+//! Dataplane::open   bpffs -> maps' layouts -> load all programs -> put them to work
+//!           held    maps -> core's Held        (a restart begins here)
+//!           apply   core's Diff -> maps, in its order
+//! ```
+//!
+//! Everything is pinned: when the agent ends, however it ends, programs and maps go on. Calls block for
+//! as long as the kernel needs; a caller with an executor makes them on a thread of their own.
+
+mod bpffs;
+mod cgroup2;
+mod cleanup;
+mod features;
+mod interface;
+mod maps;
+mod programs;
+mod sys;
+mod write;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use sheave_abi::endpoint::Endpoint;
+use sheave_abi::event::Event;
+use sheave_abi::order::Addr;
+use sheave_abi::pins::{CGROUP_LINKS_DIR, MAPS_DIR, POD_LINKS_DIR, PROGRAMS_DIR, UPLINK_LINKS_DIR};
+use sheave_abi::service::BACKEND_GONE;
+use sheave_abi::settings::Settings;
+use sheave_core::held::{BackendId, Held, Limits};
+
+pub use bpffs::BpffsError;
+pub use cgroup2::CgroupError;
+pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
+pub use features::{Feature, Features};
+pub use interface::InterfaceError;
+pub use maps::MapError;
+pub use programs::{AttachError, LoadError, PACKET_HOOKS, SOCKET_HOOKS, TcAttachment};
+
+use maps::Maps;
+use programs::Loaded;
+
+/// What a node's dataplane is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataplaneConfig {
+    /// Where everything is pinned; a BPF file system.
+    pub bpffs_dir: PathBuf,
+    /// Mount a BPF file system if none is there.
+    pub mount_bpffs: bool,
+    /// The cgroup whose processes have their sockets translated; `None`: the root of the hierarchy that
+    /// is mounted.
+    pub cgroup2_path: Option<PathBuf>,
+    /// Interfaces that lead out of the node.
+    pub uplinks: Vec<String>,
+    /// `None`: links where the kernel has them.
+    pub tc_attachment: Option<TcAttachment>,
+}
+
+impl Default for DataplaneConfig {
+    fn default() -> Self {
+        Self {
+            bpffs_dir: sheave_abi::pins::DIR.into(),
+            mount_bpffs: true,
+            cgroup2_path: None,
+            uplinks: Vec::new(),
+            tc_attachment: None,
+        }
+    }
+}
+
+/// The dataplane could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The agent may not.
+    #[error(
+        "the dataplane needs root: run the agent as root, or give it CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN"
+    )]
+    NotRoot,
+    /// No place for pins.
+    #[error(transparent)]
+    Bpffs(#[from] BpffsError),
+    /// No place for the socket hooks.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    /// An uplink cannot carry programs.
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    /// Programs do not load and none ran before.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Programs do not attach.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// Maps are unusable.
+    #[error(transparent)]
+    Map(#[from] MapError),
+}
+
+/// Which programs run.
+#[derive(Debug)]
+pub enum ProgramsRunning {
+    /// Those of this version.
+    Ours,
+    /// Those of the version before: ours were refused, for this reason.
+    Before(LoadError),
+}
+
+/// The dataplane of one node, open for changes.
+#[derive(Debug)]
+pub struct Dataplane {
+    maps: Maps,
+    running: ProgramsRunning,
+    /// A list that was replaced may still be read: its slots may not be written before
+    /// [`sys::wait_for_running_programs`].
+    readers_linger: bool,
+}
+
+impl Dataplane {
+    /// Installs the dataplane, or takes over the one that is installed: its maps are used as they are and
+    /// its programs replaced one by one, each at once.
+    pub fn open(config: &DataplaneConfig) -> Result<Self, OpenError> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(OpenError::NotRoot);
+        }
+        let dir = &config.bpffs_dir;
+        bpffs::ensure(dir, config.mount_bpffs)?;
+        for sub in [MAPS_DIR, PROGRAMS_DIR, CGROUP_LINKS_DIR, UPLINK_LINKS_DIR, POD_LINKS_DIR] {
+            bpffs::make_dir(&dir.join(sub))?;
+        }
+        let cgroup = cgroup2::open(config.cgroup2_path.as_deref())?;
+        let uplinks = config
+            .uplinks
+            .iter()
+            .map(|name| Ok((name.clone(), interface::ethernet(name)?)))
+            .collect::<Result<Vec<_>, InterfaceError>>()?;
+        // Before anything is loaded: a program must not run on a map whose entries it misreads.
+        match Maps::open(dir) {
+            Ok(_) | Err(MapError::Absent { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut loaded = match Loaded::load(dir) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let installed = dir.join(sheave_abi::pins::POD_INGRESS).exists();
+                return if installed {
+                    Ok(Self::around(dir, ProgramsRunning::Before(error))?)
+                } else {
+                    Err(error.into())
+                };
+            }
+        };
+        let dataplane = Self::around(dir, ProgramsRunning::Ours)?;
+        let how = config.tc_attachment.unwrap_or_else(features::tc_attachment);
+        loaded.attach_sockets(dir, &cgroup)?;
+        let pods = dataplane.maps.endpoints.entries()?;
+        let host_ifindexes: Vec<u32> = pods.iter().map(|(_, pod)| pod.host_ifindex).collect();
+        loaded.attach_pods(dir, how, &host_ifindexes)?;
+        loaded.attach_uplinks(dir, how, &uplinks)?;
+        Ok(dataplane)
+    }
+
+    /// Opens the maps of an installed dataplane and touches nothing else: for those who only look.
+    pub fn inspect(bpffs_dir: &Path) -> Result<Self, MapError> {
+        Self::around(bpffs_dir, ProgramsRunning::Ours)
+    }
+
+    fn around(bpffs_dir: &Path, running: ProgramsRunning) -> Result<Self, MapError> {
+        // Whoever wrote before us may have replaced a list a moment ago.
+        Ok(Self { maps: Maps::open(bpffs_dir)?, running, readers_linger: true })
+    }
+
+    /// Which programs run.
+    pub fn running(&self) -> &ProgramsRunning {
+        &self.running
+    }
+
+    /// Reads what the maps hold.
+    pub fn held(&self) -> Result<Held, MapError> {
+        let limits = Limits {
+            frontends: self.maps.frontends.max_entries(),
+            backends: self.maps.backends.max_entries(),
+            slots: self.maps.slots.max_entries(),
+        };
+        let frontends: BTreeMap<_, _> = self.maps.frontends.entries()?.into_iter().collect();
+        let mut ranges = BTreeMap::new();
+        for range in frontends.values().flat_map(|f| [f.internal, f.external]) {
+            if range.len != 0 && !ranges.contains_key(&range.start) {
+                let slots = self.maps.slots.range(range.start, range.len)?;
+                ranges.insert(range.start, slots.into_iter().map(BackendId).collect());
+            }
+        }
+        Ok(Held { frontends, backends: self.backends(limits.backends)?, ranges, limits })
+    }
+
+    fn backends(
+        &self,
+        len: u32,
+    ) -> Result<BTreeMap<BackendId, sheave_abi::service::Backend>, MapError> {
+        const CHUNK: u32 = 4096;
+        let mut backends = BTreeMap::new();
+        for start in (0..len).step_by(CHUNK as usize) {
+            let chunk = self.maps.backends.range(start, CHUNK.min(len - start))?;
+            for (id, backend) in (start..).zip(chunk) {
+                if backend.state != BACKEND_GONE || backend.generation != 0 {
+                    backends.insert(BackendId(id), backend);
+                }
+            }
+        }
+        Ok(backends)
+    }
+
+    /// Tells the programs which addresses are services'. One range a family counts; writes only when
+    /// something changes, and says whether it did.
+    pub fn set_service_cidrs(&self, cidrs: &[(IpAddr, u8)]) -> Result<bool, MapError> {
+        let wanted = settings(cidrs, interface::netns_cookie());
+        if self.maps.settings.get(&0)? == Some(wanted) {
+            return Ok(false);
+        }
+        self.maps.settings.put(&0, &wanted)?;
+        Ok(true)
+    }
+
+    /// All counters, summed over the CPUs.
+    pub fn counters(&self) -> Result<Vec<(Event, u64)>, MapError> {
+        Event::ALL.iter().map(|event| Ok((*event, self.maps.counter(*event)?))).collect()
+    }
+
+    /// The pods of this node that packets are delivered to, as the CNI plugin has entered them.
+    pub fn endpoints(&self) -> Result<Vec<(Addr, Endpoint)>, MapError> {
+        self.maps.endpoints.entries()
+    }
+
+    /// Enters a pod, for tests and for repair; the CNI plugin does so by itself.
+    pub fn put_endpoint(&self, addr: Addr, endpoint: Endpoint) -> Result<(), MapError> {
+        self.maps.endpoints.put(&addr, &endpoint)
+    }
+
+    /// Takes a pod out.
+    pub fn remove_endpoint(&self, addr: Addr) -> Result<(), MapError> {
+        self.maps.endpoints.remove(&addr)
+    }
+
+    /// How many entries each map holds, and how many fit, for those that fill with traffic.
+    pub fn pressure(&self) -> Result<Vec<(&'static str, usize, u32)>, MapError> {
+        Ok(vec![
+            ("FLOWS", self.maps.flows.entries()?.len(), self.maps.flows.max_entries()),
+            ("SOCKETS", self.maps.sockets.entries()?.len(), self.maps.sockets.max_entries()),
+            ("AFFINITY", self.maps.affinity.entries()?.len(), self.maps.affinity.max_entries()),
+        ])
+    }
+
+    /// The flows of the packet path.
+    pub fn flows(
+        &self,
+    ) -> Result<Vec<(sheave_abi::flow::FlowKey, sheave_abi::flow::Flow)>, MapError> {
+        self.maps.flows.entries()
+    }
+}
+
+/// The packet programs, loaded on the maps of `bpffs_dir` and attached to nothing: for packet tables.
+pub fn load_packet_programs(bpffs_dir: &Path) -> Result<PacketPrograms, OpenError> {
+    bpffs::ensure(bpffs_dir, true)?;
+    bpffs::make_dir(&bpffs_dir.join(MAPS_DIR))?;
+    Ok(PacketPrograms { loaded: Loaded::load(bpffs_dir)? })
+}
+
+/// See [`load_packet_programs`].
+pub struct PacketPrograms {
+    loaded: Loaded,
+}
+
+impl PacketPrograms {
+    /// Runs one program once on one frame, as if it had come in through the loopback of this namespace:
+    /// the verdict as tc has it, and the frame afterwards.
+    pub fn run(&mut self, program: &str, frame: &[u8]) -> Result<(i32, Vec<u8>), OpenError> {
+        use aya::{TestRun as _, TestRunOptions};
+        let mut out = vec![0; frame.len() + 256];
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            ..TestRunOptions::default()
+        };
+        let classifier = programs::classifier(self.loaded.packets_mut(), program);
+        let result = classifier.test_run(options).map_err(|error| AttachError::Attach {
+            program: "a packet program",
+            target: "a test frame".into(),
+            error: Box::new(error),
+        })?;
+        let len = result.data_size_out as usize;
+        out.truncate(len);
+        Ok((result.return_value as i32, out))
+    }
+}
+
+fn settings(cidrs: &[(IpAddr, u8)], netns_cookie: Option<u64>) -> Settings {
+    let mut settings =
+        Settings { host_netns_cookie: netns_cookie.unwrap_or(0), ..Settings::default() };
+    for (address, prefix_len) in cidrs {
+        match address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(*prefix_len)).unwrap_or(0);
+                settings.service_mask4 = mask.to_be_bytes();
+                settings.service_net4 = (u32::from(*address) & mask).to_be_bytes();
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(*prefix_len)).unwrap_or(0);
+                settings.service_mask6 = mask.to_be_bytes();
+                settings.service_net6 = (u128::from(*address) & mask).to_be_bytes();
+            }
+        }
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_range_is_its_network_and_mask() {
+        let s = settings(
+            &[("10.96.3.4".parse().unwrap(), 16), ("fd00::1".parse().unwrap(), 108)],
+            Some(7),
+        );
+        assert_eq!((s.service_net4, s.service_mask4), ([10, 96, 0, 0], [255, 255, 0, 0]));
+        assert!(s.is_service4([10, 96, 255, 1]) && !s.is_service4([10, 97, 0, 1]));
+        assert_eq!(s.service_mask6[12..], [0xff, 0xf0, 0, 0]);
+        assert_eq!(s.host_netns_cookie, 7);
+        assert!(!settings(&[], None).is_service4([0, 0, 0, 0]));
+    }
+}

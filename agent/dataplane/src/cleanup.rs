@@ -1,0 +1,109 @@
+//! Taking the dataplane away: everything it has attached and pinned, and nothing else.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::programs::tc::{TcAttachType, qdisc_detach_program};
+use sheave_abi::pins::{CGROUP_LINKS_DIR, POD_LINKS_DIR, UPLINK_LINKS_DIR};
+
+use crate::programs::{AttachError, pins_in, unpin_link};
+use crate::{bpffs, interface};
+
+/// Something could not be taken away; what was before it in order is.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanupError {
+    /// A link.
+    #[error(transparent)]
+    Link(#[from] AttachError),
+    /// A pin, a directory or the mount.
+    #[error("cannot remove {path}", path = path.display())]
+    Remove {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// What was taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Cleaned {
+    /// Pins and directories, in the order in which they went.
+    pub removed: Vec<PathBuf>,
+    /// The BPF file system that the agent had mounted was unmounted.
+    pub unmounted: bool,
+}
+
+/// What [`cleanup`] would remove, in its order: links, so that nothing runs any more, then programs, then
+/// maps, then the directories.
+pub fn installed(bpffs_dir: &Path) -> Result<Vec<PathBuf>, CleanupError> {
+    let mut all = Vec::new();
+    for links in [CGROUP_LINKS_DIR, UPLINK_LINKS_DIR, POD_LINKS_DIR] {
+        all.extend(pins_in(&bpffs_dir.join(links))?);
+    }
+    let mut rest = Vec::new();
+    below(bpffs_dir, &mut rest)?;
+    rest.retain(|path| !all.contains(path));
+    let (mut files, mut directories): (Vec<_>, Vec<_>) =
+        rest.into_iter().partition(|path| !path.is_dir());
+    files.sort_by_key(|path| !path.starts_with(bpffs_dir.join("programs")));
+    directories.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
+    all.extend(files);
+    all.extend(directories);
+    Ok(all)
+}
+
+/// Removes everything below `bpffs_dir`, detaching what is attached, and the BPF file system itself if the
+/// agent had mounted it. Pods and sockets go on with the connections they have; services are no more.
+pub fn cleanup(bpffs_dir: &Path) -> Result<Cleaned, CleanupError> {
+    let mut cleaned = Cleaned::default();
+    for (_, name) in interface::all() {
+        detach_filters(&name);
+    }
+    let links = bpffs_dir.join("links");
+    for path in installed(bpffs_dir)? {
+        if path.is_dir() {
+            std::fs::remove_dir(&path).map_err(remove_error(&path))?;
+        } else if path.starts_with(&links) {
+            unpin_link(&path)?;
+        } else {
+            std::fs::remove_file(&path).map_err(remove_error(&path))?;
+        }
+        cleaned.removed.push(path);
+    }
+    cleaned.unmounted = bpffs::unmount_if_ours(bpffs_dir).map_err(remove_error(bpffs_dir))?;
+    Ok(cleaned)
+}
+
+fn remove_error(path: &Path) -> impl FnOnce(io::Error) -> CleanupError {
+    let path = path.to_path_buf();
+    move |error| CleanupError::Remove { path, error }
+}
+
+/// Everything below a directory and itself; nothing if there is none.
+fn below(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), CleanupError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    for path in pins_in(path)? {
+        if path.is_dir() {
+            below(&path, found)?;
+        } else {
+            found.push(path);
+        }
+    }
+    found.push(path.to_path_buf());
+    Ok(())
+}
+
+/// Takes our filters from an interface; there being none is the usual case.
+fn detach_filters(name: &str) {
+    for (side, program) in [
+        (TcAttachType::Ingress, "pod_ingress"),
+        (TcAttachType::Ingress, "uplink_ingress"),
+        (TcAttachType::Egress, "uplink_egress"),
+    ] {
+        let _ = qdisc_detach_program(name, side, program);
+    }
+}
