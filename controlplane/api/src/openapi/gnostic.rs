@@ -31,6 +31,7 @@ fn path_item(item: &Value) -> Vec<u8> {
             put_bytes(&mut out, number, &operation(found));
         }
     }
+    put_parameters(&mut out, 9, &item["parameters"]);
     out
 }
 
@@ -39,10 +40,7 @@ fn operation(operation: &Value) -> Vec<u8> {
     for media_type in operation["consumes"].as_array().into_iter().flatten() {
         put_text(&mut out, 7, media_type);
     }
-    for found in operation["parameters"].as_array().into_iter().flatten() {
-        // Wrapped in a choice of parameter or reference, itself a choice of body or not.
-        put_bytes(&mut out, 8, &wrapped(1, &parameter(found)));
-    }
+    put_parameters(&mut out, 8, &operation["parameters"]);
     let mut responses = Vec::new();
     for (code, found) in entries(&operation["responses"]) {
         let mut response = Vec::new();
@@ -57,6 +55,13 @@ fn operation(operation: &Value) -> Vec<u8> {
     out
 }
 
+fn put_parameters(out: &mut Vec<u8>, number: u32, parameters: &Value) {
+    for found in parameters.as_array().into_iter().flatten() {
+        // Wrapped in a choice of parameter or reference, itself a choice of body or not.
+        put_bytes(out, number, &wrapped(1, &parameter(found)));
+    }
+}
+
 fn parameter(parameter: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     if parameter["in"] == "body" {
@@ -65,11 +70,15 @@ fn parameter(parameter: &Value) -> Vec<u8> {
         put_bytes(&mut out, 5, &schema(&parameter["schema"]));
         return wrapped(1, &out);
     }
+    // Parameters in the query may be empty, which takes a number that those in the path lack.
+    let (choice, type_number, unique_number) =
+        if parameter["in"] == "path" { (4, 5, 19) } else { (3, 6, 20) };
+    put_varint(&mut out, 1, u64::from(parameter["required"] == true));
     put_text(&mut out, 2, &parameter["in"]);
     put_text(&mut out, 4, &parameter["name"]);
-    put_text(&mut out, 6, &parameter["type"]);
-    put_varint(&mut out, 20, u64::from(parameter["uniqueItems"] == true));
-    wrapped(2, &wrapped(3, &out))
+    put_text(&mut out, type_number, &parameter["type"]);
+    put_varint(&mut out, unique_number, u64::from(parameter["uniqueItems"] == true));
+    wrapped(2, &wrapped(choice, &out))
 }
 
 /// `Definitions` and `Properties` have one form.

@@ -39,25 +39,26 @@ pub(super) fn all(kinds: &[&Kind], dialect: Dialect) -> Value {
     let mut paths = Map::new();
     for kind in kinds {
         let root = group_version(kind);
-        let scoped = if kind.namespaced {
-            let everywhere = Resource::of_kind(kind, dialect);
-            let everywhere = everywhere.operations(&[("list", "get")], kind.verbs);
-            paths.insert(format!("{root}/{}", kind.plural), everywhere);
-            format!("{root}/namespaces/{{namespace}}/{}", kind.plural)
-        } else {
-            format!("{root}/{}", kind.plural)
-        };
         let resource = Resource::of_kind(kind, dialect);
-        let collection = [("list", "get"), ("create", "post"), ("deletecollection", "delete")];
-        paths.insert(scoped.clone(), resource.operations(&collection, kind.verbs));
-        let item = [("get", "get"), ("update", "put"), ("patch", "patch"), ("delete", "delete")];
-        let item_path = format!("{scoped}/{{name}}");
-        paths.insert(item_path.clone(), resource.operations(&item, kind.verbs));
+        let mut add = |path: &str, resource: &Resource, wanted: &[_], verbs: &[&str]| {
+            paths.insert(path.to_owned(), resource.path_item(path, wanted, verbs));
+        };
+        let mut collection = format!("{root}/{}", kind.plural);
+        if kind.namespaced {
+            add(&collection, &resource, &[("list", "get")], kind.verbs);
+            collection = format!("{root}/namespaces/{{namespace}}/{}", kind.plural);
+        }
+        let wanted = [("list", "get"), ("create", "post"), ("deletecollection", "delete")];
+        add(&collection, &resource, &wanted, kind.verbs);
+        let object = format!("{collection}/{{name}}");
+        let wanted = [("get", "get"), ("update", "put"), ("patch", "patch"), ("delete", "delete")];
+        add(&object, &resource, &wanted, kind.verbs);
         for subresource in kind.subresources {
-            let resource = Resource::of_subresource(subresource, kind, dialect);
-            let verbs = [("get", "get"), ("create", "post"), ("update", "put"), ("patch", "patch")];
-            let operations = resource.operations(&verbs, subresource.verbs);
-            paths.insert(format!("{item_path}/{}", subresource.name), operations);
+            let resource = Resource::of_subresource(subresource, dialect);
+            let wanted =
+                [("get", "get"), ("create", "post"), ("update", "put"), ("patch", "patch")];
+            let path = format!("{object}/{}", subresource.name);
+            add(&path, &resource, &wanted, subresource.verbs);
         }
     }
     paths.into()
@@ -68,7 +69,6 @@ struct Resource {
     gvk: Value,
     message: Option<&'static Message>,
     list: Option<&'static Message>,
-    namespaced: bool,
     dialect: Dialect,
 }
 
@@ -78,25 +78,32 @@ impl Resource {
             gvk: gvk(kind.group, kind.version, kind.kind),
             message: schema::message(kind.schema),
             list: schema::of(kind.group, kind.version, kind.list_kind),
-            namespaced: kind.namespaced,
             dialect,
         }
     }
 
-    fn of_subresource(subresource: &Subresource, kind: &Kind, dialect: Dialect) -> Self {
+    fn of_subresource(subresource: &Subresource, dialect: Dialect) -> Self {
         let Subresource { group, version, kind: name, .. } = *subresource;
         // Streams are asked for by parameters: they have no body.
         let message = schema::of(group, version, name).filter(|_| !name.ends_with("Options"));
         let gvk = gvk(group, version, name);
-        Self { gvk, message, list: None, namespaced: kind.namespaced, dialect }
+        Self { gvk, message, list: None, dialect }
     }
 
-    /// A path item: of `wanted` (verb, method) those that are among `verbs`.
-    fn operations(&self, wanted: &[(&str, &str)], verbs: &[&str]) -> Value {
+    /// Of `wanted` (verb, method) those that are among `verbs`.
+    fn path_item(&self, path: &str, wanted: &[(&str, &str)], verbs: &[&str]) -> Value {
         let mut item = Map::new();
         for (verb, method) in wanted.iter().filter(|(verb, _)| verbs.contains(verb)) {
             item.insert((*method).to_owned(), self.operation(verb));
         }
+        let names = ["name", "namespace"].into_iter();
+        let names = names.filter(|name| path.contains(&format!("{{{name}}}")));
+        let parameters = names.map(|name| {
+            let mut parameter = self.parameter(name, "path", "string");
+            parameter["required"] = true.into();
+            parameter
+        });
+        item.insert("parameters".to_owned(), parameters.collect());
         item.into()
     }
 
@@ -122,8 +129,9 @@ impl Resource {
             "update" => "put",
             other => other,
         };
+        let parameters = query.iter().map(|(name, ty)| self.parameter(name, "query", ty));
         let mut operation = json!({
-            "parameters": self.parameters(query),
+            "parameters": parameters.collect::<Vec<_>>(),
             "x-kubernetes-action": action,
             "x-kubernetes-group-version-kind": self.gvk,
         });
@@ -184,12 +192,11 @@ impl Resource {
         operation["responses"] = json!({ "200": ok });
     }
 
-    fn parameters(&self, query: &[(&str, &str)]) -> Vec<Value> {
-        let parameter = |(name, ty): &(&str, &str)| match self.dialect {
-            Dialect::V2 => json!({ "name": name, "in": "query", "type": ty, "uniqueItems": true }),
-            Dialect::V3 => json!({ "name": name, "in": "query", "schema": { "type": ty } }),
-        };
-        query.iter().map(parameter).collect()
+    fn parameter(&self, name: &str, place: &str, ty: &str) -> Value {
+        match self.dialect {
+            Dialect::V2 => json!({ "name": name, "in": place, "type": ty, "uniqueItems": true }),
+            Dialect::V3 => json!({ "name": name, "in": place, "schema": { "type": ty } }),
+        }
     }
 }
 

@@ -160,8 +160,6 @@ fn element(content: Wire<'_>, field: &'static Field, depth: usize) -> Result<Val
     }
 }
 
-#[expect(clippy::cast_possible_wrap, reason = "proto2 sends negative integers as two's complement")]
-#[expect(clippy::cast_possible_truncation, reason = "an int32 is sent sign-extended to 64 bits")]
 fn varint(value: u64, field: &Field) -> Result<Value, WireError> {
     match field.ty {
         Type::Bool => Ok(Value::Bool(value != 0)),
@@ -207,8 +205,6 @@ fn delimited(body: &[u8], field: &'static Field, depth: usize) -> Result<Value, 
 }
 
 /// `intstr.IntOrString`: 1 which of them, 2 the number, 3 the text.
-#[expect(clippy::cast_possible_wrap, reason = "proto2 sends negative integers as two's complement")]
-#[expect(clippy::cast_possible_truncation, reason = "an int32 is sent sign-extended to 64 bits")]
 fn int_or_string(body: &[u8]) -> Result<Value, WireError> {
     let (mut is_text, mut number, mut text) = (false, 0, String::new());
     let mut reader = Reader::new(body);
@@ -233,7 +229,6 @@ fn timestamp(body: &[u8]) -> Result<Option<Timestamp>, WireError> {
     Timestamp::new(seconds, nanos).map(Some).map_err(|_| WireError::Overflow)
 }
 
-#[expect(clippy::cast_possible_wrap, reason = "proto2 sends negative integers as two's complement")]
 fn two_varints(body: &[u8]) -> Result<(i64, i64), WireError> {
     let (mut first, mut second) = (0, 0);
     let mut reader = Reader::new(body);

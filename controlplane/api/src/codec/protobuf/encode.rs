@@ -60,7 +60,6 @@ fn put_message(out: &mut Vec<u8>, object: &Map<String, Value>, message: &'static
     }
 }
 
-#[expect(clippy::cast_sign_loss, reason = "proto2 sends negative integers as two's complement")]
 fn put_element(out: &mut Vec<u8>, number: u32, value: &Value, field: &Field) {
     let mut nested = Vec::new();
     match (field.ty, value) {

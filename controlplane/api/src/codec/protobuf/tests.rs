@@ -135,12 +135,12 @@ impl Generator {
     fn element(&mut self, ty: Type, depth: u32) -> Value {
         let number = self.below(2_000);
         match ty {
-            Type::String | Type::IntOrString if number % 2 == 0 => json!(format!("\u{e9}{number}")),
+            Type::String | Type::IntOrString if number < 1_000 => json!(format!("\u{e9}{number}")),
             Type::String => json!(""),
             Type::IntOrString | Type::Int32 | Type::Int64 => {
                 json!(1_000 - i64::try_from(number).unwrap())
             }
-            Type::Bool => json!(number % 2 == 0),
+            Type::Bool => json!(number < 1_000),
             Type::Double => json!(number as f64 / 8.0),
             Type::Bytes => json!(["", "AA==", "/+8="][number as usize % 3]),
             Type::Quantity => json!(format!("{}m", number * 10)),

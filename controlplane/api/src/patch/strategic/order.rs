@@ -90,7 +90,7 @@ pub(super) fn interleave(
             (Some(other), Some(here)) => other < here,
             _ => false,
         };
-        while let Some(other) = others.next_if(&precedes) {
+        while let Some(other) = others.next_if(precedes) {
             result.push(other);
         }
         result.push(element);
