@@ -5,9 +5,10 @@
 //! programs with one thread, and a lock keeps a plain `cargo test` to that.
 
 use crate::command::{self, Said};
+use crate::kubectl::Kubectl;
 use crate::wait;
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 /// Until a fresh cluster serves. It takes about three seconds on an idle machine.
 const START_LIMIT: Duration = Duration::from_secs(90);
-const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Each daemon may take twenty seconds.
+const STOP_LIMIT: Duration = Duration::from_secs(50);
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -167,98 +169,6 @@ impl Cluster {
         self.scratch.path().join("up.log")
     }
 
-    /// The administrator's kubeconfig.
-    pub fn kubeconfig(&self) -> PathBuf {
-        self.data_dir.join("server/admin.kubeconfig")
-    }
-
-    /// Runs kubectl; panics when it fails. Returns what it printed.
-    pub fn kubectl(&self, arguments: &[&str]) -> String {
-        let said = self.try_kubectl(arguments);
-        assert!(said.ok, "kubectl {}: {}{}", arguments.join(" "), said.stdout, said.stderr);
-        said.stdout
-    }
-
-    /// Runs kubectl, which must fail; returns its complaint.
-    pub fn kubectl_refused(&self, arguments: &[&str]) -> String {
-        let said = self.try_kubectl(arguments);
-        assert!(!said.ok, "kubectl {} succeeded: {}", arguments.join(" "), said.stdout);
-        said.stderr
-    }
-
-    /// Runs kubectl.
-    pub fn try_kubectl(&self, arguments: &[&str]) -> Said {
-        self.kubectl_with_input(arguments, "")
-    }
-
-    /// Runs kubectl with something on its standard input, for `--filename -`.
-    pub fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Said {
-        let kubeconfig = self.kubeconfig();
-        let words = [&["kubectl"], arguments].concat();
-        command::run(&words, &[("KUBECONFIG", &kubeconfig.to_string_lossy())], input)
-    }
-
-    /// A kubectl that keeps running: a watch, a forwarded port.
-    pub fn kubectl_command(&self) -> Command {
-        let mut command = Command::new("kubectl");
-        command.env("KUBECONFIG", self.kubeconfig());
-        command
-    }
-
-    /// Applies a manifest.
-    pub fn apply(&self, manifest: &str) -> String {
-        let said = self.kubectl_with_input(&["apply", "--filename", "-"], manifest);
-        assert!(said.ok, "kubectl apply: {}\n{manifest}", said.stderr);
-        said.stdout
-    }
-
-    /// One value of an object or list, by JSONPath; empty while the object is not there.
-    pub fn value(&self, what: &[&str], path: &str) -> String {
-        let output = format!("--output=jsonpath={path}");
-        let said = self.try_kubectl(&[&["get"], what, &[&output]].concat());
-        if said.ok { said.stdout.trim().to_owned() } else { String::new() }
-    }
-
-    /// Waits until a value is the expected one.
-    pub fn wait_value(&self, what: &[&str], path: &str, expected: &str) {
-        wait::until(
-            &format!("{} {path} to be {expected:?}", what.join(" ")),
-            Duration::from_secs(60),
-            || self.value(what, path),
-            |seen| seen == expected,
-        );
-    }
-
-    /// Waits until the node is Ready.
-    pub fn wait_node_ready(&self) {
-        const PATH: &str = r#"{.items[*].status.conditions[?(@.type=="Ready")].status}"#;
-        self.wait_value(&["nodes"], PATH, "True");
-    }
-
-    /// Waits until pods of this namespace can be created.
-    pub fn wait_service_account(&self, namespace: &str) {
-        let what = ["serviceaccount", "default", "--namespace", namespace];
-        self.wait_value(&what, "{.metadata.name}", "default");
-    }
-
-    /// Waits until a deployment's pods are all ready.
-    pub fn wait_rollout(&self, deployment: &str) {
-        let name = format!("deployment/{deployment}");
-        self.kubectl(&["rollout", "status", &name, "--timeout=60s"]);
-    }
-
-    /// Waits until a pod is Ready.
-    pub fn wait_pod_ready(&self, pod: &str) {
-        const PATH: &str = r#"{.status.conditions[?(@.type=="Ready")].status}"#;
-        self.wait_value(&["pod", pod], PATH, "True");
-    }
-
-    /// The first port of a Service at its cluster address.
-    pub fn service(&self, name: &str) -> SocketAddr {
-        let address = self.value(&["service", name], "{.spec.clusterIP}:{.spec.ports[0].port}");
-        address.parse().unwrap_or_else(|_| panic!("the Service {name} is at {address:?}"))
-    }
-
     /// Everything that explains a failure: objects, events, the ends of the logs.
     fn explain(&self) {
         for arguments in [
@@ -287,6 +197,12 @@ impl Cluster {
             .chain(flags.iter().map(String::as_str))
             .collect();
         command::run(&words, &[], "")
+    }
+}
+
+impl Kubectl for Cluster {
+    fn kubeconfig(&self) -> PathBuf {
+        self.data_dir.join("server/admin.kubeconfig")
     }
 }
 

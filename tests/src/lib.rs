@@ -6,6 +6,9 @@
 pub mod cluster;
 pub mod command;
 pub mod http;
+pub mod kubectl;
 pub mod load;
 pub mod machine;
+pub mod node;
+pub mod server;
 pub mod wait;

@@ -1,11 +1,11 @@
-//! kill -9 under load: the packet path does not notice, and no acknowledged write is lost.
+//! The daemons die and come back: the packet path does not notice.
 
 use nix::sys::signal::Signal;
 use sheave_tests::cluster::{Cluster, child_of, signal};
+use sheave_tests::kubectl::Kubectl;
 use sheave_tests::load::Load;
 use sheave_tests::{command, wait};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -15,9 +15,6 @@ const DEMO: &str = include_str!("../../examples/hello.yaml");
 const CONNECTIONS_PER_SECOND: u32 = 500;
 /// How long the agent stays dead.
 const OUTAGE: Duration = Duration::from_secs(4);
-
-const CLIENTS: usize = 8;
-const KILLS: usize = 20;
 
 #[test]
 fn traffic_goes_on_while_the_agent_is_dead_and_when_it_comes_back() {
@@ -104,142 +101,6 @@ fn pods_and_traffic_outlive_sheave_up() {
     let now = cluster.value(&["pod", "box"], "{.status.containerStatuses[0].containerID}");
     assert_eq!(now, started, "the container was adopted");
     assert_eq!(sheave_tests::http::get(service, "/").expect("an answer"), "box");
-}
-
-#[test]
-fn acknowledged_objects_survive_twenty_kills_of_the_server() {
-    let cluster = Cluster::start();
-    let first_revision = cluster.value(&["configmaps"], "{.metadata.resourceVersion}");
-    let stop = AtomicBool::new(false);
-    let acknowledged: Vec<Acknowledged> = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| {
-                let (cluster, stop) = (&cluster, &stop);
-                scope.spawn(move || create_until(stop, cluster, client))
-            })
-            .collect();
-        for _ in 0..KILLS {
-            // Long enough that some creates are acknowledged between two kills.
-            std::thread::sleep(Duration::from_millis(700));
-            signal(cluster.daemon_pid("sheave-server"), Signal::SIGKILL);
-        }
-        wait::until_true("the API server to be back", LIMIT, || {
-            cluster.try_kubectl(&["get", "--raw=/readyz"]).ok
-        });
-        stop.store(true, Ordering::Relaxed);
-        clients
-            .into_iter()
-            .flat_map(|client| client.join().expect("a client only creates"))
-            .collect()
-    });
-    assert!(acknowledged.len() > KILLS, "only {} creates succeeded", acknowledged.len());
-
-    let listed = list(&cluster, "configmaps,services");
-    for object in &acknowledged {
-        let found = listed.get(&(object.kind.clone(), object.name.clone()));
-        let found = found.unwrap_or_else(|| panic!("{object:?} was acknowledged and is lost"));
-        assert_eq!(found["metadata"]["uid"], object.uid, "{object:?}");
-        assert_eq!(found["metadata"]["resourceVersion"], object.revision, "{object:?}");
-    }
-    assert_nothing_twice(&listed);
-    assert_watch_resumes(&cluster, &first_revision, &acknowledged);
-}
-
-/// An object whose creation was answered.
-#[derive(Debug)]
-struct Acknowledged {
-    kind: String,
-    name: String,
-    uid: String,
-    revision: String,
-}
-
-/// Creates ConfigMaps and Services in turn, until told to stop; a create that fails may or may not
-/// have happened, and is not counted.
-fn create_until(stop: &AtomicBool, cluster: &Cluster, client: usize) -> Vec<Acknowledged> {
-    let mut acknowledged = Vec::new();
-    for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let name = format!("object-{client}-{number}");
-        let arguments: &[&str] = if number % 2 == 0 {
-            &["create", "configmap", &name, "--from-literal=key=value", "--output=json"]
-        } else {
-            &["create", "service", "nodeport", &name, "--tcp=80:8080", "--output=json"]
-        };
-        let said = cluster.try_kubectl(arguments);
-        let object: serde_json::Value = match serde_json::from_str(&said.stdout) {
-            Ok(object) if said.ok => object,
-            // The server is away for a moment.
-            _ => continue,
-        };
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        acknowledged.push(Acknowledged {
-            kind: text(&object["kind"]),
-            name,
-            uid: text(&object["metadata"]["uid"]),
-            revision: text(&object["metadata"]["resourceVersion"]),
-        });
-    }
-    acknowledged
-}
-
-type Objects = BTreeMap<(String, String), serde_json::Value>;
-
-fn list(cluster: &Cluster, kinds: &str) -> Objects {
-    let text = cluster.kubectl(&["get", kinds, "--output=json"]);
-    let list: serde_json::Value = serde_json::from_str(&text).expect("kubectl writes JSON");
-    let items = list["items"].as_array().expect("a list has items");
-    items
-        .iter()
-        .map(|item| {
-            let kind = item["kind"].as_str().expect("an item has a kind");
-            let name = item["metadata"]["name"].as_str().expect("an item has a name");
-            ((kind.to_owned(), name.to_owned()), item.clone())
-        })
-        .collect()
-}
-
-/// No address and no node port belongs to two Services, and each Service has both.
-fn assert_nothing_twice(objects: &Objects) {
-    let mut taken = BTreeSet::new();
-    for ((kind, name), object) in objects {
-        if kind != "Service" || !name.starts_with("object-") {
-            continue;
-        }
-        for value in [&object["spec"]["clusterIP"], &object["spec"]["ports"][0]["nodePort"]] {
-            assert!(!value.is_null(), "the Service {name} is half there: {object}");
-            assert!(taken.insert(value.to_string()), "{value} was given twice, again to {name}");
-        }
-    }
-}
-
-/// A watch from before the first kill brings every object once, in order, or says 410.
-fn assert_watch_resumes(cluster: &Cluster, from: &str, acknowledged: &[Acknowledged]) {
-    let path = format!(
-        "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=5&resourceVersion={from}"
-    );
-    let said = cluster.try_kubectl(&["get", "--raw", &path]);
-    if said.stdout.contains("\"code\":410") || said.stderr.contains("410") {
-        return;
-    }
-    let mut revisions = Vec::new();
-    let mut added = BTreeSet::new();
-    for line in said.stdout.lines() {
-        let event: serde_json::Value = serde_json::from_str(line).expect("an event a line");
-        let metadata = &event["object"]["metadata"];
-        let revision = metadata["resourceVersion"].as_str().unwrap_or_default();
-        revisions.push(revision.parse::<u64>().expect("our revisions are numbers"));
-        if event["type"] == "ADDED" {
-            let name = metadata["name"].as_str().unwrap_or_default().to_owned();
-            assert!(added.insert(name.clone()), "{name} was added twice");
-        }
-    }
-    assert!(revisions.windows(2).all(|pair| pair[0] < pair[1]), "out of order: {revisions:?}");
-    for object in acknowledged.iter().filter(|object| object.kind == "ConfigMap") {
-        assert!(added.contains(&object.name), "the watch skipped {object:?}");
-    }
 }
 
 /// What the maps of services and backends hold, by map. Counters and flows change with each packet

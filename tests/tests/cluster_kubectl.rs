@@ -1,6 +1,7 @@
 //! kubectl's commands against a running cluster, as people type them.
 
 use sheave_tests::cluster::Cluster;
+use sheave_tests::kubectl::Kubectl;
 use sheave_tests::wait;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

@@ -1,6 +1,7 @@
 //! What is wrong is refused in one clear sentence, and leaves nothing half done.
 
 use sheave_tests::cluster::{Cluster, program};
+use sheave_tests::kubectl::Kubectl;
 use sheave_tests::{command, wait};
 use std::io::Read;
 use std::net::TcpListener;

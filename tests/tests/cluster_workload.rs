@@ -1,6 +1,7 @@
 //! What happens to pods that fail, and what their Services notice of it.
 
 use sheave_tests::cluster::Cluster;
+use sheave_tests::kubectl::Kubectl;
 use sheave_tests::{command, http, wait};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! `sheave down` takes everything away that a cluster put on the machine, and touches nothing else.
 
 use sheave_tests::cluster::Cluster;
+use sheave_tests::kubectl::Kubectl;
 use sheave_tests::machine::Inventory;
 use sheave_tests::{command, wait};
 use std::time::Duration;

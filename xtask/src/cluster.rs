@@ -3,7 +3,7 @@
 
 use crate::privilege;
 use crate::workspace::binary;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,26 +62,25 @@ impl Cluster {
     /// The process id of the running `sheave up`, if there is one.
     pub(crate) fn supervisor(&self) -> Option<u32> {
         let pid = std::fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?;
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        (name.trim() == "sheave").then_some(pid)
+        is_supervisor(pid).then_some(pid)
     }
 
-    /// Starts `sheave up` in a session of its own, so that it outlives this command and its
-    /// terminal; returns when it was started.
-    pub(crate) fn start(&self) -> Result<Instant> {
+    /// Starts `sheave up` in a session of its own, so that it outlives this command and its terminal.
+    pub(crate) fn start(&self) -> Result<Started> {
         const SCRIPT: &str = r#"set -e
-            pid_file=$1 log=$2; shift 2
-            mkdir -p "$(dirname "$pid_file")" "$(dirname "$log")"
+            log=$1; shift
+            mkdir -p "$(dirname "$log")"
             setsid -- "$@" </dev/null >>"$log" 2>&1 &
-            echo $! > "$pid_file""#;
+            echo $!"#;
         let mut command = privilege::command("sh");
-        command.args(["-c", SCRIPT, "sh"]).arg(self.pid_file()).arg(self.log("up.log"));
+        command.args(["-c", SCRIPT, "sh"]).arg(self.log("up.log"));
         command.arg(binary("sheave")).arg("up").args(self.flags());
         command.args(["--api-port", &self.api_port.to_string()]);
         command.arg("--image-dir").arg(crate::images::archive_dir());
-        let started = Instant::now();
-        output_of(&mut command).context("starting sheave up")?;
-        Ok(started)
+        let at = Instant::now();
+        let pid = output_of(&mut command).context("starting sheave up")?;
+        let pid = pid.trim().parse().context("the shell tells a process id")?;
+        Ok(Started { at, pid })
     }
 
     /// Ends `sheave up` and its daemons. Pods keep running, and so does their traffic.
@@ -130,11 +129,23 @@ impl Cluster {
     }
 
     /// Waits until the API server says that it is ready.
-    pub(crate) fn wait_api(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// At once when `sheave up` has given up.
+    pub(crate) fn wait_api(&self, started: Option<&Started>) -> Result<()> {
+        let mut gave_up = false;
         self.wait("the API server to be ready", Duration::from_secs(60), || {
             // Fails until the server has made its certificates and listens.
-            Ok(self.kubectl(&["get", "--raw=/readyz"]).ok().map(|_| ()))
-        })
+            if self.kubectl(&["get", "--raw=/readyz"]).is_ok() {
+                return Ok(Some(true));
+            }
+            gave_up = started.is_some_and(|started| !is_alive(started.pid));
+            Ok(gave_up.then_some(false))
+        })?;
+        if gave_up {
+            return Err(anyhow!("sheave up ended by itself").context(self.log_tails()));
+        }
+        Ok(())
     }
 
     /// Waits until every node, and at least one, is Ready.
@@ -157,12 +168,12 @@ impl Cluster {
     }
 
     /// As [`wait_for`], with the ends of the daemons' logs when it does not come to pass.
-    pub(crate) fn wait(
+    fn wait<T>(
         &self,
         what: &str,
         limit: Duration,
-        check: impl FnMut() -> Result<Option<()>>,
-    ) -> Result<()> {
+        check: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
         wait_for(what, limit, check).map_err(|error| error.context(self.log_tails()))
     }
 
@@ -184,6 +195,30 @@ impl Cluster {
         let supervisor = self.supervisor().context("sheave up does not run")?;
         resident_bytes_of_child(supervisor, program)
     }
+}
+
+/// A `sheave up` that was just started.
+pub(crate) struct Started {
+    pub(crate) at: Instant,
+    pid: u32,
+}
+
+fn is_alive(pid: u32) -> bool {
+    process_status(pid).is_some()
+}
+
+fn is_supervisor(pid: u32) -> bool {
+    process_status(pid).is_some_and(|status| field(&status, "Name:") == Some("sheave"))
+}
+
+/// `/proc/<pid>/status`, unless the process is gone or only waits to be waited for.
+fn process_status(pid: u32) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    (!field(&status, "State:")?.starts_with('Z')).then_some(status)
+}
+
+fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
 }
 
 /// Calls `check` until it returns a value.
@@ -232,13 +267,13 @@ fn resident_bytes_of_child(parent: u32, program: &str) -> Result<u64> {
     // The kernel keeps 15 bytes of a program's name.
     let name = &program[..program.len().min(15)];
     for entry in std::fs::read_dir("/proc")?.flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
         // A process may end while it is read.
-        let Ok(status) = std::fs::read_to_string(entry.path().join("status")) else { continue };
-        let field = |key: &str| {
-            status.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim())
-        };
-        if field("Name:") == Some(name) && field("PPid:") == Some(&parent.to_string()) {
-            let kibibytes = field("VmRSS:").and_then(|value| value.strip_suffix(" kB"));
+        let Some(status) = pid.and_then(process_status) else { continue };
+        if field(&status, "Name:") == Some(name)
+            && field(&status, "PPid:") == Some(&parent.to_string())
+        {
+            let kibibytes = field(&status, "VmRSS:").and_then(|value| value.strip_suffix(" kB"));
             let kibibytes: u64 = kibibytes.context("no VmRSS")?.trim().parse()?;
             return Ok(kibibytes * 1024);
         }

@@ -46,7 +46,7 @@ fn start_or_update(cluster: &Cluster, seen: &mut Report) -> Result<()> {
     if cluster.supervisor().is_some() {
         if std::fs::read_to_string(fingerprint_file()).is_ok_and(|running| running == programs) {
             step::unneeded("sheave up", "runs, and is up to date");
-            cluster.wait_api()?;
+            cluster.wait_api(None)?;
             return cluster.wait_node_ready();
         }
         step::perform("stop the daemons, whose programs changed (pods keep running)", || {
@@ -55,10 +55,10 @@ fn start_or_update(cluster: &Cluster, seen: &mut Report) -> Result<()> {
     }
     step::perform("start the cluster", || {
         let started = cluster.start()?;
-        cluster.wait_api()?;
-        seen.note_duration("API ready", started.elapsed());
+        cluster.wait_api(Some(&started))?;
+        seen.note_duration("API ready", started.at.elapsed());
         cluster.wait_node_ready()?;
-        seen.note_duration("node Ready", started.elapsed());
+        seen.note_duration("node Ready", started.at.elapsed());
         Ok(String::new())
     })?;
     std::fs::write(fingerprint_file(), programs)?;

@@ -10,8 +10,8 @@ const LINES_REMARK: usize = 400;
 /// Past this it must be divided.
 const LINES_MAX: usize = 800;
 
-/// The first line of a generated file says so with this word.
-const GENERATED: &str = "@generated";
+/// The first lines of a generated file say so with these words.
+const GENERATED: &str = "do not edit";
 
 /// Words that may not stand in code, each with the remedy.
 const FORBIDDEN: [(&str, &str); 4] = [

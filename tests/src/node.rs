@@ -1,0 +1,97 @@
+//! A node's dataplane for one test: its own BPF file system, its own maps, gone when the test ends.
+
+use std::path::PathBuf;
+
+use sheave_core::diff::diff;
+use sheave_core::held::Held;
+use sheave_core::ledger::Ledger;
+use sheave_core::model::Update;
+use sheave_core::plan::plan;
+use sheave_dataplane::{Dataplane, PacketPrograms, cleanup, load_packet_programs};
+
+/// The dataplane of a node that nothing is attached to: programs run when a test runs them.
+pub struct DetachedNode {
+    // Dropped before the directory is cleaned up.
+    dataplane: Option<Dataplane>,
+    /// The packet programs.
+    pub programs: PacketPrograms,
+    directory: BpffsDir,
+}
+
+impl DetachedNode {
+    /// Loads the packet programs on maps of their own.
+    pub fn new() -> Self {
+        let directory = BpffsDir::new();
+        let programs = load_packet_programs(&directory.path).unwrap();
+        let dataplane = Dataplane::inspect(&directory.path).unwrap();
+        Self { dataplane: Some(dataplane), programs, directory }
+    }
+
+    /// Its maps.
+    pub fn dataplane(&mut self) -> &mut Dataplane {
+        self.dataplane.as_mut().unwrap()
+    }
+
+    /// Opens the maps again, as an agent does that was started again.
+    pub fn restart(&mut self) {
+        self.dataplane = None;
+        self.dataplane = Some(Dataplane::inspect(&self.directory.path).unwrap());
+    }
+}
+
+impl Default for DetachedNode {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A directory with a BPF file system of its own.
+pub struct BpffsDir {
+    /// Where.
+    pub path: PathBuf,
+    _parent: tempfile::TempDir,
+}
+
+impl BpffsDir {
+    /// Nothing is mounted before the dataplane does so.
+    pub fn new() -> Self {
+        let parent = tempfile::Builder::new().prefix("sheave-test-").tempdir().unwrap();
+        Self { path: parent.path().join("bpf"), _parent: parent }
+    }
+}
+
+impl Default for BpffsDir {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for BpffsDir {
+    fn drop(&mut self) {
+        if let Err(error) = cleanup(&self.path) {
+            eprintln!("cannot clean up {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// From what a source says to the maps: what the agent does with each batch of changes. Says how many
+/// map entries were written, and what the maps hold.
+pub fn reconcile(dataplane: &mut Dataplane, ledger: &Ledger) -> (usize, Held) {
+    let held = dataplane.held().unwrap();
+    let diff = diff(&plan(ledger.model()), &held).unwrap();
+    let writes = dataplane.apply(&diff).unwrap();
+    let now = dataplane.held().unwrap();
+    let mut expected = held;
+    expected.apply(&diff);
+    assert_eq!(now, expected, "the maps hold what the difference said they would");
+    (writes, now)
+}
+
+/// A ledger to which a source has sent `updates` as a complete state.
+pub fn complete(updates: impl IntoIterator<Item = Update>) -> Ledger {
+    let mut ledger = Ledger::new();
+    ledger.note(Update::Init);
+    updates.into_iter().for_each(|update| ledger.note(update));
+    ledger.note(Update::InitDone);
+    ledger
+}
