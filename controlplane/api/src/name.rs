@@ -68,7 +68,7 @@ pub fn qualified(text: &str) -> Result<(), Broken> {
     if name.is_empty() {
         broken.push("name part must be non-empty".to_owned());
     } else if name.len() > 63 {
-        broken.push("name part must be no more than 63 bytes".to_owned());
+        broken.push("name part must be no more than 63 characters".to_owned());
     }
     if !is_wordlike(name) {
         broken.push(format!("name part {RULE}"));
@@ -161,7 +161,7 @@ fn checked(broken: Broken) -> Result<(), Broken> {
 
 fn longer_than(text: &str, limit_bytes: usize) -> Broken {
     if text.len() > limit_bytes {
-        vec![format!("must be no more than {limit_bytes} bytes")]
+        vec![format!("must be no more than {limit_bytes} characters")]
     } else {
         Broken::new()
     }

@@ -14,15 +14,16 @@ use crate::{FieldErrors, meta};
 pub(super) struct Event;
 
 impl Strategy for Event {
-    /// An event lies where its object does; events about cluster-scoped objects lie in `default`.
+    /// An event lies where its object does; events about cluster-scoped objects lie in `default`, or with
+    /// an `eventTime` also in `kube-system`.
     fn validate(&self, event: &Value) -> FieldErrors {
         let mut errors = FieldErrors::new();
         let involved = text(&event["involvedObject"]["namespace"]);
         let namespace = meta::namespace(event);
-        let fits = if involved.is_empty() {
-            matches!(namespace, "default" | "kube-system")
-        } else {
-            involved == namespace
+        let has_event_time = !event["eventTime"].is_null();
+        let fits = match involved {
+            "" => namespace == "default" || (has_event_time && namespace == "kube-system"),
+            _ => has_event_time || involved == namespace,
         };
         if !fits {
             errors.invalid(

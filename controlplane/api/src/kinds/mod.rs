@@ -180,5 +180,6 @@ pub fn by_group_resource(resource: &GroupResource) -> Option<&'static Kind> {
 
 /// The kind that `apiVersion` and `kind` of an object name.
 pub fn by_kind(api_version: &str, kind: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|entry| entry.kind == kind && entry.api_version() == api_version)
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    KINDS.iter().find(|it| it.kind == kind && it.group == group && it.version == version)
 }

@@ -6,6 +6,7 @@
 mod fields;
 mod labels;
 mod lexer;
+mod parser;
 
 pub use fields::FieldSelector;
 pub use labels::{LabelSelector, Labels, Operator, Requirement};

@@ -20,7 +20,7 @@ pub(crate) use defaults::template as default_template;
 pub(crate) use resources::validate_amount;
 pub(crate) use spec::{Owner, validate_spec};
 
-use super::rules::{fill_zero, text};
+use super::rules::{fill_zero, remove, text};
 use super::strategy::plain_field;
 use super::{Context, Strategy};
 use crate::field::Path;
@@ -162,9 +162,10 @@ pub fn bind(pod: &mut Value, binding: &Value, context: &Context) -> Result<(), S
     Ok(())
 }
 
-/// The `PodScheduled` condition turns true.
+/// The `PodScheduled` condition turns true, and the nomination has served.
 fn set_scheduled(pod: &mut Value, context: &Context) {
     let status = &mut pod["status"];
+    remove(status, "nominatedNodeName");
     if !status["conditions"].is_array() {
         status["conditions"] = json!([]);
     }

@@ -24,6 +24,13 @@ pub(crate) enum Owner {
 pub(crate) fn validate_spec(spec: &Value, owner: Owner, path: &Path, errors: &mut FieldErrors) {
     let volume_names = volumes::validate(spec, path, errors);
     containers::validate(spec, owner, &volume_names, path, errors);
+    if !meta::list(&spec["ephemeralContainers"]).is_empty() {
+        let why = match owner {
+            Owner::Pod => "cannot be set on create",
+            Owner::Template => "ephemeral containers not allowed in pod template",
+        };
+        errors.forbidden(&path.child("ephemeralContainers"), why);
+    }
     let restart_path = path.child("restartPolicy");
     required_one_of(
         &spec["restartPolicy"],

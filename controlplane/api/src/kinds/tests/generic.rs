@@ -15,6 +15,12 @@ fn every_kind_has_its_message() {
 }
 
 #[test]
+fn keys_are_sorted() {
+    // The stored form of an object is compared and shared as bytes.
+    assert_eq!(json!({ "b": 1, "a": 2 }).to_string(), r#"{"a":2,"b":1}"#);
+}
+
+#[test]
 fn the_server_gives_identity() {
     let mut sent = pod();
     sent["metadata"]["uid"] = json!("mine");

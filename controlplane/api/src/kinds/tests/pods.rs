@@ -248,6 +248,11 @@ fn faults_are_told_as_kubernetes_tells_them() {
              \"value\":\"b\"}: value must be empty when `operator` is 'Exists'",
         ),
         (
+            "/spec/ephemeralContainers".to_owned(),
+            json!([{ "name": "e", "image": "x" }]),
+            "spec.ephemeralContainers: Forbidden: cannot be set on create",
+        ),
+        (
             "/spec/nodeSelector".to_owned(),
             json!({ "a": "b c" }),
             "spec.nodeSelector[a]: Invalid value: \"b c\": a valid label must be",
