@@ -11,7 +11,7 @@ use crate::deliver::unwritable;
 use crate::packet::{Ip4, Packet, Verdict};
 use crate::tables::Tables;
 use crate::wire::{
-    Ethernet, ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST, ICMP_PORT_UNREACHABLE, ICMP_UNREACHABLE,
+    Bytes, Ethernet, ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST, ICMP_PORT_UNREACHABLE, ICMP_UNREACHABLE,
     IP_OFFSET, Icmp, Ipv4, L4_OFFSET, Ports, Quoted, Tcp, protocol, tcp_flags,
 };
 
@@ -92,7 +92,7 @@ fn try_reset(packet: &mut impl Packet, ip: &Ip4) -> Option<Answer> {
     if !packet.resize((IP_OFFSET + LEN) as u32) {
         return None;
     }
-    let mut answer = Tcp {
+    *packet.at::<Tcp>(L4_OFFSET)? = Tcp {
         ports: Ports { src: tcp.ports.dst, dst: tcp.ports.src },
         seq,
         ack,
@@ -103,8 +103,8 @@ fn try_reset(packet: &mut impl Packet, ip: &Ip4) -> Option<Answer> {
         urgent: Be16::new(0),
     };
     let pseudo = add(add(0, &ip.src), &ip.dst) + u32::from(protocol::TCP) + size_of::<Tcp>() as u32;
-    answer.checksum = Be16::new(!fold(add(pseudo, &tcp_bytes(&answer))));
-    *packet.at::<Tcp>(L4_OFFSET)? = answer;
+    let sum = add(pseudo, &packet.at::<Bytes<20>>(L4_OFFSET)?.0);
+    packet.at::<Tcp>(L4_OFFSET)?.checksum = Be16::new(!fold(sum));
     turn_round(packet, ip, protocol::TCP, LEN as u16)?;
     Some(Answer::Made)
 }
@@ -117,16 +117,15 @@ fn try_port_unreachable(packet: &mut impl Packet, ip: &Ip4) -> Option<Answer> {
     if !packet.resize((IP_OFFSET + LEN) as u32) {
         return None;
     }
-    let mut icmp = Icmp {
+    *packet.at::<Icmp>(L4_OFFSET)? = Icmp {
         kind: ICMP_UNREACHABLE,
         code: ICMP_PORT_UNREACHABLE,
         checksum: Be16::new(0),
         rest: [0; 4],
     };
-    let sum = (u32::from(ICMP_UNREACHABLE) << 8) + u32::from(ICMP_PORT_UNREACHABLE);
-    icmp.checksum = Be16::new(!fold(add(sum, &quoted_bytes(&quoted))));
-    *packet.at::<Icmp>(L4_OFFSET)? = icmp;
     *packet.at::<Quoted>(L4_OFFSET + size_of::<Icmp>())? = quoted;
+    let sum = add(0, &packet.at::<Bytes<36>>(L4_OFFSET)?.0);
+    packet.at::<Icmp>(L4_OFFSET)?.checksum = Be16::new(!fold(sum));
     turn_round(packet, ip, protocol::ICMP, LEN as u16)?;
     Some(Answer::Made)
 }
@@ -163,7 +162,7 @@ fn turn_round(packet: &mut impl Packet, ip: &Ip4, protocol: u8, total_len: u16) 
     let (dst, src) = (ethernet.dst, ethernet.src);
     ethernet.dst = src;
     ethernet.src = dst;
-    let mut header = Ipv4 {
+    *packet.at::<Ipv4>(IP_OFFSET)? = Ipv4 {
         version_ihl: 0x45,
         tos: 0,
         total_len: Be16::new(total_len),
@@ -175,20 +174,7 @@ fn turn_round(packet: &mut impl Packet, ip: &Ip4, protocol: u8, total_len: u16) 
         src: ip.dst,
         dst: ip.src,
     };
-    header.checksum = Be16::new(!fold(add(0, &ipv4_bytes(&header))));
-    *packet.at::<Ipv4>(IP_OFFSET)? = header;
+    let sum = add(0, &packet.at::<Bytes<20>>(IP_OFFSET)?.0);
+    packet.at::<Ipv4>(IP_OFFSET)?.checksum = Be16::new(!fold(sum));
     Some(())
 }
-
-macro_rules! bytes_of {
-    ($name:ident, $header:ty) => {
-        #[inline(always)]
-        fn $name(header: &$header) -> [u8; size_of::<$header>()] {
-            // SAFETY: a Header has no padding, so each of its bytes is initialized.
-            unsafe { core::mem::transmute_copy(header) }
-        }
-    };
-}
-bytes_of!(tcp_bytes, Tcp);
-bytes_of!(quoted_bytes, Quoted);
-bytes_of!(ipv4_bytes, Ipv4);

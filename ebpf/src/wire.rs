@@ -16,6 +16,14 @@ macro_rules! header {
     };
 }
 
+/// Bytes of a packet as they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Bytes<const N: usize>(pub [u8; N]);
+
+// SAFETY: bytes.
+unsafe impl<const N: usize> Header for Bytes<N> {}
+
 /// Ethernet II.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]

@@ -60,7 +60,7 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), BpffsError> {
 pub(crate) fn unmount_if_ours(dir: &Path) -> io::Result<bool> {
     let at = if dir.starts_with(USUAL) { Path::new(USUAL) } else { dir };
     let is_empty = match fs::read_dir(at) {
-        Ok(mut entries) => entries.next().is_none(),
+        Ok(mut entries) => entries.all(|entry| entry.is_ok_and(|entry| is_kernels(&entry.path()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
@@ -68,11 +68,19 @@ pub(crate) fn unmount_if_ours(dir: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     umount(at)?;
+    if at == dir {
+        fs::remove_dir(at)?;
+    }
     Ok(true)
 }
 
+/// True for what the kernel itself puts into a new BPF file system (its preloaded iterators).
+pub(crate) fn is_kernels(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "debug")
+}
+
 /// True when the mount at `dir`'s place is one that [`ensure`] made.
-pub(crate) fn is_ours(at: &Path) -> io::Result<bool> {
+fn is_ours(at: &Path) -> io::Result<bool> {
     let table = fs::read_to_string("/proc/self/mountinfo")?;
     Ok(table.lines().any(|line| {
         let mut fields = line.split(' ');

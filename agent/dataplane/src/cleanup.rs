@@ -1,6 +1,7 @@
 //! Taking the dataplane away: everything it has attached and pinned, and nothing else.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use aya::programs::tc::{TcAttachType, qdisc_detach_program};
@@ -44,7 +45,7 @@ pub fn installed(bpffs_dir: &Path) -> Result<Vec<PathBuf>, CleanupError> {
     }
     let mut rest = Vec::new();
     below(bpffs_dir, &mut rest)?;
-    rest.retain(|path| !all.contains(path));
+    rest.retain(|path| !all.contains(path) && !is_mount_point(path));
     let (mut files, mut directories): (Vec<_>, Vec<_>) =
         rest.into_iter().partition(|path| !path.is_dir());
     files.sort_by_key(|path| !path.starts_with(bpffs_dir.join("programs")));
@@ -86,7 +87,7 @@ fn below(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), CleanupError> {
     if !path.exists() {
         return Ok(());
     }
-    for path in pins_in(path)? {
+    for path in pins_in(path)?.into_iter().filter(|path| !bpffs::is_kernels(path)) {
         if path.is_dir() {
             below(&path, found)?;
         } else {
@@ -95,6 +96,12 @@ fn below(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), CleanupError> {
     }
     found.push(path.to_path_buf());
     Ok(())
+}
+
+/// A mounted file system goes with [`bpffs::unmount_if_ours`] or stays.
+fn is_mount_point(path: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    path.parent().is_some_and(|parent| device(parent) != device(path))
 }
 
 /// Takes our filters from an interface; there being none is the usual case.
