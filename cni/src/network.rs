@@ -13,7 +13,7 @@ use netlink_packet_route::link::{
     InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage, State,
 };
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
@@ -193,7 +193,7 @@ pub async fn reach_pod(
     added.map_err(step(format!("add the route to {pod}")))
 }
 
-/// In the pod: both links up, the addresses, and a default route a family.
+/// In the pod: both links up, the addresses, and a default route a family. Then the pod is reachable.
 ///
 /// # Errors
 /// When the kernel refuses a step.
@@ -234,8 +234,30 @@ pub async fn furnish_pod(
         };
         let added = netlink.route().add(route).execute().await;
         added.map_err(step(format!("add the default route via {gateway}")))?;
+        if let IpAddr::V6(address) = address {
+            wait_local(netlink, address).await?;
+        }
     }
     Ok(())
+}
+
+/// Waits until the kernel takes packets for an IPv6 address as its own: it makes the local route from a
+/// work item, also without duplicate address detection.
+async fn wait_local(netlink: &Handle, address: Ipv6Addr) -> Result<(), NetworkError> {
+    let deadline = Instant::now() + RUNNING_LIMIT;
+    loop {
+        let route = RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(address, 128).build();
+        let answer = netlink.route().get(route).execute().try_next().await;
+        // Without any route yet the answer is an error.
+        if answer.is_ok_and(|r| r.is_some_and(|r| r.header.kind == RouteType::Local)) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let step = format!("use the address {address}: it does not become local");
+            return Err(NetworkError { step, source: io::ErrorKind::TimedOut.into() });
+        }
+        tokio::time::sleep(RUNNING_PAUSE).await;
+    }
 }
 
 /// Removes a link by name; none there is no error. The other end, routes, neighbours and filters go too.
@@ -292,7 +314,6 @@ pub async fn uplink_mtu(netlink: &Handle) -> Result<u32, NetworkError> {
 
 /// Its priority and interface, when it is a unicast default route of the main table.
 fn default_route(route: &RouteMessage) -> Option<(u32, u32)> {
-    use netlink_packet_route::route::{RouteHeader, RouteType};
     let header = &route.header;
     let is_default = header.destination_prefix_length == 0
         && header.table == RouteHeader::RT_TABLE_MAIN
