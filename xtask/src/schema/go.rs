@@ -64,7 +64,8 @@ impl Package {
         Ok(package)
     }
 
-    fn parse(&mut self, text: &str) -> Result<()> {
+    /// Adds the types of one file.
+    pub(super) fn parse(&mut self, text: &str) -> Result<()> {
         let mut markers = Vec::new();
         let mut lines = text.lines();
         while let Some(line) = lines.next() {

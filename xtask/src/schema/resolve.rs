@@ -254,3 +254,78 @@ fn resolve(
         GoType::Named(definition) => resolve(packages, owner, definition),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TYPES: &str = r#"
+type Kind struct {
+	metav1.TypeMeta `json:",inline"`
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Parts []Part `json:"parts,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,2,rep,name=parts"`
+	Names map[string]Name `json:"names" protobuf:"bytes,1,rep,name=names"`
+}
+
+type Name string
+
+type Part struct {
+	Source `json:",inline" protobuf:"bytes,1,opt,name=source"`
+	Count *int32 `json:"count,omitempty" protobuf:"varint,3,opt,name=count"`
+}
+
+type Source struct {
+	Raw []byte `json:"raw,omitempty" protobuf:"bytes,7,opt,name=raw"`
+}
+
+type Unused struct {}
+"#;
+
+    fn source() -> Source {
+        Source { path: "a/v1", module: "a_v1", group: "a", version: "v1", roots: &[] }
+    }
+
+    fn table(text: &str) -> Result<Table> {
+        let mut package =
+            Package { source: source(), types: BTreeMap::new(), imports: BTreeMap::new() };
+        package.parse(text)?;
+        Table::build(&[package])
+    }
+
+    #[test]
+    fn a_kind_brings_what_it_refers_to() {
+        let table = table(TYPES).unwrap();
+        let names = table.messages.keys().map(|(_, name)| name.as_str()).collect::<Vec<_>>();
+        assert_eq!(names, ["Kind", "Part", "Source"]);
+
+        let kind = &table.messages[&("a/v1", "Kind".to_owned())];
+        assert!(kind.has_type_meta);
+        let [names, parts] = &kind.fields[..] else { panic!("{:?}", kind.fields) };
+        assert_eq!((names.json.as_str(), names.number, names.shape), ("names", 1, Shape::Map));
+        assert_eq!(names.ty, Type::Plain("String"));
+        assert!(names.required && !names.omit_empty);
+        assert_eq!(parts.shape, Shape::List);
+        assert_eq!(parts.list_keys, ["name"]);
+        assert_eq!(parts.patch_strategy, ["merge"]);
+        assert_eq!(parts.patch_merge_key, "name");
+        assert!(!parts.required && parts.omit_empty);
+
+        let part = &table.messages[&("a/v1", "Part".to_owned())];
+        assert_eq!(part.inlines, [(1, ("a/v1", "Source".to_owned()))]);
+        assert!(part.fields[0].pointer);
+    }
+
+    #[test]
+    fn what_cannot_be_resolved_is_an_error() {
+        let of_type = |ty: &str| {
+            let field = format!("\tX {ty} `json:\"x\" protobuf:\"bytes,1,opt,name=x\"`\n");
+            table(&format!("type Kind struct {{\n\tTypeMeta `json:\",inline\"`\n{field}}}\n"))
+        };
+        assert!(of_type("string").is_ok());
+        for ty in ["Missing", "other.Type", "[][]string", "map[int32]string"] {
+            assert!(of_type(ty).is_err(), "{ty}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::scalar;
+use super::{COMPLAINTS_MAX, scalar};
 use crate::schema::{Field, Message, Shape, Type};
 
 /// A value that fits its message.
@@ -70,7 +70,10 @@ impl Walk {
                         return Err(self.misfit(&other, message, "string".to_owned()));
                     }
                 },
-                None => self.unknown.push(self.path.clone()),
+                None if self.unknown.len() < COMPLAINTS_MAX => {
+                    self.unknown.push(self.path.clone());
+                }
+                None => {}
                 Some(_) if value.is_null() => {}
                 Some(field) => {
                     step(&mut self.fields, &name);

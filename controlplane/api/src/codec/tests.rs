@@ -158,7 +158,28 @@ fn other_media_types_and_broken_bodies_are_refused() {
     for body in [&b"{"[..], b"[]", b"", b"{}{}", b"\xff"] {
         assert_eq!(decode(JSON, body, pod(), FieldValidation::Warn).unwrap_err().code, 400);
     }
+    let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+    for depth in [60, 126, 200, 1_900, 100_000] {
+        let body = format!("{{\"spec\": {}}}", nested(depth));
+        for media_type in [JSON, YAML] {
+            let refused = decode(media_type, body.as_bytes(), pod(), FieldValidation::Ignore);
+            assert_eq!(refused.unwrap_err().code, 400, "{depth} levels of {media_type}");
+        }
+    }
+    let laughs = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n\
+                  c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n\
+                  e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
+    let refused = decode(YAML, laughs.as_bytes(), pod(), FieldValidation::Ignore).unwrap_err();
+    assert_eq!(refused.code, 400, "{refused}");
     let deep = "[".repeat(100_000);
     assert_eq!(decode(JSON, deep.as_bytes(), pod(), FieldValidation::Warn).unwrap_err().code, 400);
     assert_eq!(decode(YAML, deep.as_bytes(), pod(), FieldValidation::Warn).unwrap_err().code, 400);
+}
+
+#[test]
+fn a_hostile_body_gets_a_bounded_answer() {
+    let fields = (0..50_000).map(|n| format!("\"f{n}\":0,\"f{n}\":1")).collect::<Vec<_>>();
+    let body = format!("{{{}}}", fields.join(","));
+    let decoded = decode(JSON, body.as_bytes(), pod(), FieldValidation::Warn).unwrap();
+    assert_eq!(decoded.warnings.len(), 2 * COMPLAINTS_MAX);
 }

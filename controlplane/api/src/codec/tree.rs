@@ -1,12 +1,17 @@
 //! Text to a JSON value, with the paths of keys that came twice. Knows no message.
 //!
 //! A duplicate key's last value wins, as in Kubernetes; whether it may be there at all is the caller's
-//! question. Nesting is bounded by the parsers: 128 in JSON, the YAML crate's budget in YAML.
+//! question. Nesting is bounded by the parsers, to what a thread's stack bears: 128 in JSON, 64 in YAML.
 
 use std::fmt::{self, Write as _};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+
+use super::COMPLAINTS_MAX;
+
+/// What a YAML body's aliases may unfold into.
+const ALIAS_EVENTS_MAX: usize = 100_000;
 
 /// A parsed body.
 #[derive(Debug)]
@@ -28,6 +33,9 @@ pub(super) fn from_yaml(body: &[u8]) -> Result<Parsed, String> {
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
         strict_booleans: true,
         with_snippet: false,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: ALIAS_EVENTS_MAX,
+        },
     };
     serde_saphyr::from_slice_with_options(body, options).map_err(|why| why.to_string())
 }
@@ -123,7 +131,8 @@ impl<'de> Visitor<'de> for Tree<'_> {
                 self.path.push('.');
             }
             self.path.push_str(&key);
-            if object.contains_key(&key) && !self.duplicates.contains(self.path) {
+            let is_news = || !self.duplicates.contains(self.path);
+            if object.contains_key(&key) && self.duplicates.len() < COMPLAINTS_MAX && is_news() {
                 self.duplicates.push(self.path.clone());
             }
             let seed = Tree { path: self.path, duplicates: self.duplicates };

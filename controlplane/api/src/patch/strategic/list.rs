@@ -1,5 +1,7 @@
 //! Lists: elements found by their merge key, scalars by themselves.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::order::interleave;
@@ -15,17 +17,46 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// Whether both are versions of one element.
-    pub(super) fn same(self, a: &Value, b: &Value) -> bool {
+    /// What is equal for two versions of one element, as text; `None` for an object without the key.
+    fn name(self, element: &Value) -> Option<String> {
         match self {
-            Self::Key(key) => a.get(key).is_some() && a.get(key) == b.get(key),
-            Self::Value => a == b,
+            Self::Key(key) => element.get(key).map(Value::to_string),
+            Self::Value => Some(element.to_string()),
         }
     }
 
-    /// Where `element` is in `list`.
-    pub(super) fn position(self, list: &[Value], element: &Value) -> Option<usize> {
-        list.iter().position(|other| self.same(other, element))
+    /// Whether both are versions of one element.
+    pub(super) fn same(self, a: &Value, b: &Value) -> bool {
+        self.name(a).is_some_and(|name| self.name(b) == Some(name))
+    }
+}
+
+/// Where each element of a list is, so that merging long lists takes no square of their length.
+#[derive(Debug)]
+pub(super) struct Places {
+    identity: Identity,
+    by_name: HashMap<String, usize>,
+}
+
+impl Places {
+    /// Of elements that are there twice, the first counts.
+    pub(super) fn of(list: &[Value], identity: Identity) -> Self {
+        let mut places = Self { identity, by_name: HashMap::with_capacity(list.len()) };
+        for (place, element) in list.iter().enumerate() {
+            places.add(element, place);
+        }
+        places
+    }
+
+    /// Where `element`, or another version of it, is.
+    pub(super) fn find(&self, element: &Value) -> Option<usize> {
+        self.by_name.get(&self.identity.name(element)?).copied()
+    }
+
+    fn add(&mut self, element: &Value, place: usize) {
+        if let Some(name) = self.identity.name(element) {
+            self.by_name.entry(name).or_insert(place);
+        }
     }
 }
 
@@ -58,16 +89,19 @@ pub(super) fn merge_list(
         Identity::Value => (current.clone(), patch),
         Identity::Key(key) => directives(current.clone(), patch, key)?,
     };
+    let mut places = Places::of(&merged, identity);
     for element in &patch {
-        match (identity, identity.position(&merged, element)) {
-            (Identity::Key(_), Some(place)) => {
+        match places.find(element) {
+            Some(place) => {
                 if let (Value::Object(old), Value::Object(new)) = (&merged[place], element) {
                     let object = merge_object(old.clone(), new.clone(), rules.scope)?;
                     merged[place] = Value::Object(object);
                 }
             }
-            (Identity::Value, Some(_)) => {}
-            (_, None) => merged.extend(cleaned(element.clone())),
+            None => {
+                places.add(element, merged.len());
+                merged.extend(cleaned(element.clone()));
+            }
         }
     }
     Ok(interleave(merged, &patch, &current, identity))
@@ -81,7 +115,7 @@ fn directives(
     key: &'static str,
 ) -> Result<(Vec<Value>, Vec<Value>), Unmergeable> {
     let mut replace = false;
-    let mut rest = Vec::new();
+    let (mut rest, mut gone) = (Vec::new(), Vec::new());
     for element in patch {
         match element.get(PATCH).map(|directive| directive.as_str().unwrap_or_default()) {
             None if element.get(key).is_none() => {
@@ -91,12 +125,14 @@ fn directives(
             Some("delete") if element.get(key).is_none() => {
                 return Err(Unmergeable::DeleteWithoutKey);
             }
-            Some("delete") => current.retain(|other| other.get(key) != element.get(key)),
+            Some("delete") => gone.push(element),
             Some("replace") => replace = true,
             Some("merge") => return Err(Unmergeable::MergeInList),
             Some(other) => return Err(Unmergeable::Directive(other.to_owned())),
         }
     }
+    let gone = Places::of(&gone, Identity::Key(key));
+    current.retain(|element| gone.find(element).is_none());
     if replace {
         current = rest.into_iter().filter_map(cleaned).collect();
         rest = Vec::new();

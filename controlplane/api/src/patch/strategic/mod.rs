@@ -9,7 +9,7 @@ mod order;
 
 use serde_json::{Map, Value};
 
-use self::list::merge_list;
+use self::list::{Identity, Places, merge_list};
 use super::unprocessable;
 use crate::Status;
 use crate::schema::{Field, Message, PatchStrategy, Shape, Type};
@@ -187,7 +187,8 @@ fn delete_from_list(current: &mut Object, list: &str, gone: &Value) -> Result<()
         return Err(Unmergeable::NotAList(format!("{DELETE_FROM_LIST}{list}")));
     };
     if let Some(Value::Array(list)) = current.get_mut(list) {
-        list.retain(|element| !gone.contains(element));
+        let gone = Places::of(gone, Identity::Value);
+        list.retain(|element| gone.find(element).is_none());
     }
     Ok(())
 }

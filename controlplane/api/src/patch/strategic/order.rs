@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::list::{Identity, identity, merge_list};
+use super::list::{Identity, Places, identity, merge_list};
 use super::{Object, PATCH, SET_ELEMENT_ORDER, Scope, Unmergeable, cleaned};
 use crate::schema::PatchStrategy;
 
@@ -77,16 +77,16 @@ pub(super) fn interleave(
     before: &[Value],
     identity: Identity,
 ) -> Vec<Value> {
-    let place_in = |list: &[Value], element: &Value| identity.position(list, element);
+    let (order, before) = (Places::of(order, identity), Places::of(before, identity));
     let (mut ordered, mut others): (Vec<_>, Vec<_>) =
-        merged.into_iter().partition(|element| place_in(order, element).is_some());
-    ordered.sort_by_key(|element| place_in(order, element));
-    others.sort_by_key(|element| place_in(before, element).unwrap_or(usize::MAX));
+        merged.into_iter().partition(|element| order.find(element).is_some());
+    ordered.sort_by_cached_key(|element| order.find(element));
+    others.sort_by_cached_key(|element| before.find(element).unwrap_or(usize::MAX));
     let mut result = Vec::with_capacity(ordered.len() + others.len());
     let mut others = others.into_iter().peekable();
     for element in ordered {
-        let here = place_in(before, &element);
-        let precedes = |other: &Value| match (place_in(before, other), here) {
+        let here = before.find(&element);
+        let precedes = |other: &Value| match (before.find(other), here) {
             (Some(other), Some(here)) => other < here,
             _ => false,
         };

@@ -356,3 +356,17 @@ fn merge_patches_follow_rfc_7386() {
     );
     assert_eq!(merge(&current, &json!([1])).unwrap_err().code, 400);
 }
+
+#[test]
+fn long_lists_merge_in_time() {
+    // Comparing each with each would be 10^10 comparisons.
+    let names = |from: usize| (from..from + 100_000).map(|n| json!(format!("f{n}")));
+    let current = json!({ "metadata": { "finalizers": names(0).collect::<Vec<_>>() } });
+    let patch = json!({ "metadata": {
+        "$deleteFromPrimitiveList/finalizers": names(0).take(50_000).collect::<Vec<_>>(),
+        "$setElementOrder/finalizers": names(50_000).collect::<Vec<_>>(),
+        "finalizers": names(50_000).collect::<Vec<_>>(),
+    } });
+    let patched = strategic(&current, &patch, pod()).unwrap();
+    assert_eq!(patched["metadata"]["finalizers"], names(50_000).collect::<Value>());
+}
