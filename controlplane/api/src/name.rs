@@ -140,21 +140,6 @@ pub fn port(text: &str) -> Result<(), Broken> {
     checked(broken)
 }
 
-/// The name of an object that becomes one step of a URL path: not `.`, not `..`, no `/`, no `%`.
-pub fn path_segment(text: &str) -> Result<(), Broken> {
-    match text {
-        "." | ".." => Err(vec![format!("may not be '{text}'")]),
-        _ => {
-            let illegal: Broken = ["/", "%"]
-                .iter()
-                .filter(|illegal| text.contains(**illegal))
-                .map(|illegal| format!("may not contain '{illegal}'"))
-                .collect();
-            checked(illegal)
-        }
-    }
-}
-
 fn checked(broken: Broken) -> Result<(), Broken> {
     if broken.is_empty() { Ok(()) } else { Err(broken) }
 }

@@ -3,6 +3,14 @@
 //! Everything that differs between kinds is here as data or behind [`Strategy`]; the registry, the API
 //! server and discovery know no kind by name. One more kind is one entry in [`KINDS`] and, if defaults do
 //! not do, one file beside this one.
+//!
+//! ```text
+//! create:  prepare_create -> (admission) -> validate_create          in write, which calls the
+//! update:  prepare_update -> (admission) -> validate_update          strategy's default, prepare
+//! status:  prepare_status_update         -> validate_status_update   and validate in between
+//! delete:  strategy.grace_period_seconds, strategy.default_propagation
+//! list:    check_field_selector, matches_fields; printer
+//! ```
 
 mod config;
 mod deployment;

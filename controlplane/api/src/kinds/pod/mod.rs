@@ -174,7 +174,6 @@ fn set_scheduled(pod: &mut Value, context: &Context) {
     conditions.push(json!({
         "type": "PodScheduled",
         "status": "True",
-        "lastProbeTime": null,
         "lastTransitionTime": time::seconds(context.now),
     }));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::rules::{one_of, required, required_legal, text, within};
+use super::super::rules::{one_of, required, required_legal, text};
 use super::environment;
 use crate::field::Path;
 use crate::quantity::Quantity;
@@ -183,7 +183,6 @@ fn validate_mode(mode: &Value, path: &Path, errors: &mut FieldErrors) {
         let why = "must be a number between 0 and 0777 (octal), both inclusive";
         errors.invalid(path, mode.clone(), why);
     }
-    within(mode, i64::from(i32::MIN), i64::from(i32::MAX), path, errors);
 }
 
 /// A file inside a volume.
