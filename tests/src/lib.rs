@@ -3,12 +3,15 @@
 //!
 //! Not a place for assertions about Sheave: those stand in the test programs, where they are read.
 
+pub mod cgroup;
 pub mod cluster;
 pub mod command;
 pub mod http;
 pub mod kubectl;
 pub mod load;
 pub mod machine;
+pub mod netns;
 pub mod node;
 pub mod server;
+pub mod services;
 pub mod wait;

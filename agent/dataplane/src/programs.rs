@@ -196,7 +196,8 @@ impl Loaded {
                 ("uplink_ingress", "ingress", TcAttachType::Ingress),
                 ("uplink_egress", "egress", TcAttachType::Egress),
             ] {
-                let path = directory.join(format!("{uplink}.{suffix}"));
+                // Names in a BPF file system hold no dots, and names of interfaces no colons.
+                let path = directory.join(format!("{}-{suffix}", uplink.replace('.', ":")));
                 let classifier = classifier(&mut self.packets, program);
                 match how {
                     TcAttachment::Tcx => {

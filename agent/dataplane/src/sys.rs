@@ -265,7 +265,10 @@ pub(crate) fn open_pinned(path: &Path) -> io::Result<Option<OwnedFd>> {
 
 /// Pins an object at `path` in place of what is there, with no moment in between.
 pub(crate) fn replace_pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-    let new = path.with_extension("new");
+    // Names in a BPF file system hold no dots.
+    let mut new = path.as_os_str().to_owned();
+    new.push("-new");
+    let new = std::path::PathBuf::from(new);
     match std::fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -14,7 +14,8 @@ pub const POD_INGRESS: &str = "programs/pod_ingress";
 pub const POD_LINKS_DIR: &str = "links/pods";
 /// Directory of the links of the socket hooks, one file a hook.
 pub const CGROUP_LINKS_DIR: &str = "links/cgroup";
-/// Directory of the tcx links of uplinks, one file `<interface>.ingress` or `<interface>.egress`.
+/// Directory of the tcx links of uplinks, one file `<interface>-ingress` and `<interface>-egress`; a dot in
+/// the interface's name is a colon here.
 pub const UPLINK_LINKS_DIR: &str = "links/uplinks";
 /// Where tc has no links (before 6.6): the priority of our filters, so that a replacement finds them.
 pub const TC_PRIORITY: u16 = 0x5ea;
