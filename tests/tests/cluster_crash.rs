@@ -1,11 +1,13 @@
 //! The daemons die and come back: the packet path does not notice.
 
 use nix::sys::signal::Signal;
+use sheave_core::held::Held;
+use sheave_dataplane::Dataplane;
 use sheave_tests::cluster::{Cluster, child_of, signal};
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::load::Load;
 use sheave_tests::{command, wait};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -41,7 +43,7 @@ fn traffic_goes_on_while_the_agent_is_dead_and_when_it_comes_back() {
     });
     let load = Load::start(web, CONNECTIONS_PER_SECOND);
     std::thread::sleep(Duration::from_secs(2));
-    let before = dump_service_maps(&cluster);
+    let before = dump(&cluster);
 
     // The supervisor would start the agent again at once: it is held still.
     let supervisor = cluster.supervisor_pid();
@@ -49,7 +51,7 @@ fn traffic_goes_on_while_the_agent_is_dead_and_when_it_comes_back() {
     signal(supervisor, Signal::SIGSTOP);
     signal(agent, Signal::SIGKILL);
     std::thread::sleep(OUTAGE);
-    let during = dump_service_maps(&cluster);
+    let during = dump(&cluster);
     let stayed_dead = child_of(supervisor, "sheave-agent").is_none();
     signal(supervisor, Signal::SIGCONT);
     let successor = cluster.daemon_pid("sheave-agent");
@@ -58,7 +60,7 @@ fn traffic_goes_on_while_the_agent_is_dead_and_when_it_comes_back() {
 
     let counts = load.stop();
     let report = stream.join().expect("iperf3 was run");
-    let after = dump_service_maps(&cluster);
+    let after = dump(&cluster);
     assert!(stayed_dead && successor != agent);
     assert_eq!(counts.errors, Vec::<String>::new(), "of {} answered", counts.answered);
     assert!(
@@ -103,32 +105,15 @@ fn pods_and_traffic_outlive_sheave_up() {
     assert_eq!(sheave_tests::http::get(service, "/").expect("an answer"), "box");
 }
 
-/// What the maps of services and backends hold, by map. Counters and flows change with each packet
-/// and are left out.
-fn dump_service_maps(cluster: &Cluster) -> BTreeMap<String, BTreeSet<String>> {
-    let directory = cluster.bpffs_dir.join("maps");
-    let mut dumps = BTreeMap::new();
-    for entry in std::fs::read_dir(directory).expect("the maps are pinned").flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_state = ["SERVICE", "FRONTEND", "BACKEND", "SLOT", "ENDPOINT"]
-            .iter()
-            .any(|word| name.to_uppercase().contains(word));
-        if !is_state {
-            continue;
-        }
-        let path = entry.path();
-        let text = command::output(&[
-            "bpftool",
-            "--json",
-            "map",
-            "dump",
-            "pinned",
-            &path.to_string_lossy(),
-        ]);
-        let entries: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
-        let lines = entries.iter().map(|entry| format!("{} {}", entry["key"], entry["value"]));
-        dumps.insert(name, lines.collect());
-    }
-    assert!(!dumps.is_empty(), "no map of services or backends is pinned");
-    dumps
+/// What the maps of frontends, backends and pods hold. Flows and counters, which change with each
+/// packet, are left out.
+fn dump(cluster: &Cluster) -> (Held, BTreeMap<String, String>) {
+    let dataplane = Dataplane::inspect(&cluster.bpffs_dir).expect("the maps are pinned");
+    let held = dataplane.held().expect("the maps can be read");
+    assert!(!held.frontends.is_empty(), "the demo's Services are not in the maps");
+    let endpoints = dataplane.endpoints().expect("the maps can be read");
+    let endpoints = endpoints
+        .into_iter()
+        .map(|(address, endpoint)| (format!("{address:?}"), format!("{endpoint:?}")));
+    (held, endpoints.collect())
 }

@@ -211,7 +211,7 @@ fn what_is_shown_is_what_is_there() {
 
     let pod = row[0];
     let described = cluster.kubectl(&["describe", "pod", pod]);
-    for word in ["Scheduled", "Pulled", "Created", "Started", "Controlled By:  ReplicaSet/web-"] {
+    for word in ["Scheduled", "Pulled", "Created", "Started", "ReplicaSet/web-"] {
         assert!(described.contains(word), "{word:?} is not in\n{described}");
     }
     let described = cluster.kubectl(&["describe", "deployment", "web"]);

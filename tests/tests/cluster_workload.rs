@@ -1,8 +1,11 @@
 //! What happens to pods that fail, and what their Services notice of it.
 
+use sheave_abi::order::Addr;
+use sheave_abi::service::BACKEND_LIVE;
+use sheave_dataplane::Dataplane;
 use sheave_tests::cluster::Cluster;
 use sheave_tests::kubectl::Kubectl;
-use sheave_tests::{command, http, wait};
+use sheave_tests::{http, wait};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -232,41 +235,23 @@ fn wait_answering(service: SocketAddr, pods: &[String]) {
     wait::until("exactly the ready pods to answer", LIMIT, answering, |names| *names == expected);
 }
 
-/// Pinned maps in which the bytes of an address stand.
+/// Where packets could still be sent to this address: maps and what stands there.
 fn maps_holding(cluster: &Cluster, address: IpAddr) -> Vec<String> {
-    let bytes: Vec<String> = match address {
-        IpAddr::V4(address) => {
-            address.octets().iter().map(|byte| format!("0x{byte:02x}")).collect()
-        }
-        IpAddr::V6(address) => {
-            address.octets().iter().map(|byte| format!("0x{byte:02x}")).collect()
-        }
+    let address = match address {
+        IpAddr::V4(address) => Addr::v4(address.octets()),
+        IpAddr::V6(address) => Addr::v6(address.octets()),
     };
-    let maps = cluster.bpffs_dir.join("maps");
-    let mut holding = Vec::new();
-    for entry in std::fs::read_dir(&maps).expect("the maps are pinned").flatten() {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let dump = command::run(
-            &["bpftool", "--json", "map", "dump", "pinned", &path.to_string_lossy()],
-            &[],
-            "",
-        );
-        let entries: Vec<serde_json::Value> =
-            serde_json::from_str(&dump.stdout).unwrap_or_default();
-        let holds = |entry: &serde_json::Value| {
-            ["key", "value"].iter().any(|part| contains(&entry[part], &bytes))
-        };
-        if entries.iter().any(holds) {
-            holding.push(name);
-        }
-    }
-    holding
-}
-
-/// Whether a list of byte strings, as bpftool writes it, contains these bytes in a row.
-fn contains(list: &serde_json::Value, bytes: &[String]) -> bool {
-    let Some(list) = list.as_array() else { return false };
-    list.windows(bytes.len())
-        .any(|window| window.iter().zip(bytes).all(|(seen, byte)| seen == byte.as_str()))
+    let dataplane = Dataplane::inspect(&cluster.bpffs_dir).expect("the maps are pinned");
+    let held = dataplane.held().expect("the maps can be read");
+    let endpoints = dataplane.endpoints().expect("the maps can be read");
+    let backends = held
+        .backends
+        .values()
+        .filter(|backend| backend.state == BACKEND_LIVE && backend.addr == address)
+        .map(|backend| format!("BACKENDS: {backend:?}"));
+    let endpoints = endpoints
+        .iter()
+        .filter(|(addr, _)| *addr == address)
+        .map(|(_, endpoint)| format!("ENDPOINTS: {endpoint:?}"));
+    backends.chain(endpoints).collect()
 }
