@@ -57,9 +57,10 @@ impl Registry {
         let action = Action::on("deletecollection", kind, namespace.unwrap_or_default(), "");
         self.authorize(who, &action)?;
         let listed = self.list(who, kind, namespace, list).await?;
-        let mut deletes = futures::stream::iter(&listed.items)
-            .map(|item| self.remove(kind, &item.key, options))
-            .buffer_unordered(CONCURRENT_DELETES);
+        // Collected first: a borrowing closure held across an await makes the future not `Send`.
+        let deletes: Vec<_> =
+            listed.items.iter().map(|item| self.remove(kind, &item.key, options)).collect();
+        let mut deletes = futures::stream::iter(deletes).buffer_unordered(CONCURRENT_DELETES);
         while let Some(deleted) = deletes.next().await {
             match deleted {
                 Err(status) if !status.is_not_found() => return Err(status),

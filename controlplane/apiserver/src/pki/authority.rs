@@ -1,0 +1,274 @@
+//! The certificate authority and the leaves it issues.
+//!
+//! A pair is written key first: a crash in between leaves a key without a certificate, or beside the
+//! certificate of an older key, and both are recognised at the next start. ECDSA P-256 throughout.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
+};
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::pem::Pem;
+use x509_parser::prelude::X509Certificate;
+
+use super::PemPair;
+use super::files::{self, PkiError};
+
+/// Constant, so that the certificate can be made again from the key.
+const AUTHORITY_NAME: &str = "sheave-ca";
+const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+/// Of server and client certificates.
+pub(super) const LEAF_VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// A leaf with less than this left is issued anew at start.
+const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Certificates begin this long ago, for machines whose clock is a little behind.
+const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
+
+/// What a leaf certificate is to say.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// Name of its files, without `.crt` and `.key`.
+    pub file: &'static str,
+    /// CN: the user name of a client.
+    pub common_name: String,
+    /// O: the group of a client.
+    pub organization: Option<String>,
+    /// Which side of a connection shows it.
+    pub leaf_use: LeafUse,
+}
+
+/// Which side of a connection shows a certificate.
+#[derive(Clone, Debug)]
+pub enum LeafUse {
+    /// Shown by a client.
+    Client,
+    /// Shown by a server, under these names.
+    Server {
+        /// DNS names.
+        dns_names: Vec<String>,
+        /// IP addresses.
+        addresses: Vec<IpAddr>,
+    },
+}
+
+/// The authority: certificate and key, ready to sign.
+pub(super) struct Authority {
+    certificate: String,
+    key: KeyPair,
+    key_id: Vec<u8>,
+}
+
+impl Authority {
+    /// Loads the authority, or makes it when there is none.
+    pub(super) fn ensure(dir: &Path, now: SystemTime) -> Result<Self, PkiError> {
+        let (certificate_path, key_path) = (dir.join("ca.crt"), dir.join("ca.key"));
+        if files::read(&certificate_path)?.is_none() {
+            // A key alone is a start that was cut short, or a lost certificate: under the same key and
+            // name, whatever was signed before stays valid.
+            let key = match files::read(&key_path)? {
+                Some(pem) => KeyPair::from_pem(&pem)
+                    .map_err(|_| PkiError::AuthorityDamaged { path: key_path.clone() })?,
+                None => {
+                    KeyPair::generate().map_err(|source| issue_error(AUTHORITY_NAME, source))?
+                }
+            };
+            let certificate = authority_params(now)
+                .self_signed(&key)
+                .map_err(|source| issue_error(AUTHORITY_NAME, source))?;
+            files::write(&key_path, key.serialize_pem().as_bytes())?;
+            files::write(&certificate_path, certificate.pem().as_bytes())?;
+        }
+        let authority = Self::load(dir)?;
+        let still_valid = parse(&authority.certificate, |certificate| {
+            unix(now) < certificate.validity().not_after.timestamp()
+        });
+        match still_valid {
+            Some(true) => Ok(authority),
+            _ => Err(PkiError::AuthorityExpired { path: certificate_path }),
+        }
+    }
+
+    /// Loads the authority from its two files.
+    pub(super) fn load(dir: &Path) -> Result<Self, PkiError> {
+        let (certificate_path, key_path) = (dir.join("ca.crt"), dir.join("ca.key"));
+        let certificate = files::read(&certificate_path)?
+            .ok_or_else(|| PkiError::AuthorityDamaged { path: certificate_path.clone() })?;
+        let key = files::read(&key_path)?.ok_or_else(|| PkiError::AuthorityKeyMissing {
+            key: key_path.clone(),
+            certificate: certificate_path.clone(),
+        })?;
+        let key = KeyPair::from_pem(&key)
+            .map_err(|_| PkiError::AuthorityDamaged { path: key_path.clone() })?;
+        let (public_key, key_id) = parse(&certificate, |parsed| {
+            (parsed.public_key().subject_public_key.data.to_vec(), subject_key_id(parsed))
+        })
+        .ok_or_else(|| PkiError::AuthorityDamaged { path: certificate_path.clone() })?;
+        if public_key != key.der_bytes() {
+            return Err(PkiError::AuthorityDamaged { path: key_path });
+        }
+        Ok(Self { certificate, key, key_id })
+    }
+
+    /// The authority's own certificate, PEM.
+    pub(super) fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// The leaf found in `dir` when it is still what it should be, a new one otherwise.
+    pub(super) fn ensure_leaf(
+        &self,
+        dir: &Path,
+        leaf: &Leaf,
+        now: SystemTime,
+    ) -> Result<PemPair, PkiError> {
+        let certificate_path = dir.join(format!("{}.crt", leaf.file));
+        let key_path = dir.join(format!("{}.key", leaf.file));
+        if let (Some(certificate), Some(key)) =
+            (files::read(&certificate_path)?, files::read(&key_path)?)
+        {
+            let found = PemPair { certificate, key };
+            if self.still_serves(&found, leaf, now) {
+                return Ok(found);
+            }
+        }
+        let pair = self.issue(leaf, now)?;
+        files::write(&key_path, pair.key.as_bytes())?;
+        files::write(&certificate_path, pair.certificate.as_bytes())?;
+        Ok(pair)
+    }
+
+    /// Signs a new certificate for a new key.
+    pub(super) fn issue(&self, leaf: &Leaf, now: SystemTime) -> Result<PemPair, PkiError> {
+        let failed = |source| issue_error(&leaf.common_name, source);
+        let issuer = Issuer::from_ca_cert_pem(&self.certificate, &self.key).map_err(failed)?;
+        let key = KeyPair::generate().map_err(failed)?;
+        let certificate =
+            leaf_params(leaf, now).map_err(failed)?.signed_by(&key, &issuer).map_err(failed)?;
+        Ok(PemPair { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+
+    fn still_serves(&self, pair: &PemPair, leaf: &Leaf, now: SystemTime) -> bool {
+        let Ok(key) = KeyPair::from_pem(&pair.key) else { return false };
+        parse(&pair.certificate, |certificate| {
+            certificate.public_key().subject_public_key.data.as_ref() == key.der_bytes()
+                && authority_key_id(certificate).is_some_and(|id| id == self.key_id)
+                && unix(now + RENEW_BEFORE) < certificate.validity().not_after.timestamp()
+                && names_match(certificate, leaf)
+        })
+        .unwrap_or(false)
+    }
+}
+
+fn authority_params(now: SystemTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = subject(AUTHORITY_NAME, None);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    set_validity(&mut params, now, AUTHORITY_VALIDITY);
+    params
+}
+
+fn leaf_params(leaf: &Leaf, now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = subject(&leaf.common_name, leaf.organization.as_deref());
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    set_validity(&mut params, now, LEAF_VALIDITY);
+    match &leaf.leaf_use {
+        LeafUse::Client => {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        }
+        LeafUse::Server { dns_names, addresses } => {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            for name in dns_names {
+                params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
+            }
+            params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
+        }
+    }
+    Ok(params)
+}
+
+fn subject(common_name: &str, organization: Option<&str>) -> DistinguishedName {
+    let mut subject = DistinguishedName::new();
+    if let Some(organization) = organization {
+        subject.push(DnType::OrganizationName, organization);
+    }
+    subject.push(DnType::CommonName, common_name);
+    subject
+}
+
+fn set_validity(params: &mut CertificateParams, now: SystemTime, validity: Duration) {
+    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + since_epoch.saturating_sub(CLOCK_SKEW);
+    params.not_after = epoch + since_epoch + validity;
+}
+
+fn issue_error(subject: &str, source: rcgen::Error) -> PkiError {
+    PkiError::Issue { subject: subject.to_owned(), source }
+}
+
+fn unix(time: SystemTime) -> i64 {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+/// Applies `read` to the first certificate of a PEM text; `None` when there is none.
+fn parse<T>(pem: &str, read: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
+    let pem = Pem::iter_from_buffer(pem.as_bytes()).next()?.ok()?;
+    let certificate = pem.parse_x509().ok()?;
+    Some(read(&certificate))
+}
+
+fn subject_key_id(certificate: &X509Certificate<'_>) -> Vec<u8> {
+    certificate
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+fn authority_key_id(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
+    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(id) => {
+            id.key_identifier.as_ref().map(|id| id.0.to_vec())
+        }
+        _ => None,
+    })
+}
+
+/// Subject as wanted, and every wanted name present. A name that is no longer wanted does no harm.
+fn names_match(certificate: &X509Certificate<'_>, leaf: &Leaf) -> bool {
+    let subject = certificate.subject();
+    let common_name = subject.iter_common_name().next().and_then(|name| name.as_str().ok());
+    let organization = subject.iter_organization().next().and_then(|name| name.as_str().ok());
+    if common_name != Some(&leaf.common_name) || organization != leaf.organization.as_deref() {
+        return false;
+    }
+    let LeafUse::Server { dns_names, addresses } = &leaf.leaf_use else { return true };
+    let Ok(Some(found)) = certificate.subject_alternative_name() else { return false };
+    let found = &found.value.general_names;
+    let has_dns = |wanted: &String| {
+        found.iter().any(|name| matches!(name, GeneralName::DNSName(dns) if dns == wanted))
+    };
+    let has_address = |wanted: &IpAddr| {
+        let octets = match wanted {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        found.iter().any(|name| matches!(name, GeneralName::IPAddress(ip) if *ip == octets))
+    };
+    dns_names.iter().all(has_dns) && addresses.iter().all(has_address)
+}

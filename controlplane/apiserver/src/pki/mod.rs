@@ -1,0 +1,173 @@
+//! The cluster's own certificates: one authority, and the leaves that a single server needs.
+//!
+//! Everything is made at first start and mended at every start: a leaf that is missing, half written,
+//! about to expire, signed by another authority or for other addresses is issued anew. The authority
+//! itself is never replaced behind the user's back, because every client certificate hangs on it.
+//!
+//! This module knows files and certificates. It does not know TLS ([`crate::tls`]) nor what an identity
+//! may do ([`crate::authorize`]).
+
+mod authority;
+mod files;
+mod kubeconfig;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use authority::Authority;
+pub use authority::{Leaf, LeafUse};
+pub use files::PkiError;
+use files::{ensure_dir, write_if_changed};
+
+/// Group whose members may do everything.
+pub const ADMIN_GROUP: &str = "system:masters";
+/// User name in the admin's certificate.
+pub const ADMIN_USER: &str = "sheave-admin";
+/// Group of every node's agent.
+pub const NODES_GROUP: &str = "system:nodes";
+/// A node's user name is this and its node name.
+pub const NODE_USER_PREFIX: &str = "system:node:";
+
+/// Names of the API server inside a cluster, whatever its domain is called outside.
+const SERVICE_NAMES: [&str; 4] = [
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+];
+
+/// Where the certificates live and whom they are for.
+#[derive(Clone, Debug)]
+pub struct PkiConfig {
+    /// Data directory of the installation; holds `server/` and `agent/`.
+    pub data_dir: PathBuf,
+    /// Host name of this machine.
+    pub hostname: String,
+    /// Addresses under which clients reach this server, loopback not needed.
+    pub addresses: Vec<IpAddr>,
+    /// First address of the service range: the API server as a Service.
+    pub service_address: IpAddr,
+    /// Node whose agent runs on this machine.
+    pub node_name: String,
+    /// What the admin kubeconfig dials, e.g. `https://127.0.0.1:6443`.
+    pub server_url: String,
+}
+
+/// Certificate chain and key, PEM.
+#[derive(Clone)]
+pub struct PemPair {
+    /// One or more certificates.
+    pub certificate: String,
+    /// PKCS#8.
+    pub key: String,
+}
+
+impl std::fmt::Debug for PemPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PemPair").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+/// The files that were found or made.
+#[derive(Clone, Debug)]
+pub struct Pki {
+    /// Certificate of the authority, PEM: what clients trust, and what their certificates must come from.
+    pub ca: String,
+    /// What the API server shows.
+    pub server: PemPair,
+    /// The admin's client certificate.
+    pub admin: PemPair,
+    /// The local node's client certificate.
+    pub node: PemPair,
+    /// Where the admin kubeconfig is.
+    pub kubeconfig: PathBuf,
+}
+
+/// Finds or makes everything under `<data_dir>/server/pki` and `<data_dir>/agent/pki`.
+///
+/// # Errors
+/// Names the file and the remedy: a directory that cannot be written, an authority without its key.
+pub fn ensure(config: &PkiConfig, now: SystemTime) -> Result<Pki, PkiError> {
+    let server_dir = config.data_dir.join("server");
+    let server_pki = server_dir.join("pki");
+    let agent_pki = config.data_dir.join("agent").join("pki");
+    for dir in [&server_dir, &server_pki, &config.data_dir.join("agent"), &agent_pki] {
+        ensure_dir(dir)?;
+    }
+    let authority = Authority::ensure(&server_pki, now)?;
+    let server = authority.ensure_leaf(&server_pki, &server_leaf(config), now)?;
+    let admin = authority.ensure_leaf(&server_pki, &admin_leaf(), now)?;
+    let node = authority.ensure_leaf(&agent_pki, &node_leaf(&config.node_name), now)?;
+    write_if_changed(&agent_pki.join("ca.crt"), authority.certificate().as_bytes())?;
+    let kubeconfig = server_dir.join("admin.kubeconfig");
+    let text = kubeconfig::render(&config.server_url, authority.certificate(), &admin);
+    write_if_changed(&kubeconfig, text.as_bytes())?;
+    Ok(Pki { ca: authority.certificate().to_owned(), server, admin, node, kubeconfig })
+}
+
+fn server_leaf(config: &PkiConfig) -> Leaf {
+    let mut dns_names: Vec<String> = vec!["localhost".to_owned()];
+    dns_names.extend(SERVICE_NAMES.map(str::to_owned));
+    for name in [&config.hostname, &config.node_name] {
+        if !dns_names.contains(name) {
+            dns_names.push(name.clone());
+        }
+    }
+    let mut addresses: Vec<IpAddr> = vec![
+        IpAddr::from([127, 0, 0, 1]),
+        std::net::Ipv6Addr::LOCALHOST.into(),
+        config.service_address,
+    ];
+    for address in &config.addresses {
+        if !addresses.contains(address) {
+            addresses.push(*address);
+        }
+    }
+    Leaf {
+        file: "server",
+        common_name: "kube-apiserver".to_owned(),
+        organization: None,
+        leaf_use: LeafUse::Server { dns_names, addresses },
+    }
+}
+
+fn admin_leaf() -> Leaf {
+    Leaf {
+        file: "admin",
+        common_name: ADMIN_USER.to_owned(),
+        organization: Some(ADMIN_GROUP.to_owned()),
+        leaf_use: LeafUse::Client,
+    }
+}
+
+fn node_leaf(node_name: &str) -> Leaf {
+    Leaf {
+        file: "node",
+        common_name: format!("{NODE_USER_PREFIX}{node_name}"),
+        organization: Some(NODES_GROUP.to_owned()),
+        leaf_use: LeafUse::Client,
+    }
+}
+
+/// Issues a client certificate from the authority under `data_dir`, without storing it.
+///
+/// # Errors
+/// When there is no authority yet, or its files cannot be read.
+pub fn issue_client(
+    data_dir: &Path,
+    user: &str,
+    group: Option<&str>,
+    now: SystemTime,
+) -> Result<PemPair, PkiError> {
+    let leaf = Leaf {
+        file: "client",
+        common_name: user.to_owned(),
+        organization: group.map(str::to_owned),
+        leaf_use: LeafUse::Client,
+    };
+    Authority::load(&data_dir.join("server").join("pki"))?.issue(&leaf, now)
+}
+
+#[cfg(test)]
+mod tests;

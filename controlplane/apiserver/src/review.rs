@@ -1,0 +1,109 @@
+//! What everybody may ask about himself: who am I, may I do this. Answered, never stored.
+
+use axum::body::Body;
+use http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use sheave_api::codec::{self, FieldValidation};
+use sheave_api::{GroupResource, Status, schema};
+use sheave_registry::{Action, Identity};
+
+use crate::authorize;
+use crate::path::ResourcePath;
+use crate::respond;
+use crate::server::{ApiServer, Call};
+use crate::verbs::read_body;
+
+/// A kind of question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Review {
+    /// `kubectl auth whoami`
+    SelfSubject,
+    /// `kubectl auth can-i`
+    SelfSubjectAccess,
+}
+
+impl Review {
+    /// By the path of its collection.
+    pub(crate) fn of(path: &ResourcePath) -> Option<Self> {
+        if path.namespace.is_some() || path.name.is_some() || path.group_version.version != "v1" {
+            return None;
+        }
+        match (path.group_version.group.as_str(), path.resource.as_str()) {
+            ("authentication.k8s.io", "selfsubjectreviews") => Some(Self::SelfSubject),
+            ("authorization.k8s.io", "selfsubjectaccessreviews") => Some(Self::SelfSubjectAccess),
+            _ => None,
+        }
+    }
+
+    /// Answers a POST of the question.
+    pub(crate) async fn answer(
+        self,
+        server: &ApiServer,
+        call: Call,
+    ) -> Result<Response<Body>, Status> {
+        if call.request.method() != Method::POST {
+            return Err(respond::method_not_allowed());
+        }
+        let (group, kind) = match self {
+            Self::SelfSubject => ("authentication.k8s.io", "SelfSubjectReview"),
+            Self::SelfSubjectAccess => ("authorization.k8s.io", "SelfSubjectAccessReview"),
+        };
+        let message = schema::of(group, "v1", kind)
+            .ok_or_else(|| Status::internal(format!("no schema of {kind}")))?;
+        let (headers, bytes) = read_body(call.request).await?;
+        let content_type = headers.get(http::header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let decoded = codec::decode(content_type, &bytes, message, FieldValidation::Warn)?;
+        let mut review = decoded.value;
+        review["apiVersion"] = json!(format!("{group}/v1"));
+        review["kind"] = json!(kind);
+        review["status"] = match self {
+            Self::SelfSubject => who_am_i(&call.identity),
+            Self::SelfSubjectAccess => may_i(server, &call.identity, &review["spec"])?,
+        };
+        Ok(respond::json_value(StatusCode::CREATED, &review))
+    }
+}
+
+fn who_am_i(identity: &Identity) -> Value {
+    json!({ "userInfo": { "username": identity.user, "groups": identity.groups } })
+}
+
+fn may_i(server: &ApiServer, identity: &Identity, spec: &Value) -> Result<Value, Status> {
+    let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
+    let verdict = match (&spec["resourceAttributes"], &spec["nonResourceAttributes"]) {
+        (Value::Object(_), Value::Object(_)) | (Value::Null, Value::Null) => {
+            return Err(Status::new(
+                422,
+                "Invalid",
+                "SelfSubjectAccessReview.authorization.k8s.io \"\" is invalid: spec: Invalid value: \
+                 exactly one of nonResourceAttributes or resourceAttributes must be specified",
+            ));
+        }
+        (Value::Null, path) => authorize::authorize_path(identity, &text(&path["path"])),
+        (resource, _) => server.registry.authorize(
+            identity,
+            &Action {
+                verb: verb(resource["verb"].as_str().unwrap_or_default()),
+                resource: GroupResource {
+                    group: text(&resource["group"]).into(),
+                    resource: text(&resource["resource"]).into(),
+                },
+                subresource: text(&resource["subresource"]),
+                namespace: text(&resource["namespace"]),
+                name: text(&resource["name"]),
+            },
+        ),
+    };
+    Ok(match verdict {
+        Ok(()) => json!({ "allowed": true }),
+        Err(status) => json!({ "allowed": false, "reason": status.message }),
+    })
+}
+
+/// The verbs that rules know; any other is `*`, which only those may who may do everything.
+fn verb(text: &str) -> &'static str {
+    const VERBS: [&str; 8] =
+        ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
+    VERBS.into_iter().find(|known| *known == text).unwrap_or("*")
+}
