@@ -5,7 +5,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for protocol in protocols {
         println!("cargo:rerun-if-changed={protocol}");
         let descriptors = protox::compile([protocol], ["proto"])?;
-        tonic_prost_build::configure().build_server(false).compile_fds(descriptors)?;
+        tonic_prost_build::configure()
+            .build_server(false)
+            .btree_map(".")
+            .compile_fds(descriptors)?;
     }
     Ok(())
 }

@@ -1,12 +1,17 @@
 //! The handle that the rest of the agent holds.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sheave_push::v1;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 
 use crate::config::KubeletConfig;
+use crate::context::Context;
+use crate::dispatch;
 use crate::interface::{Outgoing, Update};
+use crate::runtime::Runtime;
 
 /// Updates that wait for the dispatcher; a source that is faster waits in [`Kubelet::update`].
 const UPDATES_MAX: usize = 256;
@@ -49,13 +54,12 @@ impl Kubelet {
     pub async fn start(
         config: KubeletConfig,
     ) -> Result<(Self, mpsc::Receiver<Outgoing>), StartError> {
-        let (updates, mut inbox) = mpsc::channel(UPDATES_MAX);
-        let (outgoing, received) = mpsc::channel::<Outgoing>(OUTGOING_MAX);
-        tokio::spawn(async move {
-            while inbox.recv().await.is_some() {}
-            drop(outgoing);
-        });
-        let node_object = Bytes::from(config.node_name);
+        let runtime = Runtime::start(&config)?;
+        let (updates, inbox) = mpsc::channel(UPDATES_MAX);
+        let (outgoing, received) = mpsc::channel(OUTGOING_MAX);
+        let context = Arc::new(Context::new(config, runtime, outgoing));
+        tokio::spawn(dispatch::run(context.clone(), inbox));
+        let node_object = Bytes::new();
         Ok((Self { updates, node_object }, received))
     }
 

@@ -30,10 +30,42 @@
 //! volumes env network cgroups probes hooks logs tunnel node cleanup: what the names say
 //! ```
 
+mod cgroups;
+pub mod cleanup;
 mod config;
+mod context;
+mod cri;
+mod data;
+mod dispatch;
+mod env;
+mod hooks;
+mod images;
 mod interface;
 mod kubelet;
+mod log_files;
+mod logs;
+mod machine;
+mod network;
+mod pod;
+mod probes;
+mod quantity;
+mod recorder;
+mod runtime;
+mod termination;
+mod volumes;
 
 pub use config::{CgroupDriver, ClusterDns, KubeletConfig, ManagedRuntime, RuntimeChoice};
 pub use interface::{Outgoing, Update};
 pub use kubelet::{Kubelet, StartError};
+
+/// An error with its causes, for messages that users read.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
