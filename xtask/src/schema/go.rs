@@ -29,8 +29,8 @@ pub(super) struct GoField {
 pub(super) enum GoType {
     /// A struct and the markers above it.
     Struct { fields: Vec<GoField>, markers: Vec<String> },
-    /// Any other definition, e.g. `type PodPhase string`.
-    Named(String),
+    /// Any other definition, e.g. `type PodPhase string`; an enum's constants are its only values.
+    Named { definition: String, is_enum: bool },
 }
 
 /// One Go package.
@@ -40,15 +40,23 @@ pub(super) struct Package {
     pub(super) source: Source,
     /// Types by name.
     pub(super) types: BTreeMap<String, GoType>,
+    /// Values of constants, by the constants' type; `None` if some are no plain text.
+    pub(super) constants: BTreeMap<String, Option<Vec<String>>>,
     /// Import alias to import path.
     pub(super) imports: BTreeMap<String, String>,
 }
 
 impl Package {
+    /// Without any type.
+    pub(super) fn empty(source: Source) -> Self {
+        let types = BTreeMap::new();
+        Self { source, types, constants: BTreeMap::new(), imports: BTreeMap::new() }
+    }
+
     /// Reads the `types*.go` files of a package.
     pub(super) fn read(root: &Path, source: Source) -> Result<Self> {
         let dir = root.join(source.path);
-        let mut package = Self { source, types: BTreeMap::new(), imports: BTreeMap::new() };
+        let mut package = Self::empty(source);
         let mut names = fs::read_dir(&dir)
             .with_context(|| format!("reading {}", dir.display()))?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -83,9 +91,18 @@ impl Package {
                     GoType::Struct { fields: Vec::new(), markers: std::mem::take(&mut markers) }
                 } else {
                     let named = definition.split(" //").next().unwrap_or(definition);
-                    GoType::Named(named.trim().to_owned())
+                    let is_enum = markers.iter().any(|marker| marker == "enum");
+                    GoType::Named { definition: named.trim().to_owned(), is_enum }
                 };
                 self.types.insert(name.to_owned(), ty);
+                markers.clear();
+            } else if let Some((ty, value)) = constant(line) {
+                let values =
+                    self.constants.entry(ty.to_owned()).or_insert_with(|| Some(Vec::new()));
+                match (values.as_mut(), value) {
+                    (Some(values), Some(value)) => values.push(value.to_owned()),
+                    _ => *values = None,
+                }
                 markers.clear();
             } else if !line.is_empty() {
                 // Markers above a blank line still belong to the type that follows.
@@ -113,6 +130,19 @@ impl Package {
     }
 }
 
+/// `Name Type = "value"` or `Name = Type("value")`, in a block of constants or after `const`: the type, and the
+/// value if it is plain text.
+fn constant(line: &str) -> Option<(&str, Option<&str>)> {
+    let line = line.strip_prefix("const ").or_else(|| line.strip_prefix('\t'))?;
+    let (declaration, value) = line.split_once(" = ")?;
+    let (ty, value) = match declaration.trim().split_once(char::is_whitespace) {
+        Some((_, ty)) => (ty.trim(), value),
+        None => value.split_once('(')?,
+    };
+    let text = value.strip_prefix('"').and_then(|value| value.split('"').next());
+    Some((ty, text))
+}
+
 fn push_marker(markers: &mut Vec<String>, comment: &str) {
     if let Some(marker) = comment.trim().strip_prefix('+') {
         markers.push(marker.trim().to_owned());
@@ -128,9 +158,7 @@ fn parse_struct<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<GoField>
             return Ok(fields);
         }
         let line = line.trim();
-        if in_block_comment {
-            in_block_comment = !line.contains("*/");
-        } else if line.starts_with("/*") {
+        if in_block_comment || line.starts_with("/*") {
             in_block_comment = !line.contains("*/");
         } else if let Some(comment) = line.strip_prefix("//") {
             push_marker(&mut markers, comment);
@@ -193,6 +221,20 @@ mod tests {
         let field = parse_field("metav1.TypeMeta `json:\",inline\"`", Vec::new()).unwrap();
         assert_eq!(field.name, "TypeMeta");
         assert_eq!(field.ty, "metav1.TypeMeta");
+    }
+
+    #[test]
+    fn constants_have_a_type_and_a_value() {
+        for (line, expected) in [
+            ("\tFoo   Phase = \"Running\" // as it is", Some(("Phase", Some("Running")))),
+            ("const Foo Phase = \"\"", Some(("Phase", Some("")))),
+            ("\tFoo = Phase(\"a\")", Some(("Phase", Some("a")))),
+            ("\tFoo = Phase(other.Foo)", Some(("Phase", None))),
+            ("\tFoo Mode = 5", Some(("Mode", None))),
+            ("\tFoo = \"untyped\"", None),
+        ] {
+            assert_eq!(constant(line), expected, "{line}");
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) enum Shape {
 pub(super) enum Type {
     /// A variant of the table's `Type` without a payload.
     Plain(&'static str),
+    /// Text of a few values.
+    Enum(Id),
     /// Another message.
     Message(Id),
 }
@@ -74,10 +76,12 @@ pub(super) struct Message {
     pub(super) inlines: Vec<(u16, Id)>,
 }
 
-/// All messages, by import path and name.
+/// All messages and the enums of their fields, by import path and name.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) messages: BTreeMap<Id, Message>,
+    /// Values, ascending.
+    pub(super) enums: BTreeMap<Id, Vec<String>>,
 }
 
 impl Table {
@@ -87,22 +91,36 @@ impl Table {
             packages.iter().map(|package| (package.source.path, package)).collect();
         let mut pending = packages.iter().flat_map(roots).collect::<Vec<_>>();
         let mut seen: BTreeSet<Id> = pending.iter().cloned().collect();
-        let mut messages = BTreeMap::new();
+        let (mut messages, mut enums) = (BTreeMap::new(), BTreeMap::new());
         while let Some(id) = pending.pop() {
             let message = message(&by_path, &id).with_context(|| format!("{}.{}", id.0, id.1))?;
             let referenced = message.fields.iter().filter_map(|field| match &field.ty {
                 Type::Message(id) => Some(id),
-                Type::Plain(_) => None,
+                Type::Plain(_) | Type::Enum(_) => None,
             });
             for next in referenced.chain(message.inlines.iter().map(|(_, id)| id)) {
                 if seen.insert(next.clone()) {
                     pending.push(next.clone());
                 }
             }
+            for field in &message.fields {
+                if let Type::Enum(id) = &field.ty {
+                    let values = values(by_path[id.0], &id.1);
+                    enums.insert(id.clone(), values.context("resolved as an enum")?);
+                }
+            }
             messages.insert(id, message);
         }
-        Ok(Self { messages })
+        Ok(Self { messages, enums })
     }
+}
+
+/// The values of an enum, ascending; `None` if not all are known.
+fn values(package: &Package, name: &str) -> Option<Vec<String>> {
+    let mut values = package.constants.get(name)?.clone()?;
+    values.sort();
+    values.dedup();
+    Some(values)
 }
 
 fn roots(package: &Package) -> Vec<Id> {
@@ -112,7 +130,7 @@ fn roots(package: &Package) -> Vec<Id> {
     }
     let is_kind = |ty: &GoType| match ty {
         GoType::Struct { fields, .. } => fields.iter().any(|field| field.name == "TypeMeta"),
-        GoType::Named(_) => false,
+        GoType::Named { .. } => false,
     };
     let kinds = package.types.iter().filter(|(_, ty)| is_kind(ty));
     kinds.map(|(name, _)| (source.path, name.clone())).collect()
@@ -220,7 +238,8 @@ fn resolve(
     if let Some(rest) = expression.strip_prefix("map[") {
         let (key, value) = rest.split_once(']').context("map without a value")?;
         let (_, key, _) = resolve(packages, package, key)?;
-        ensure!(key == Type::Plain("String"), "map keyed by {key:?}");
+        let is_text = matches!(key, Type::Plain("String") | Type::Enum(_));
+        ensure!(is_text, "map keyed by {key:?}");
         let (shape, ty, _) = resolve(packages, package, value)?;
         ensure!(shape == Shape::Single, "map of {value}");
         return Ok((Shape::Map, ty, false));
@@ -251,7 +270,12 @@ fn resolve(
         GoType::Struct { .. } => {
             Ok((Shape::Single, Type::Message((owner.source.path, name.to_owned())), false))
         }
-        GoType::Named(definition) => resolve(packages, owner, definition),
+        GoType::Named { definition, is_enum: true }
+            if definition == "string" && values(owner, name).is_some() =>
+        {
+            Ok((Shape::Single, Type::Enum((owner.source.path, name.to_owned())), false))
+        }
+        GoType::Named { definition, .. } => resolve(packages, owner, definition),
     }
 }
 
@@ -277,8 +301,18 @@ type Part struct {
 }
 
 type Source struct {
+	Mode Mode `json:"mode" protobuf:"bytes,8,opt,name=mode"`
 	Raw []byte `json:"raw,omitempty" protobuf:"bytes,7,opt,name=raw"`
 }
+
+// +enum
+type Mode string
+
+const (
+	Fast Mode = "fast"
+	// Comment.
+	Exact Mode = "exact"
+)
 
 type Unused struct {}
 "#;
@@ -288,8 +322,7 @@ type Unused struct {}
     }
 
     fn table(text: &str) -> Result<Table> {
-        let mut package =
-            Package { source: source(), types: BTreeMap::new(), imports: BTreeMap::new() };
+        let mut package = Package::empty(source());
         package.parse(text)?;
         Table::build(&[package])
     }
@@ -315,6 +348,7 @@ type Unused struct {}
         let part = &table.messages[&("a/v1", "Part".to_owned())];
         assert_eq!(part.inlines, [(1, ("a/v1", "Source".to_owned()))]);
         assert!(part.fields[0].pointer);
+        assert_eq!(table.enums[&("a/v1", "Mode".to_owned())], ["exact", "fast"]);
     }
 
     #[test]

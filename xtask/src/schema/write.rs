@@ -27,7 +27,7 @@ pub(super) fn write(table: &Table, provenance: &str, out: &Path) -> Result<Writt
     let mut fields = 0;
     for (module, messages) in &by_module {
         fields += messages.iter().map(|message| message.fields.len()).sum::<usize>();
-        fs::write(out.join(format!("{module}.rs")), package(messages, provenance)?)?;
+        fs::write(out.join(format!("{module}.rs")), package(table, messages, provenance)?)?;
     }
     fs::write(out.join("mod.rs"), index(table, provenance)?)?;
     Ok(Written { messages: table.messages.len(), fields })
@@ -45,7 +45,7 @@ fn header(text: &mut String, what: &str, provenance: &str) -> Result<()> {
     Ok(())
 }
 
-fn package(messages: &[&Message], provenance: &str) -> Result<String> {
+fn package(table: &Table, messages: &[&Message], provenance: &str) -> Result<String> {
     let source = messages[0].source;
     let mut text = String::new();
     header(&mut text, &format!("Messages of `{}`.", source.path), provenance)?;
@@ -57,6 +57,14 @@ fn package(messages: &[&Message], provenance: &str) -> Result<String> {
         source.group,
         source.version
     )?;
+    for ((path, name), values) in table.enums.iter().filter(|((path, _), _)| *path == source.path) {
+        ensure!(!table.messages.contains_key(&(*path, name.clone())), "{name} is twice in {path}");
+        let version = source.version;
+        writeln!(
+            text,
+            "\npub(crate) static {name}: Enum = Enum {{ name: \"{version}.{name}\", values: &{values:?} }};"
+        )?;
+    }
     for message in messages {
         writeln!(text)?;
         self::message(&mut text, message)?;
@@ -96,6 +104,7 @@ fn field(text: &mut String, module: &str, field: &Field) -> Result<()> {
     };
     let ty = match &field.ty {
         Type::Plain(name) => format!("Type::{name}"),
+        Type::Enum(id) => format!("Type::Enum(&{})", path(module, id)),
         Type::Message(id) => format!("Type::Message(&{})", path(module, id)),
     };
     let mut presence = String::new();

@@ -167,7 +167,11 @@ pub(super) fn is_left_out(value: &Value, field: &Field) -> bool {
         Value::Array(list) => list.is_empty(),
         Value::Object(map) => field.shape == Shape::Map && map.is_empty(),
         Value::String(text) => {
-            text.is_empty() && matches!(field.ty, Type::String | Type::Bytes | Type::IntOrString)
+            text.is_empty()
+                && matches!(
+                    field.ty,
+                    Type::String | Type::Enum(_) | Type::Bytes | Type::IntOrString
+                )
         }
         Value::Bool(value) => !value,
         Value::Number(number) => number.as_f64() == Some(0.0),

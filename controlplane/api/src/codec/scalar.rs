@@ -21,9 +21,8 @@ pub(super) enum Fault {
 /// Reads a value that is neither null nor a message's, and writes it as Kubernetes would.
 pub(super) fn conform(value: Value, ty: Type) -> Result<Value, Fault> {
     match (ty, value) {
-        (Type::String, value @ Value::String(_)) | (Type::Bool, value @ Value::Bool(_)) => {
-            Ok(value)
-        }
+        (Type::String | Type::Enum(_), value @ Value::String(_))
+        | (Type::Bool, value @ Value::Bool(_)) => Ok(value),
         (Type::Int32, Value::Number(number)) => integer(&number, i32::MIN.into(), i32::MAX.into())
             .ok_or_else(|| out_of_range(&number, "int32")),
         (Type::Int64, Value::Number(number)) => {
@@ -63,7 +62,7 @@ pub(super) fn conform(value: Value, ty: Type) -> Result<Value, Fault> {
 /// What Go's decoder makes of a null in a list or map.
 pub(super) fn zero(ty: Type) -> Value {
     match ty {
-        Type::String | Type::Bytes => json!(""),
+        Type::String | Type::Enum(_) | Type::Bytes => json!(""),
         Type::Bool => json!(false),
         Type::Int32 | Type::Int64 | Type::Double | Type::IntOrString => json!(0),
         Type::Quantity => json!("0"),
@@ -86,6 +85,7 @@ pub(super) fn go_name(ty: Type) -> &'static str {
         Type::RawExtension => "runtime.RawExtension",
         Type::FieldsV1 => "v1.FieldsV1",
         Type::StringList => "[]string",
+        Type::Enum(values) => values.name,
         Type::Message(message) => message.name,
     }
 }

@@ -71,6 +71,11 @@ fn a_wrong_type_is_named_as_kubernetes_names_it() {
              type string",
         ),
         (
+            json!({ "spec": { "template": { "spec": { "restartPolicy": 1 } } } }),
+            "json: cannot unmarshal number into Go struct field \
+             PodSpec.spec.template.spec.restartPolicy of type v1.RestartPolicy",
+        ),
+        (
             json!({ "metadata": { "creationTimestamp": "soon" } }),
             "parsing time \"soon\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"soon\" as \
              \"2006\"",

@@ -100,6 +100,7 @@ fn property(message: &Message, field: &Field, dialect: Dialect) -> Value {
 fn element(ty: Type, dialect: Dialect) -> Value {
     match ty {
         Type::String | Type::Duration => json!({ "type": "string" }),
+        Type::Enum(values) => json!({ "type": "string", "enum": values.values }),
         Type::Bool => json!({ "type": "boolean" }),
         Type::Int32 => json!({ "type": "integer", "format": "int32" }),
         Type::Int64 => json!({ "type": "integer", "format": "int64" }),

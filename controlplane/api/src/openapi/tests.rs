@@ -63,6 +63,8 @@ fn explain_finds_fields_behind_references() {
     let reference = &pod["properties"]["spec"]["allOf"][0]["$ref"];
     assert_eq!(reference, "#/components/schemas/io.k8s.api.core.v1.PodSpec");
     assert_eq!(pod["properties"]["spec"]["description"], "What is wanted.");
+    let policy = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["restartPolicy"];
+    assert_eq!(policy["enum"], json!(["Always", "Never", "OnFailure"]));
     // Fields of an inlined message are the owner's.
     let volume = &schemas["io.k8s.api.core.v1.Volume"];
     assert_eq!(volume["required"], json!(["name"]));

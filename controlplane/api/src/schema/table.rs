@@ -100,8 +100,19 @@ pub enum Type {
     FieldsV1,
     /// A list of text where protobuf needs a message of its own (values of a map).
     StringList,
+    /// Text that should be one of a few values; that is validation's to check.
+    Enum(&'static Enum),
     /// Another message.
     Message(&'static Message),
+}
+
+/// The values of a field that has few.
+#[derive(Debug)]
+pub struct Enum {
+    /// As Go's errors name the type: `v1.RestartPolicy`.
+    pub name: &'static str,
+    /// Ascending.
+    pub values: &'static [&'static str],
 }
 
 /// What absence means; facts of the Go declaration, which decide what a zero value becomes.

@@ -171,7 +171,7 @@ fn varint(value: u64, field: &Field) -> Result<Value, WireError> {
 
 fn delimited(body: &[u8], field: &'static Field, depth: usize) -> Result<Value, WireError> {
     match field.ty {
-        Type::String => Ok(Value::String(lossy(body))),
+        Type::String | Type::Enum(_) => Ok(Value::String(lossy(body))),
         Type::Bytes => Ok(Value::String(BASE64.encode(body))),
         Type::Message(message) => {
             let mut object = Map::new();

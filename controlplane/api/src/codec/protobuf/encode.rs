@@ -70,7 +70,9 @@ fn put_element(out: &mut Vec<u8>, number: u32, value: &Value, field: &Field) {
         (Type::Double, Value::Number(value)) => {
             return put_fixed64(out, number, value.as_f64().unwrap_or_default().to_bits());
         }
-        (Type::String, Value::String(text)) => nested.extend_from_slice(text.as_bytes()),
+        (Type::String | Type::Enum(_), Value::String(text)) => {
+            nested.extend_from_slice(text.as_bytes())
+        }
         (Type::Bytes, Value::String(text)) => nested = BASE64.decode(text).unwrap_or_default(),
         (Type::Quantity, Value::String(text)) => put_bytes(&mut nested, 1, text.as_bytes()),
         (Type::IntOrString, Value::Number(value)) => {

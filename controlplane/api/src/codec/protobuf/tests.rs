@@ -137,6 +137,7 @@ impl Generator {
         match ty {
             Type::String | Type::IntOrString if number < 1_000 => json!(format!("\u{e9}{number}")),
             Type::String => json!(""),
+            Type::Enum(values) => json!(values.values[0]),
             Type::IntOrString | Type::Int32 | Type::Int64 => {
                 json!(1_000 - i64::try_from(number).unwrap())
             }

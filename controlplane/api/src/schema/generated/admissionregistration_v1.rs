@@ -7,6 +7,22 @@ use super::super::table::*;
 
 static PACKAGE: Package = Package { name: "k8s.io.api.admissionregistration.v1", group: "admissionregistration.k8s.io", version: "v1" };
 
+pub(crate) static FailurePolicyType: Enum = Enum { name: "v1.FailurePolicyType", values: &["Fail", "Ignore"] };
+
+pub(crate) static MatchPolicyType: Enum = Enum { name: "v1.MatchPolicyType", values: &["Equivalent", "Exact"] };
+
+pub(crate) static OperationType: Enum = Enum { name: "v1.OperationType", values: &["*", "CONNECT", "CREATE", "DELETE", "UPDATE"] };
+
+pub(crate) static PatchType: Enum = Enum { name: "v1.PatchType", values: &["ApplyConfiguration", "JSONPatch"] };
+
+pub(crate) static ReinvocationPolicyType: Enum = Enum { name: "v1.ReinvocationPolicyType", values: &["IfNeeded", "Never"] };
+
+pub(crate) static ScopeType: Enum = Enum { name: "v1.ScopeType", values: &["*", "Cluster", "Namespaced"] };
+
+pub(crate) static SideEffectClass: Enum = Enum { name: "v1.SideEffectClass", values: &["None", "NoneOnDryRun", "Some", "Unknown"] };
+
+pub(crate) static ValidationAction: Enum = Enum { name: "v1.ValidationAction", values: &["Audit", "Deny", "Warn"] };
+
 pub(crate) static ApplyConfiguration: Message = Message {
     name: "ApplyConfiguration", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
@@ -59,7 +75,7 @@ pub(crate) static MatchResources: Message = Message {
     name: "MatchResources", package: &PACKAGE, has_type_meta: false, atomic: true,
     fields: &[
         f!("excludeResourceRules", 4, List, Type::Message(&NamedRuleWithOperations), O, Some(&ATOMIC)),
-        f!("matchPolicy", 7, Single, Type::String, PO, None),
+        f!("matchPolicy", 7, Single, Type::Enum(&MatchPolicyType), PO, None),
         f!("namespaceSelector", 1, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
         f!("objectSelector", 2, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
         f!("resourceRules", 3, List, Type::Message(&NamedRuleWithOperations), O, Some(&ATOMIC)),
@@ -122,12 +138,12 @@ pub(crate) static MutatingAdmissionPolicyList: Message = Message {
 pub(crate) static MutatingAdmissionPolicySpec: Message = Message {
     name: "MutatingAdmissionPolicySpec", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("failurePolicy", 5, Single, Type::String, PO, None),
+        f!("failurePolicy", 5, Single, Type::Enum(&FailurePolicyType), PO, None),
         f!("matchConditions", 6, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("matchConstraints", 2, Single, Type::Message(&MatchResources), PO, None),
         f!("mutations", 4, List, Type::Message(&Mutation), O, Some(&ATOMIC)),
         f!("paramKind", 1, Single, Type::Message(&ParamKind), PO, None),
-        f!("reinvocationPolicy", 7, Single, Type::String, O, None),
+        f!("reinvocationPolicy", 7, Single, Type::Enum(&ReinvocationPolicyType), O, None),
         f!("variables", 3, List, Type::Message(&Variable), O, Some(&ATOMIC)),
     ],
     by_number: &[4, 2, 6, 3, 0, 1, 5],
@@ -139,15 +155,15 @@ pub(crate) static MutatingWebhook: Message = Message {
     fields: &[
         f!("admissionReviewVersions", 8, List, Type::String, R, Some(&ATOMIC)),
         f!("clientConfig", 2, Single, Type::Message(&WebhookClientConfig), R, None),
-        f!("failurePolicy", 4, Single, Type::String, PO, None),
+        f!("failurePolicy", 4, Single, Type::Enum(&FailurePolicyType), PO, None),
         f!("matchConditions", 12, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
-        f!("matchPolicy", 9, Single, Type::String, PO, None),
+        f!("matchPolicy", 9, Single, Type::Enum(&MatchPolicyType), PO, None),
         f!("name", 1, Single, Type::String, R, None),
         f!("namespaceSelector", 5, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
         f!("objectSelector", 11, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
-        f!("reinvocationPolicy", 10, Single, Type::String, PO, None),
+        f!("reinvocationPolicy", 10, Single, Type::Enum(&ReinvocationPolicyType), PO, None),
         f!("rules", 3, List, Type::Message(&RuleWithOperations), O, Some(&ATOMIC)),
-        f!("sideEffects", 6, Single, Type::String, PR, None),
+        f!("sideEffects", 6, Single, Type::Enum(&SideEffectClass), PR, None),
         f!("timeoutSeconds", 7, Single, Type::Int32, PO, None),
     ],
     by_number: &[5, 1, 9, 2, 6, 10, 11, 0, 4, 8, 7, 3],
@@ -179,7 +195,7 @@ pub(crate) static Mutation: Message = Message {
     fields: &[
         f!("applyConfiguration", 3, Single, Type::Message(&ApplyConfiguration), PO, None),
         f!("jsonPatch", 4, Single, Type::Message(&JSONPatch), PO, None),
-        f!("patchType", 2, Single, Type::String, R, None),
+        f!("patchType", 2, Single, Type::Enum(&PatchType), R, None),
     ],
     by_number: &[2, 0, 1],
     inlines: &[],
@@ -222,7 +238,7 @@ pub(crate) static Rule: Message = Message {
         f!("apiGroups", 1, List, Type::String, O, Some(&ATOMIC)),
         f!("apiVersions", 2, List, Type::String, O, Some(&ATOMIC)),
         f!("resources", 3, List, Type::String, O, Some(&ATOMIC)),
-        f!("scope", 4, Single, Type::String, PO, None),
+        f!("scope", 4, Single, Type::Enum(&ScopeType), PO, None),
     ],
     by_number: &[0, 1, 2, 3],
     inlines: &[],
@@ -231,7 +247,7 @@ pub(crate) static Rule: Message = Message {
 pub(crate) static RuleWithOperations: Message = Message {
     name: "RuleWithOperations", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("operations", 1, List, Type::String, O, Some(&ATOMIC)),
+        f!("operations", 1, List, Type::Enum(&OperationType), O, Some(&ATOMIC)),
     ],
     by_number: &[0],
     inlines: &[Inline { number: 2, message: &Rule }],
@@ -295,7 +311,7 @@ pub(crate) static ValidatingAdmissionPolicyBindingSpec: Message = Message {
         f!("matchResources", 3, Single, Type::Message(&MatchResources), PO, None),
         f!("paramRef", 2, Single, Type::Message(&ParamRef), PO, None),
         f!("policyName", 1, Single, Type::String, O, None),
-        f!("validationActions", 4, List, Type::String, O, Some(&SET)),
+        f!("validationActions", 4, List, Type::Enum(&ValidationAction), O, Some(&SET)),
     ],
     by_number: &[2, 1, 0, 3],
     inlines: &[],
@@ -315,7 +331,7 @@ pub(crate) static ValidatingAdmissionPolicySpec: Message = Message {
     name: "ValidatingAdmissionPolicySpec", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("auditAnnotations", 5, List, Type::Message(&AuditAnnotation), O, Some(&ATOMIC)),
-        f!("failurePolicy", 4, Single, Type::String, PO, None),
+        f!("failurePolicy", 4, Single, Type::Enum(&FailurePolicyType), PO, None),
         f!("matchConditions", 6, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("matchConstraints", 2, Single, Type::Message(&MatchResources), PO, None),
         f!("paramKind", 1, Single, Type::Message(&ParamKind), PO, None),
@@ -342,14 +358,14 @@ pub(crate) static ValidatingWebhook: Message = Message {
     fields: &[
         f!("admissionReviewVersions", 8, List, Type::String, R, Some(&ATOMIC)),
         f!("clientConfig", 2, Single, Type::Message(&WebhookClientConfig), R, None),
-        f!("failurePolicy", 4, Single, Type::String, PO, None),
+        f!("failurePolicy", 4, Single, Type::Enum(&FailurePolicyType), PO, None),
         f!("matchConditions", 11, List, Type::Message(&MatchCondition), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
-        f!("matchPolicy", 9, Single, Type::String, PO, None),
+        f!("matchPolicy", 9, Single, Type::Enum(&MatchPolicyType), PO, None),
         f!("name", 1, Single, Type::String, R, None),
         f!("namespaceSelector", 5, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
         f!("objectSelector", 10, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
         f!("rules", 3, List, Type::Message(&RuleWithOperations), O, Some(&ATOMIC)),
-        f!("sideEffects", 6, Single, Type::String, PR, None),
+        f!("sideEffects", 6, Single, Type::Enum(&SideEffectClass), PR, None),
         f!("timeoutSeconds", 7, Single, Type::Int32, PO, None),
     ],
     by_number: &[5, 1, 8, 2, 6, 9, 10, 0, 4, 7, 3],

@@ -7,6 +7,14 @@ use super::super::table::*;
 
 static PACKAGE: Package = Package { name: "k8s.io.api.apps.v1", group: "apps", version: "v1" };
 
+pub(crate) static DaemonSetUpdateStrategyType: Enum = Enum { name: "v1.DaemonSetUpdateStrategyType", values: &["OnDelete", "RollingUpdate"] };
+
+pub(crate) static DeploymentStrategyType: Enum = Enum { name: "v1.DeploymentStrategyType", values: &["Recreate", "RollingUpdate"] };
+
+pub(crate) static PodManagementPolicyType: Enum = Enum { name: "v1.PodManagementPolicyType", values: &["OrderedReady", "Parallel"] };
+
+pub(crate) static StatefulSetUpdateStrategyType: Enum = Enum { name: "v1.StatefulSetUpdateStrategyType", values: &["OnDelete", "RollingUpdate"] };
+
 pub(crate) static ControllerRevision: Message = Message {
     name: "ControllerRevision", package: &PACKAGE, has_type_meta: true, atomic: false,
     fields: &[
@@ -97,7 +105,7 @@ pub(crate) static DaemonSetUpdateStrategy: Message = Message {
     name: "DaemonSetUpdateStrategy", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("rollingUpdate", 2, Single, Type::Message(&RollingUpdateDaemonSet), PO, None),
-        f!("type", 1, Single, Type::String, O, None),
+        f!("type", 1, Single, Type::Enum(&DaemonSetUpdateStrategyType), O, None),
     ],
     by_number: &[1, 0],
     inlines: &[],
@@ -175,7 +183,7 @@ pub(crate) static DeploymentStrategy: Message = Message {
     name: "DeploymentStrategy", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("rollingUpdate", 2, Single, Type::Message(&RollingUpdateDeployment), PO, None),
-        f!("type", 1, Single, Type::String, O, None),
+        f!("type", 1, Single, Type::Enum(&DeploymentStrategyType), O, None),
     ],
     by_number: &[1, 0],
     inlines: &[],
@@ -331,7 +339,7 @@ pub(crate) static StatefulSetSpec: Message = Message {
         f!("minReadySeconds", 9, Single, Type::Int32, O, None),
         f!("ordinals", 11, Single, Type::Message(&StatefulSetOrdinals), PO, None),
         f!("persistentVolumeClaimRetentionPolicy", 10, Single, Type::Message(&StatefulSetPersistentVolumeClaimRetentionPolicy), PO, None),
-        f!("podManagementPolicy", 6, Single, Type::String, O, None),
+        f!("podManagementPolicy", 6, Single, Type::Enum(&PodManagementPolicyType), O, None),
         f!("replicas", 1, Single, Type::Int32, PO, None),
         f!("revisionHistoryLimit", 8, Single, Type::Int32, PO, None),
         f!("selector", 2, Single, Type::Message(&super::meta_v1::LabelSelector), PR, None),
@@ -366,7 +374,7 @@ pub(crate) static StatefulSetUpdateStrategy: Message = Message {
     name: "StatefulSetUpdateStrategy", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("rollingUpdate", 2, Single, Type::Message(&RollingUpdateStatefulSetStrategy), PO, None),
-        f!("type", 1, Single, Type::String, O, None),
+        f!("type", 1, Single, Type::Enum(&StatefulSetUpdateStrategyType), O, None),
     ],
     by_number: &[1, 0],
     inlines: &[],

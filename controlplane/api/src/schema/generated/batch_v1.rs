@@ -7,6 +7,16 @@ use super::super::table::*;
 
 static PACKAGE: Package = Package { name: "k8s.io.api.batch.v1", group: "batch", version: "v1" };
 
+pub(crate) static CompletionMode: Enum = Enum { name: "v1.CompletionMode", values: &["Indexed", "NonIndexed"] };
+
+pub(crate) static ConcurrencyPolicy: Enum = Enum { name: "v1.ConcurrencyPolicy", values: &["Allow", "Forbid", "Replace"] };
+
+pub(crate) static PodFailurePolicyAction: Enum = Enum { name: "v1.PodFailurePolicyAction", values: &["Count", "FailIndex", "FailJob", "Ignore"] };
+
+pub(crate) static PodFailurePolicyOnExitCodesOperator: Enum = Enum { name: "v1.PodFailurePolicyOnExitCodesOperator", values: &["In", "NotIn"] };
+
+pub(crate) static PodReplacementPolicy: Enum = Enum { name: "v1.PodReplacementPolicy", values: &["Failed", "TerminatingOrFailed"] };
+
 pub(crate) static CronJob: Message = Message {
     name: "CronJob", package: &PACKAGE, has_type_meta: true, atomic: false,
     fields: &[
@@ -31,7 +41,7 @@ pub(crate) static CronJobList: Message = Message {
 pub(crate) static CronJobSpec: Message = Message {
     name: "CronJobSpec", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("concurrencyPolicy", 3, Single, Type::String, O, None),
+        f!("concurrencyPolicy", 3, Single, Type::Enum(&ConcurrencyPolicy), O, None),
         f!("failedJobsHistoryLimit", 7, Single, Type::Int32, PO, None),
         f!("jobTemplate", 5, Single, Type::Message(&JobTemplateSpec), R, None),
         f!("schedule", 1, Single, Type::String, R, None),
@@ -96,14 +106,14 @@ pub(crate) static JobSpec: Message = Message {
         f!("activeDeadlineSeconds", 3, Single, Type::Int64, PO, None),
         f!("backoffLimit", 7, Single, Type::Int32, PO, None),
         f!("backoffLimitPerIndex", 12, Single, Type::Int32, PO, None),
-        f!("completionMode", 9, Single, Type::String, PO, None),
+        f!("completionMode", 9, Single, Type::Enum(&CompletionMode), PO, None),
         f!("completions", 2, Single, Type::Int32, PO, None),
         f!("managedBy", 15, Single, Type::String, PO, None),
         f!("manualSelector", 5, Single, Type::Bool, PO, None),
         f!("maxFailedIndexes", 13, Single, Type::Int32, PO, None),
         f!("parallelism", 1, Single, Type::Int32, PO, None),
         f!("podFailurePolicy", 11, Single, Type::Message(&PodFailurePolicy), PO, None),
-        f!("podReplacementPolicy", 14, Single, Type::String, PO, None),
+        f!("podReplacementPolicy", 14, Single, Type::Enum(&PodReplacementPolicy), PO, None),
         f!("selector", 4, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
         f!("successPolicy", 16, Single, Type::Message(&SuccessPolicy), PO, None),
         f!("suspend", 10, Single, Type::Bool, PO, None),
@@ -156,7 +166,7 @@ pub(crate) static PodFailurePolicyOnExitCodesRequirement: Message = Message {
     name: "PodFailurePolicyOnExitCodesRequirement", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("containerName", 1, Single, Type::String, PO, None),
-        f!("operator", 2, Single, Type::String, R, None),
+        f!("operator", 2, Single, Type::Enum(&PodFailurePolicyOnExitCodesOperator), R, None),
         f!("values", 3, List, Type::Int32, R, Some(&SET)),
     ],
     by_number: &[0, 1, 2],
@@ -176,7 +186,7 @@ pub(crate) static PodFailurePolicyOnPodConditionsPattern: Message = Message {
 pub(crate) static PodFailurePolicyRule: Message = Message {
     name: "PodFailurePolicyRule", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("action", 1, Single, Type::String, R, None),
+        f!("action", 1, Single, Type::Enum(&PodFailurePolicyAction), R, None),
         f!("onExitCodes", 2, Single, Type::Message(&PodFailurePolicyOnExitCodesRequirement), PO, None),
         f!("onPodConditions", 3, List, Type::Message(&PodFailurePolicyOnPodConditionsPattern), O, Some(&ATOMIC)),
     ],

@@ -7,6 +7,8 @@ use super::super::table::*;
 
 static PACKAGE: Package = Package { name: "k8s.io.api.certificates.v1", group: "certificates.k8s.io", version: "v1" };
 
+pub(crate) static KeyUsage: Enum = Enum { name: "v1.KeyUsage", values: &["any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping"] };
+
 pub(crate) static CertificateSigningRequest: Message = Message {
     name: "CertificateSigningRequest", package: &PACKAGE, has_type_meta: true, atomic: false,
     fields: &[
@@ -51,7 +53,7 @@ pub(crate) static CertificateSigningRequestSpec: Message = Message {
         f!("request", 1, Single, Type::Bytes, R, None),
         f!("signerName", 7, Single, Type::String, R, None),
         f!("uid", 3, Single, Type::String, O, None),
-        f!("usages", 5, List, Type::String, O, Some(&ATOMIC)),
+        f!("usages", 5, List, Type::Enum(&KeyUsage), O, Some(&ATOMIC)),
         f!("username", 2, Single, Type::String, O, None),
     ],
     by_number: &[3, 7, 5, 2, 6, 1, 4, 0],

@@ -7,6 +7,88 @@ use super::super::table::*;
 
 static PACKAGE: Package = Package { name: "k8s.io.api.core.v1", group: "", version: "v1" };
 
+pub(crate) static AppArmorProfileType: Enum = Enum { name: "v1.AppArmorProfileType", values: &["Localhost", "RuntimeDefault", "Unconfined"] };
+
+pub(crate) static AzureDataDiskCachingMode: Enum = Enum { name: "v1.AzureDataDiskCachingMode", values: &["None", "ReadOnly", "ReadWrite"] };
+
+pub(crate) static AzureDataDiskKind: Enum = Enum { name: "v1.AzureDataDiskKind", values: &["Dedicated", "Managed", "Shared"] };
+
+pub(crate) static ClaimResourceStatus: Enum = Enum { name: "v1.ClaimResourceStatus", values: &["ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"] };
+
+pub(crate) static DNSPolicy: Enum = Enum { name: "v1.DNSPolicy", values: &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] };
+
+pub(crate) static HostPathType: Enum = Enum { name: "v1.HostPathType", values: &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"] };
+
+pub(crate) static IPFamily: Enum = Enum { name: "v1.IPFamily", values: &["", "IPv4", "IPv6"] };
+
+pub(crate) static IPFamilyPolicy: Enum = Enum { name: "v1.IPFamilyPolicy", values: &["PreferDualStack", "RequireDualStack", "SingleStack"] };
+
+pub(crate) static MountPropagationMode: Enum = Enum { name: "v1.MountPropagationMode", values: &["Bidirectional", "HostToContainer", "None"] };
+
+pub(crate) static NamespacePhase: Enum = Enum { name: "v1.NamespacePhase", values: &["Active", "Terminating"] };
+
+pub(crate) static NodeInclusionPolicy: Enum = Enum { name: "v1.NodeInclusionPolicy", values: &["Honor", "Ignore"] };
+
+pub(crate) static NodePhase: Enum = Enum { name: "v1.NodePhase", values: &["Pending", "Running", "Terminated"] };
+
+pub(crate) static NodeSelectorOperator: Enum = Enum { name: "v1.NodeSelectorOperator", values: &["DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn"] };
+
+pub(crate) static PersistentVolumeAccessMode: Enum = Enum { name: "v1.PersistentVolumeAccessMode", values: &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"] };
+
+pub(crate) static PersistentVolumeClaimModifyVolumeStatus: Enum = Enum { name: "v1.PersistentVolumeClaimModifyVolumeStatus", values: &["InProgress", "Infeasible", "Pending"] };
+
+pub(crate) static PersistentVolumeClaimPhase: Enum = Enum { name: "v1.PersistentVolumeClaimPhase", values: &["Bound", "Lost", "Pending"] };
+
+pub(crate) static PersistentVolumeMode: Enum = Enum { name: "v1.PersistentVolumeMode", values: &["Block", "Filesystem"] };
+
+pub(crate) static PersistentVolumePhase: Enum = Enum { name: "v1.PersistentVolumePhase", values: &["Available", "Bound", "Failed", "Pending", "Released"] };
+
+pub(crate) static PersistentVolumeReclaimPolicy: Enum = Enum { name: "v1.PersistentVolumeReclaimPolicy", values: &["Delete", "Recycle", "Retain"] };
+
+pub(crate) static PodFSGroupChangePolicy: Enum = Enum { name: "v1.PodFSGroupChangePolicy", values: &["Always", "OnRootMismatch"] };
+
+pub(crate) static PodPhase: Enum = Enum { name: "v1.PodPhase", values: &["Failed", "Pending", "Running", "Succeeded", "Unknown"] };
+
+pub(crate) static PodQOSClass: Enum = Enum { name: "v1.PodQOSClass", values: &["BestEffort", "Burstable", "Guaranteed"] };
+
+pub(crate) static PreemptionPolicy: Enum = Enum { name: "v1.PreemptionPolicy", values: &["Never", "PreemptLowerPriority"] };
+
+pub(crate) static ProcMountType: Enum = Enum { name: "v1.ProcMountType", values: &["Default", "Unmasked"] };
+
+pub(crate) static Protocol: Enum = Enum { name: "v1.Protocol", values: &["SCTP", "TCP", "UDP"] };
+
+pub(crate) static PullPolicy: Enum = Enum { name: "v1.PullPolicy", values: &["Always", "IfNotPresent", "Never"] };
+
+pub(crate) static ResourceQuotaScope: Enum = Enum { name: "v1.ResourceQuotaScope", values: &["BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating", "VolumeAttributesClass"] };
+
+pub(crate) static RestartPolicy: Enum = Enum { name: "v1.RestartPolicy", values: &["Always", "Never", "OnFailure"] };
+
+pub(crate) static ScopeSelectorOperator: Enum = Enum { name: "v1.ScopeSelectorOperator", values: &["DoesNotExist", "Exists", "In", "NotIn"] };
+
+pub(crate) static SeccompProfileType: Enum = Enum { name: "v1.SeccompProfileType", values: &["Localhost", "RuntimeDefault", "Unconfined"] };
+
+pub(crate) static ServiceAffinity: Enum = Enum { name: "v1.ServiceAffinity", values: &["ClientIP", "None"] };
+
+pub(crate) static ServiceExternalTrafficPolicy: Enum = Enum { name: "v1.ServiceExternalTrafficPolicy", values: &["Cluster", "Local"] };
+
+pub(crate) static ServiceInternalTrafficPolicy: Enum = Enum { name: "v1.ServiceInternalTrafficPolicy", values: &["Cluster", "Local"] };
+
+pub(crate) static ServiceType: Enum = Enum { name: "v1.ServiceType", values: &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"] };
+
+pub(crate) static Signal: Enum = Enum { name: "v1.Signal", values: &["SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO", "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGRTMAX", "SIGRTMAX-1", "SIGRTMAX-10", "SIGRTMAX-11", "SIGRTMAX-12", "SIGRTMAX-13", "SIGRTMAX-14", "SIGRTMAX-2", "SIGRTMAX-3", "SIGRTMAX-4", "SIGRTMAX-5", "SIGRTMAX-6", "SIGRTMAX-7", "SIGRTMAX-8", "SIGRTMAX-9", "SIGRTMIN", "SIGRTMIN+1", "SIGRTMIN+10", "SIGRTMIN+11", "SIGRTMIN+12", "SIGRTMIN+13", "SIGRTMIN+14", "SIGRTMIN+15", "SIGRTMIN+2", "SIGRTMIN+3", "SIGRTMIN+4", "SIGRTMIN+5", "SIGRTMIN+6", "SIGRTMIN+7", "SIGRTMIN+8", "SIGRTMIN+9", "SIGSEGV", "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ"] };
+
+pub(crate) static SupplementalGroupsPolicy: Enum = Enum { name: "v1.SupplementalGroupsPolicy", values: &["Merge", "Strict"] };
+
+pub(crate) static TaintEffect: Enum = Enum { name: "v1.TaintEffect", values: &["NoExecute", "NoSchedule", "PreferNoSchedule"] };
+
+pub(crate) static TerminationMessagePolicy: Enum = Enum { name: "v1.TerminationMessagePolicy", values: &["FallbackToLogsOnError", "File"] };
+
+pub(crate) static TolerationOperator: Enum = Enum { name: "v1.TolerationOperator", values: &["Equal", "Exists", "Gt", "Lt"] };
+
+pub(crate) static URIScheme: Enum = Enum { name: "v1.URIScheme", values: &["HTTP", "HTTPS"] };
+
+pub(crate) static UnsatisfiableConstraintAction: Enum = Enum { name: "v1.UnsatisfiableConstraintAction", values: &["DoNotSchedule", "ScheduleAnyway"] };
+
 pub(crate) static AWSElasticBlockStoreVolumeSource: Message = Message {
     name: "AWSElasticBlockStoreVolumeSource", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
@@ -34,7 +116,7 @@ pub(crate) static AppArmorProfile: Message = Message {
     name: "AppArmorProfile", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("localhostProfile", 2, Single, Type::String, PO, None),
-        f!("type", 1, Single, Type::String, R, None),
+        f!("type", 1, Single, Type::Enum(&AppArmorProfileType), R, None),
     ],
     by_number: &[1, 0],
     inlines: &[],
@@ -53,11 +135,11 @@ pub(crate) static AttachedVolume: Message = Message {
 pub(crate) static AzureDiskVolumeSource: Message = Message {
     name: "AzureDiskVolumeSource", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("cachingMode", 3, Single, Type::String, PO, None),
+        f!("cachingMode", 3, Single, Type::Enum(&AzureDataDiskCachingMode), PO, None),
         f!("diskName", 1, Single, Type::String, R, None),
         f!("diskURI", 2, Single, Type::String, R, None),
         f!("fsType", 4, Single, Type::String, PO, None),
-        f!("kind", 6, Single, Type::String, PO, None),
+        f!("kind", 6, Single, Type::Enum(&AzureDataDiskKind), PO, None),
         f!("readOnly", 5, Single, Type::Bool, PO, None),
     ],
     by_number: &[1, 2, 0, 3, 5, 4],
@@ -327,7 +409,7 @@ pub(crate) static Container: Message = Message {
         f!("env", 7, List, Type::Message(&EnvVar), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("envFrom", 19, List, Type::Message(&EnvFromSource), O, Some(&ATOMIC)),
         f!("image", 2, Single, Type::String, O, None),
-        f!("imagePullPolicy", 14, Single, Type::String, O, None),
+        f!("imagePullPolicy", 14, Single, Type::Enum(&PullPolicy), O, None),
         f!("lifecycle", 12, Single, Type::Message(&Lifecycle), PO, None),
         f!("livenessProbe", 10, Single, Type::Message(&Probe), PO, None),
         f!("name", 1, Single, Type::String, R, None),
@@ -342,7 +424,7 @@ pub(crate) static Container: Message = Message {
         f!("stdin", 16, Single, Type::Bool, O, None),
         f!("stdinOnce", 17, Single, Type::Bool, O, None),
         f!("terminationMessagePath", 13, Single, Type::String, O, None),
-        f!("terminationMessagePolicy", 20, Single, Type::String, O, None),
+        f!("terminationMessagePolicy", 20, Single, Type::Enum(&TerminationMessagePolicy), O, None),
         f!("tty", 18, Single, Type::Bool, O, None),
         f!("volumeDevices", 21, List, Type::Message(&VolumeDevice), O, Some(&Merge { list: Some(ListType::Map(&["devicePath"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "devicePath" })),
         f!("volumeMounts", 9, List, Type::Message(&VolumeMount), O, Some(&Merge { list: Some(ListType::Map(&["mountPath"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "mountPath" })),
@@ -380,7 +462,7 @@ pub(crate) static ContainerPort: Message = Message {
         f!("hostIP", 5, Single, Type::String, O, None),
         f!("hostPort", 2, Single, Type::Int32, O, None),
         f!("name", 1, Single, Type::String, O, None),
-        f!("protocol", 4, Single, Type::String, O, None),
+        f!("protocol", 4, Single, Type::Enum(&Protocol), O, None),
     ],
     by_number: &[3, 2, 0, 4, 1],
     inlines: &[],
@@ -476,7 +558,7 @@ pub(crate) static ContainerStatus: Message = Message {
         f!("restartCount", 5, Single, Type::Int32, R, None),
         f!("started", 9, Single, Type::Bool, PO, None),
         f!("state", 2, Single, Type::Message(&ContainerState), O, None),
-        f!("stopSignal", 15, Single, Type::String, PO, None),
+        f!("stopSignal", 15, Single, Type::Enum(&Signal), PO, None),
         f!("user", 13, Single, Type::Message(&ContainerUser), PO, None),
         f!("volumeMounts", 12, List, Type::Message(&VolumeMountStatus), O, Some(&Merge { list: Some(ListType::Map(&["mountPath"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "mountPath" })),
     ],
@@ -561,7 +643,7 @@ pub(crate) static EndpointPort: Message = Message {
         f!("appProtocol", 4, Single, Type::String, PO, None),
         f!("name", 1, Single, Type::String, O, None),
         f!("port", 2, Single, Type::Int32, R, None),
-        f!("protocol", 3, Single, Type::String, O, None),
+        f!("protocol", 3, Single, Type::Enum(&Protocol), O, None),
     ],
     by_number: &[1, 2, 3, 0],
     inlines: &[],
@@ -650,7 +732,7 @@ pub(crate) static EphemeralContainerCommon: Message = Message {
         f!("env", 7, List, Type::Message(&EnvVar), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("envFrom", 19, List, Type::Message(&EnvFromSource), O, Some(&ATOMIC)),
         f!("image", 2, Single, Type::String, O, None),
-        f!("imagePullPolicy", 14, Single, Type::String, O, None),
+        f!("imagePullPolicy", 14, Single, Type::Enum(&PullPolicy), O, None),
         f!("lifecycle", 12, Single, Type::Message(&Lifecycle), PO, None),
         f!("livenessProbe", 10, Single, Type::Message(&Probe), PO, None),
         f!("name", 1, Single, Type::String, R, None),
@@ -665,7 +747,7 @@ pub(crate) static EphemeralContainerCommon: Message = Message {
         f!("stdin", 16, Single, Type::Bool, O, None),
         f!("stdinOnce", 17, Single, Type::Bool, O, None),
         f!("terminationMessagePath", 13, Single, Type::String, O, None),
-        f!("terminationMessagePolicy", 20, Single, Type::String, O, None),
+        f!("terminationMessagePolicy", 20, Single, Type::Enum(&TerminationMessagePolicy), O, None),
         f!("tty", 18, Single, Type::Bool, O, None),
         f!("volumeDevices", 21, List, Type::Message(&VolumeDevice), O, Some(&Merge { list: Some(ListType::Map(&["devicePath"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "devicePath" })),
         f!("volumeMounts", 9, List, Type::Message(&VolumeMount), O, Some(&Merge { list: Some(ListType::Map(&["mountPath"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "mountPath" })),
@@ -870,7 +952,7 @@ pub(crate) static HTTPGetAction: Message = Message {
         f!("httpHeaders", 5, List, Type::Message(&HTTPHeader), O, Some(&ATOMIC)),
         f!("path", 1, Single, Type::String, O, None),
         f!("port", 2, Single, Type::IntOrString, R, None),
-        f!("scheme", 4, Single, Type::String, O, None),
+        f!("scheme", 4, Single, Type::Enum(&URIScheme), O, None),
     ],
     by_number: &[2, 3, 0, 4, 1],
     inlines: &[],
@@ -909,7 +991,7 @@ pub(crate) static HostPathVolumeSource: Message = Message {
     name: "HostPathVolumeSource", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("path", 1, Single, Type::String, R, None),
-        f!("type", 2, Single, Type::String, PO, None),
+        f!("type", 2, Single, Type::Enum(&HostPathType), PO, None),
     ],
     by_number: &[0, 1],
     inlines: &[],
@@ -956,7 +1038,7 @@ pub(crate) static ISCSIVolumeSource: Message = Message {
 pub(crate) static ImageVolumeSource: Message = Message {
     name: "ImageVolumeSource", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("pullPolicy", 2, Single, Type::String, O, None),
+        f!("pullPolicy", 2, Single, Type::Enum(&PullPolicy), O, None),
         f!("reference", 1, Single, Type::String, O, None),
     ],
     by_number: &[1, 0],
@@ -988,7 +1070,7 @@ pub(crate) static Lifecycle: Message = Message {
     fields: &[
         f!("postStart", 1, Single, Type::Message(&LifecycleHandler), PO, None),
         f!("preStop", 2, Single, Type::Message(&LifecycleHandler), PO, None),
-        f!("stopSignal", 3, Single, Type::String, PO, None),
+        f!("stopSignal", 3, Single, Type::Enum(&Signal), PO, None),
     ],
     by_number: &[0, 1, 2],
     inlines: &[],
@@ -1103,7 +1185,7 @@ pub(crate) static LocalVolumeSource: Message = Message {
 pub(crate) static ModifyVolumeStatus: Message = Message {
     name: "ModifyVolumeStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("status", 2, Single, Type::String, R, None),
+        f!("status", 2, Single, Type::Enum(&PersistentVolumeClaimModifyVolumeStatus), R, None),
         f!("targetVolumeAttributesClassName", 1, Single, Type::String, O, None),
     ],
     by_number: &[1, 0],
@@ -1168,7 +1250,7 @@ pub(crate) static NamespaceStatus: Message = Message {
     name: "NamespaceStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("conditions", 2, List, Type::Message(&NamespaceCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
-        f!("phase", 1, Single, Type::String, O, None),
+        f!("phase", 1, Single, Type::Enum(&NamespacePhase), O, None),
     ],
     by_number: &[1, 0],
     inlines: &[],
@@ -1321,7 +1403,7 @@ pub(crate) static NodeSelectorRequirement: Message = Message {
     name: "NodeSelectorRequirement", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("key", 1, Single, Type::String, R, None),
-        f!("operator", 2, Single, Type::String, R, None),
+        f!("operator", 2, Single, Type::Enum(&NodeSelectorOperator), R, None),
         f!("values", 3, List, Type::String, O, Some(&ATOMIC)),
     ],
     by_number: &[0, 1, 2],
@@ -1366,7 +1448,7 @@ pub(crate) static NodeStatus: Message = Message {
         f!("features", 13, Single, Type::Message(&NodeFeatures), PO, None),
         f!("images", 8, List, Type::Message(&ContainerImage), O, Some(&ATOMIC)),
         f!("nodeInfo", 7, Single, Type::Message(&NodeSystemInfo), O, None),
-        f!("phase", 3, Single, Type::String, O, None),
+        f!("phase", 3, Single, Type::Enum(&NodePhase), O, None),
         f!("runtimeHandlers", 12, List, Type::Message(&NodeRuntimeHandler), O, Some(&ATOMIC)),
         f!("volumesAttached", 10, List, Type::Message(&AttachedVolume), O, Some(&ATOMIC)),
         f!("volumesInUse", 9, List, Type::String, O, Some(&ATOMIC)),
@@ -1477,14 +1559,14 @@ pub(crate) static PersistentVolumeClaimList: Message = Message {
 pub(crate) static PersistentVolumeClaimSpec: Message = Message {
     name: "PersistentVolumeClaimSpec", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("accessModes", 1, List, Type::String, O, Some(&ATOMIC)),
+        f!("accessModes", 1, List, Type::Enum(&PersistentVolumeAccessMode), O, Some(&ATOMIC)),
         f!("dataSource", 7, Single, Type::Message(&TypedLocalObjectReference), PO, None),
         f!("dataSourceRef", 8, Single, Type::Message(&TypedObjectReference), PO, None),
         f!("resources", 2, Single, Type::Message(&VolumeResourceRequirements), O, None),
         f!("selector", 4, Single, Type::Message(&super::meta_v1::LabelSelector), PO, None),
         f!("storageClassName", 5, Single, Type::String, PO, None),
         f!("volumeAttributesClassName", 9, Single, Type::String, PO, None),
-        f!("volumeMode", 6, Single, Type::String, PO, None),
+        f!("volumeMode", 6, Single, Type::Enum(&PersistentVolumeMode), PO, None),
         f!("volumeName", 3, Single, Type::String, O, None),
     ],
     by_number: &[0, 3, 8, 4, 5, 7, 1, 2, 6],
@@ -1494,14 +1576,14 @@ pub(crate) static PersistentVolumeClaimSpec: Message = Message {
 pub(crate) static PersistentVolumeClaimStatus: Message = Message {
     name: "PersistentVolumeClaimStatus", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("accessModes", 2, List, Type::String, O, Some(&ATOMIC)),
-        f!("allocatedResourceStatuses", 7, Map, Type::String, O, None),
+        f!("accessModes", 2, List, Type::Enum(&PersistentVolumeAccessMode), O, Some(&ATOMIC)),
+        f!("allocatedResourceStatuses", 7, Map, Type::Enum(&ClaimResourceStatus), O, None),
         f!("allocatedResources", 5, Map, Type::Quantity, O, None),
         f!("capacity", 3, Map, Type::Quantity, O, None),
         f!("conditions", 4, List, Type::Message(&PersistentVolumeClaimCondition), O, Some(&Merge { list: Some(ListType::Map(&["type"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "type" })),
         f!("currentVolumeAttributesClassName", 8, Single, Type::String, PO, None),
         f!("modifyVolumeStatus", 9, Single, Type::Message(&ModifyVolumeStatus), PO, None),
-        f!("phase", 1, Single, Type::String, O, None),
+        f!("phase", 1, Single, Type::Enum(&PersistentVolumeClaimPhase), O, None),
     ],
     by_number: &[7, 0, 3, 4, 2, 1, 5, 6],
     inlines: &[],
@@ -1570,15 +1652,15 @@ pub(crate) static PersistentVolumeSource: Message = Message {
 pub(crate) static PersistentVolumeSpec: Message = Message {
     name: "PersistentVolumeSpec", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("accessModes", 3, List, Type::String, O, Some(&ATOMIC)),
+        f!("accessModes", 3, List, Type::Enum(&PersistentVolumeAccessMode), O, Some(&ATOMIC)),
         f!("capacity", 1, Map, Type::Quantity, O, None),
         f!("claimRef", 4, Single, Type::Message(&ObjectReference), PO, None),
         f!("mountOptions", 7, List, Type::String, O, Some(&ATOMIC)),
         f!("nodeAffinity", 9, Single, Type::Message(&VolumeNodeAffinity), PO, None),
-        f!("persistentVolumeReclaimPolicy", 5, Single, Type::String, O, None),
+        f!("persistentVolumeReclaimPolicy", 5, Single, Type::Enum(&PersistentVolumeReclaimPolicy), O, None),
         f!("storageClassName", 6, Single, Type::String, O, None),
         f!("volumeAttributesClassName", 10, Single, Type::String, PO, None),
-        f!("volumeMode", 8, Single, Type::String, PO, None),
+        f!("volumeMode", 8, Single, Type::Enum(&PersistentVolumeMode), PO, None),
     ],
     by_number: &[1, 0, 2, 5, 6, 3, 8, 4, 7],
     inlines: &[Inline { number: 2, message: &PersistentVolumeSource }],
@@ -1589,7 +1671,7 @@ pub(crate) static PersistentVolumeStatus: Message = Message {
     fields: &[
         f!("lastPhaseTransitionTime", 4, Single, Type::Time, PO, None),
         f!("message", 2, Single, Type::String, O, None),
-        f!("phase", 1, Single, Type::String, O, None),
+        f!("phase", 1, Single, Type::Enum(&PersistentVolumePhase), O, None),
         f!("reason", 3, Single, Type::String, O, None),
     ],
     by_number: &[2, 1, 3, 0],
@@ -1856,7 +1938,7 @@ pub(crate) static PodSecurityContext: Message = Message {
     fields: &[
         f!("appArmorProfile", 11, Single, Type::Message(&AppArmorProfile), PO, None),
         f!("fsGroup", 5, Single, Type::Int64, PO, None),
-        f!("fsGroupChangePolicy", 9, Single, Type::String, PO, None),
+        f!("fsGroupChangePolicy", 9, Single, Type::Enum(&PodFSGroupChangePolicy), PO, None),
         f!("runAsGroup", 6, Single, Type::Int64, PO, None),
         f!("runAsNonRoot", 3, Single, Type::Bool, PO, None),
         f!("runAsUser", 2, Single, Type::Int64, PO, None),
@@ -1864,7 +1946,7 @@ pub(crate) static PodSecurityContext: Message = Message {
         f!("seLinuxOptions", 1, Single, Type::Message(&SELinuxOptions), PO, None),
         f!("seccompProfile", 10, Single, Type::Message(&SeccompProfile), PO, None),
         f!("supplementalGroups", 4, List, Type::Int64, O, Some(&ATOMIC)),
-        f!("supplementalGroupsPolicy", 12, Single, Type::String, PO, None),
+        f!("supplementalGroupsPolicy", 12, Single, Type::Enum(&SupplementalGroupsPolicy), PO, None),
         f!("sysctls", 7, List, Type::Message(&Sysctl), O, Some(&ATOMIC)),
         f!("windowsOptions", 8, Single, Type::Message(&WindowsSecurityContextOptions), PO, None),
     ],
@@ -1880,7 +1962,7 @@ pub(crate) static PodSpec: Message = Message {
         f!("automountServiceAccountToken", 21, Single, Type::Bool, PO, None),
         f!("containers", 2, List, Type::Message(&Container), R, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("dnsConfig", 26, Single, Type::Message(&PodDNSConfig), PO, None),
-        f!("dnsPolicy", 6, Single, Type::String, O, None),
+        f!("dnsPolicy", 6, Single, Type::Enum(&DNSPolicy), O, None),
         f!("enableServiceLinks", 30, Single, Type::Bool, PO, None),
         f!("ephemeralContainers", 34, List, Type::Message(&EphemeralContainer), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
         f!("hostAliases", 23, List, Type::Message(&HostAlias), O, Some(&Merge { list: Some(ListType::Map(&["ip"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "ip" })),
@@ -1896,13 +1978,13 @@ pub(crate) static PodSpec: Message = Message {
         f!("nodeSelector", 7, Map, Type::String, O, Some(&Merge { list: None, atomic: true, patch: None, retain_keys: false, merge_key: "" })),
         f!("os", 36, Single, Type::Message(&PodOS), PO, None),
         f!("overhead", 32, Map, Type::Quantity, O, None),
-        f!("preemptionPolicy", 31, Single, Type::String, PO, None),
+        f!("preemptionPolicy", 31, Single, Type::Enum(&PreemptionPolicy), PO, None),
         f!("priority", 25, Single, Type::Int32, PO, None),
         f!("priorityClassName", 24, Single, Type::String, O, None),
         f!("readinessGates", 28, List, Type::Message(&PodReadinessGate), O, Some(&ATOMIC)),
         f!("resourceClaims", 39, List, Type::Message(&PodResourceClaim), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: true, merge_key: "name" })),
         f!("resources", 40, Single, Type::Message(&ResourceRequirements), PO, None),
-        f!("restartPolicy", 3, Single, Type::String, O, None),
+        f!("restartPolicy", 3, Single, Type::Enum(&RestartPolicy), O, None),
         f!("runtimeClassName", 29, Single, Type::String, PO, None),
         f!("schedulerName", 19, Single, Type::String, O, None),
         f!("schedulingGates", 38, List, Type::Message(&PodSchedulingGate), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "name" })),
@@ -1937,10 +2019,10 @@ pub(crate) static PodStatus: Message = Message {
         f!("nodeAllocatableResourceClaimStatuses", 21, List, Type::Message(&NodeAllocatableResourceClaimStatus), O, Some(&ATOMIC)),
         f!("nominatedNodeName", 11, Single, Type::String, O, None),
         f!("observedGeneration", 17, Single, Type::Int64, O, None),
-        f!("phase", 1, Single, Type::String, O, None),
+        f!("phase", 1, Single, Type::Enum(&PodPhase), O, None),
         f!("podIP", 6, Single, Type::String, O, None),
         f!("podIPs", 12, List, Type::Message(&PodIP), O, Some(&Merge { list: Some(ListType::Map(&["ip"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "ip" })),
-        f!("qosClass", 9, Single, Type::String, O, None),
+        f!("qosClass", 9, Single, Type::Enum(&PodQOSClass), O, None),
         f!("reason", 4, Single, Type::String, O, None),
         f!("resize", 14, Single, Type::String, O, None),
         f!("resourceClaimStatuses", 15, List, Type::Message(&PodResourceClaimStatus), O, Some(&Merge { list: Some(ListType::Map(&["name"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: true, merge_key: "name" })),
@@ -1996,7 +2078,7 @@ pub(crate) static PortStatus: Message = Message {
     fields: &[
         f!("error", 3, Single, Type::String, PO, None),
         f!("port", 1, Single, Type::Int32, R, None),
-        f!("protocol", 2, Single, Type::String, R, None),
+        f!("protocol", 2, Single, Type::Enum(&Protocol), R, None),
     ],
     by_number: &[1, 2, 0],
     inlines: &[],
@@ -2234,7 +2316,7 @@ pub(crate) static ResourceQuotaSpec: Message = Message {
     fields: &[
         f!("hard", 1, Map, Type::Quantity, O, None),
         f!("scopeSelector", 3, Single, Type::Message(&ScopeSelector), PO, None),
-        f!("scopes", 2, List, Type::String, O, Some(&ATOMIC)),
+        f!("scopes", 2, List, Type::Enum(&ResourceQuotaScope), O, Some(&ATOMIC)),
     ],
     by_number: &[0, 2, 1],
     inlines: &[],
@@ -2331,8 +2413,8 @@ pub(crate) static ScopeSelector: Message = Message {
 pub(crate) static ScopedResourceSelectorRequirement: Message = Message {
     name: "ScopedResourceSelectorRequirement", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("operator", 2, Single, Type::String, R, None),
-        f!("scopeName", 1, Single, Type::String, R, None),
+        f!("operator", 2, Single, Type::Enum(&ScopeSelectorOperator), R, None),
+        f!("scopeName", 1, Single, Type::Enum(&ResourceQuotaScope), R, None),
         f!("values", 3, List, Type::String, O, Some(&ATOMIC)),
     ],
     by_number: &[1, 0, 2],
@@ -2343,7 +2425,7 @@ pub(crate) static SeccompProfile: Message = Message {
     name: "SeccompProfile", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("localhostProfile", 2, Single, Type::String, PO, None),
-        f!("type", 1, Single, Type::String, R, None),
+        f!("type", 1, Single, Type::Enum(&SeccompProfileType), R, None),
     ],
     by_number: &[1, 0],
     inlines: &[],
@@ -2430,7 +2512,7 @@ pub(crate) static SecurityContext: Message = Message {
         f!("appArmorProfile", 12, Single, Type::Message(&AppArmorProfile), PO, None),
         f!("capabilities", 1, Single, Type::Message(&Capabilities), PO, None),
         f!("privileged", 2, Single, Type::Bool, PO, None),
-        f!("procMount", 9, Single, Type::String, PO, None),
+        f!("procMount", 9, Single, Type::Enum(&ProcMountType), PO, None),
         f!("readOnlyRootFilesystem", 6, Single, Type::Bool, PO, None),
         f!("runAsGroup", 8, Single, Type::Int64, PO, None),
         f!("runAsNonRoot", 5, Single, Type::Bool, PO, None),
@@ -2513,7 +2595,7 @@ pub(crate) static ServicePort: Message = Message {
         f!("name", 1, Single, Type::String, O, None),
         f!("nodePort", 5, Single, Type::Int32, O, None),
         f!("port", 3, Single, Type::Int32, R, None),
-        f!("protocol", 2, Single, Type::String, O, None),
+        f!("protocol", 2, Single, Type::Enum(&Protocol), O, None),
         f!("targetPort", 4, Single, Type::IntOrString, O, None),
     ],
     by_number: &[1, 4, 3, 5, 2, 0],
@@ -2537,21 +2619,21 @@ pub(crate) static ServiceSpec: Message = Message {
         f!("clusterIPs", 18, List, Type::String, O, Some(&ATOMIC)),
         f!("externalIPs", 5, List, Type::String, O, Some(&ATOMIC)),
         f!("externalName", 10, Single, Type::String, O, None),
-        f!("externalTrafficPolicy", 11, Single, Type::String, O, None),
+        f!("externalTrafficPolicy", 11, Single, Type::Enum(&ServiceExternalTrafficPolicy), O, None),
         f!("healthCheckNodePort", 12, Single, Type::Int32, O, None),
-        f!("internalTrafficPolicy", 22, Single, Type::String, PO, None),
-        f!("ipFamilies", 19, List, Type::String, O, Some(&ATOMIC)),
-        f!("ipFamilyPolicy", 17, Single, Type::String, PO, None),
+        f!("internalTrafficPolicy", 22, Single, Type::Enum(&ServiceInternalTrafficPolicy), PO, None),
+        f!("ipFamilies", 19, List, Type::Enum(&IPFamily), O, Some(&ATOMIC)),
+        f!("ipFamilyPolicy", 17, Single, Type::Enum(&IPFamilyPolicy), PO, None),
         f!("loadBalancerClass", 21, Single, Type::String, PO, None),
         f!("loadBalancerIP", 8, Single, Type::String, O, None),
         f!("loadBalancerSourceRanges", 9, List, Type::String, O, Some(&ATOMIC)),
         f!("ports", 1, List, Type::Message(&ServicePort), O, Some(&Merge { list: Some(ListType::Map(&["port", "protocol"])), atomic: false, patch: Some(PatchStrategy::Merge), retain_keys: false, merge_key: "port" })),
         f!("publishNotReadyAddresses", 13, Single, Type::Bool, O, None),
         f!("selector", 2, Map, Type::String, O, Some(&Merge { list: None, atomic: true, patch: None, retain_keys: false, merge_key: "" })),
-        f!("sessionAffinity", 7, Single, Type::String, O, None),
+        f!("sessionAffinity", 7, Single, Type::Enum(&ServiceAffinity), O, None),
         f!("sessionAffinityConfig", 14, Single, Type::Message(&SessionAffinityConfig), PO, None),
         f!("trafficDistribution", 23, Single, Type::String, PO, None),
-        f!("type", 4, Single, Type::String, O, None),
+        f!("type", 4, Single, Type::Enum(&ServiceType), O, None),
     ],
     by_number: &[13, 15, 1, 19, 3, 16, 11, 12, 4, 5, 6, 14, 17, 9, 2, 8, 0, 10, 7, 18],
     inlines: &[],
@@ -2634,7 +2716,7 @@ pub(crate) static TCPSocketAction: Message = Message {
 pub(crate) static Taint: Message = Message {
     name: "Taint", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("effect", 3, Single, Type::String, R, None),
+        f!("effect", 3, Single, Type::Enum(&TaintEffect), R, None),
         f!("key", 1, Single, Type::String, R, None),
         f!("timeAdded", 4, Single, Type::Time, PO, None),
         f!("value", 2, Single, Type::String, O, None),
@@ -2646,9 +2728,9 @@ pub(crate) static Taint: Message = Message {
 pub(crate) static Toleration: Message = Message {
     name: "Toleration", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
-        f!("effect", 4, Single, Type::String, O, None),
+        f!("effect", 4, Single, Type::Enum(&TaintEffect), O, None),
         f!("key", 1, Single, Type::String, O, None),
-        f!("operator", 2, Single, Type::String, O, None),
+        f!("operator", 2, Single, Type::Enum(&TolerationOperator), O, None),
         f!("tolerationSeconds", 5, Single, Type::Int64, PO, None),
         f!("value", 3, Single, Type::String, O, None),
     ],
@@ -2682,10 +2764,10 @@ pub(crate) static TopologySpreadConstraint: Message = Message {
         f!("matchLabelKeys", 8, List, Type::String, O, Some(&ATOMIC)),
         f!("maxSkew", 1, Single, Type::Int32, R, None),
         f!("minDomains", 5, Single, Type::Int32, PO, None),
-        f!("nodeAffinityPolicy", 6, Single, Type::String, PO, None),
-        f!("nodeTaintsPolicy", 7, Single, Type::String, PO, None),
+        f!("nodeAffinityPolicy", 6, Single, Type::Enum(&NodeInclusionPolicy), PO, None),
+        f!("nodeTaintsPolicy", 7, Single, Type::Enum(&NodeInclusionPolicy), PO, None),
         f!("topologyKey", 2, Single, Type::String, R, None),
-        f!("whenUnsatisfiable", 3, Single, Type::String, R, None),
+        f!("whenUnsatisfiable", 3, Single, Type::Enum(&UnsatisfiableConstraintAction), R, None),
     ],
     by_number: &[2, 6, 7, 0, 3, 4, 5, 1],
     inlines: &[],
@@ -2737,7 +2819,7 @@ pub(crate) static VolumeMount: Message = Message {
     name: "VolumeMount", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("mountPath", 3, Single, Type::String, R, None),
-        f!("mountPropagation", 5, Single, Type::String, PO, None),
+        f!("mountPropagation", 5, Single, Type::Enum(&MountPropagationMode), PO, None),
         f!("name", 1, Single, Type::String, R, None),
         f!("readOnly", 2, Single, Type::Bool, O, None),
         f!("recursiveReadOnly", 7, Single, Type::String, PO, None),

@@ -50,7 +50,7 @@ pub(crate) static EndpointPort: Message = Message {
         f!("appProtocol", 4, Single, Type::String, PO, None),
         f!("name", 1, Single, Type::String, PO, None),
         f!("port", 3, Single, Type::Int32, PO, None),
-        f!("protocol", 2, Single, Type::String, PO, None),
+        f!("protocol", 2, Single, Type::Enum(&super::core_v1::Protocol), PO, None),
     ],
     by_number: &[1, 3, 2, 0],
     inlines: &[],

@@ -7,12 +7,16 @@ use super::super::table::*;
 
 static PACKAGE: Package = Package { name: "k8s.io.api.networking.v1", group: "networking.k8s.io", version: "v1" };
 
+pub(crate) static PathType: Enum = Enum { name: "v1.PathType", values: &["Exact", "ImplementationSpecific", "Prefix"] };
+
+pub(crate) static PolicyType: Enum = Enum { name: "v1.PolicyType", values: &["Egress", "Ingress"] };
+
 pub(crate) static HTTPIngressPath: Message = Message {
     name: "HTTPIngressPath", package: &PACKAGE, has_type_meta: false, atomic: false,
     fields: &[
         f!("backend", 2, Single, Type::Message(&IngressBackend), R, None),
         f!("path", 1, Single, Type::String, O, None),
-        f!("pathType", 3, Single, Type::String, PR, None),
+        f!("pathType", 3, Single, Type::Enum(&PathType), PR, None),
     ],
     by_number: &[1, 0, 2],
     inlines: &[],
@@ -165,7 +169,7 @@ pub(crate) static IngressPortStatus: Message = Message {
     fields: &[
         f!("error", 3, Single, Type::String, PO, None),
         f!("port", 1, Single, Type::Int32, R, None),
-        f!("protocol", 2, Single, Type::String, R, None),
+        f!("protocol", 2, Single, Type::Enum(&super::core_v1::Protocol), R, None),
     ],
     by_number: &[1, 2, 0],
     inlines: &[],
@@ -286,7 +290,7 @@ pub(crate) static NetworkPolicyPort: Message = Message {
     fields: &[
         f!("endPort", 3, Single, Type::Int32, PO, None),
         f!("port", 2, Single, Type::IntOrString, PO, None),
-        f!("protocol", 1, Single, Type::String, PO, None),
+        f!("protocol", 1, Single, Type::Enum(&super::core_v1::Protocol), PO, None),
     ],
     by_number: &[2, 1, 0],
     inlines: &[],
@@ -298,7 +302,7 @@ pub(crate) static NetworkPolicySpec: Message = Message {
         f!("egress", 3, List, Type::Message(&NetworkPolicyEgressRule), O, Some(&ATOMIC)),
         f!("ingress", 2, List, Type::Message(&NetworkPolicyIngressRule), O, Some(&ATOMIC)),
         f!("podSelector", 1, Single, Type::Message(&super::meta_v1::LabelSelector), N, None),
-        f!("policyTypes", 4, List, Type::String, O, Some(&ATOMIC)),
+        f!("policyTypes", 4, List, Type::Enum(&PolicyType), O, Some(&ATOMIC)),
     ],
     by_number: &[2, 1, 0, 3],
     inlines: &[],

@@ -7,6 +7,8 @@ use super::super::table::*;
 
 static PACKAGE: Package = Package { name: "k8s.io.api.policy.v1", group: "policy", version: "v1" };
 
+pub(crate) static UnhealthyPodEvictionPolicyType: Enum = Enum { name: "v1.UnhealthyPodEvictionPolicyType", values: &["AlwaysAllow", "IfHealthyBudget"] };
+
 pub(crate) static Eviction: Message = Message {
     name: "Eviction", package: &PACKAGE, has_type_meta: true, atomic: false,
     fields: &[
@@ -44,7 +46,7 @@ pub(crate) static PodDisruptionBudgetSpec: Message = Message {
         f!("maxUnavailable", 3, Single, Type::IntOrString, PO, None),
         f!("minAvailable", 1, Single, Type::IntOrString, PO, None),
         f!("selector", 2, Single, Type::Message(&super::meta_v1::LabelSelector), PO, Some(&Merge { list: None, atomic: false, patch: Some(PatchStrategy::Replace), retain_keys: false, merge_key: "" })),
-        f!("unhealthyPodEvictionPolicy", 4, Single, Type::String, PO, None),
+        f!("unhealthyPodEvictionPolicy", 4, Single, Type::Enum(&UnhealthyPodEvictionPolicyType), PO, None),
     ],
     by_number: &[1, 2, 0, 3],
     inlines: &[],

@@ -13,7 +13,7 @@ pub(crate) static PriorityClass: Message = Message {
         f!("description", 4, Single, Type::String, O, None),
         f!("globalDefault", 3, Single, Type::Bool, O, None),
         f!("metadata", 1, Single, Type::Message(&super::meta_v1::ObjectMeta), O, None),
-        f!("preemptionPolicy", 5, Single, Type::String, PO, None),
+        f!("preemptionPolicy", 5, Single, Type::Enum(&super::core_v1::PreemptionPolicy), PO, None),
         f!("value", 2, Single, Type::Int32, N, None),
     ],
     by_number: &[2, 4, 1, 0, 3],

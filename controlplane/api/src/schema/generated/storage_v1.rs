@@ -7,6 +7,8 @@ use super::super::table::*;
 
 static PACKAGE: Package = Package { name: "k8s.io.api.storage.v1", group: "storage.k8s.io", version: "v1" };
 
+pub(crate) static VolumeBindingMode: Enum = Enum { name: "v1.VolumeBindingMode", values: &["Immediate", "WaitForFirstConsumer"] };
+
 pub(crate) static CSIDriver: Message = Message {
     name: "CSIDriver", package: &PACKAGE, has_type_meta: true, atomic: false,
     fields: &[
@@ -119,8 +121,8 @@ pub(crate) static StorageClass: Message = Message {
         f!("mountOptions", 5, List, Type::String, O, Some(&ATOMIC)),
         f!("parameters", 3, Map, Type::String, O, None),
         f!("provisioner", 2, Single, Type::String, R, None),
-        f!("reclaimPolicy", 4, Single, Type::String, PO, None),
-        f!("volumeBindingMode", 7, Single, Type::String, PO, None),
+        f!("reclaimPolicy", 4, Single, Type::Enum(&super::core_v1::PersistentVolumeReclaimPolicy), PO, None),
+        f!("volumeBindingMode", 7, Single, Type::Enum(&VolumeBindingMode), PO, None),
     ],
     by_number: &[2, 5, 4, 6, 3, 0, 7, 1],
     inlines: &[],
