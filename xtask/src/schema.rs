@@ -1,8 +1,8 @@
 //! `cargo xtask schema`: writes the table of Kubernetes messages that the API server decodes by.
 //!
-//! Reads the published Go type files (Debian's golang-k8s-api-dev and golang-k8s-apimachinery-dev) and
-//! takes facts alone from them: names, numbers, types, list keys, patch strategies. No prose is copied.
-//! What is read is a struct a line at a time, as gofmt writes it; this is no Go parser.
+//! Reads the published Go type files (Debian's golang-k8s-api-dev and golang-k8s-apimachinery-dev)
+//! and takes facts alone from them: names, numbers, types, list keys, patch strategies. No prose is
+//! copied. What is read is a struct a line at a time, as gofmt writes it; this is no Go parser.
 
 mod fetch;
 mod go;

@@ -1,7 +1,7 @@
 //! Gets the Go type files from Debian sid with the ordinary apt client.
 //!
-//! In a directory of its own, with its own lists and state: the machine's package sources and its installed
-//! packages stay as they are.
+//! In a directory of its own, with its own lists and state: the machine's package sources and its
+//! installed packages stay as they are.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Reads Go type files: structs with their tags and markers, and named types.
 //!
-//! Line by line, as gofmt lays them out. A line that it does not understand inside a struct is an error, so
-//! that a new construct upstream is noticed, not dropped.
+//! Line by line, as gofmt lays them out. A line that it does not understand inside a struct is an
+//! error, so that a new construct upstream is noticed, not dropped.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -130,8 +130,8 @@ impl Package {
     }
 }
 
-/// `Name Type = "value"` or `Name = Type("value")`, in a block of constants or after `const`: the type, and the
-/// value if it is plain text.
+/// `Name Type = "value"` or `Name = Type("value")`, in a block of constants or after `const`: the
+/// type, and the value if it is plain text.
 fn constant(line: &str) -> Option<(&str, Option<&str>)> {
     let line = line.strip_prefix("const ").or_else(|| line.strip_prefix('\t'))?;
     let (declaration, value) = line.split_once(" = ")?;

@@ -1,4 +1,5 @@
-//! From Go packages to the table: type names resolved, tags turned into facts, only what is reachable kept.
+//! From Go packages to the table: type names resolved, tags turned into facts, only what is
+//! reachable kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 

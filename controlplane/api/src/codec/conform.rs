@@ -15,7 +15,8 @@ pub(super) struct Conformed {
     pub(super) unknown: Vec<String>,
 }
 
-/// Why a value does not fit, worded as Go's JSON decoder words it: clients and people know these sentences.
+/// Why a value does not fit, worded as Go's JSON decoder words it: clients and people know these
+/// sentences.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum Misfit {
     /// A JSON type in the wrong place.

@@ -1,12 +1,13 @@
-//! Request bodies: bytes in JSON, YAML or protobuf to one checked JSON value, by the table of messages.
+//! Request bodies: bytes in JSON, YAML or protobuf to one checked JSON value, by the table of
+//! messages.
 //!
-//! Two functions serve everybody. [`decode`] takes a body. [`conform`] takes a value that is parsed already,
-//! which is what a patch leaves behind. Both drop what the message does not have and say so as
-//! [`FieldValidation`] asks, refuse wrong types, and leave out what Kubernetes' own types leave out (nulls,
-//! empty optional fields), so that one object has one form, however it came.
+//! Two functions serve everybody. [`decode`] takes a body. [`conform`] takes a value that is parsed
+//! already, which is what a patch leaves behind. Both drop what the message does not have and say
+//! so as [`FieldValidation`] asks, refuse wrong types, and leave out what Kubernetes' own types
+//! leave out (nulls, empty optional fields), so that one object has one form, however it came.
 //!
-//! Not here: defaults, limits and rules between fields (validation), content negotiation (the API server),
-//! the size limit of a body (the API server).
+//! Not here: defaults, limits and rules between fields (validation), content negotiation (the API
+//! server), the size limit of a body (the API server).
 
 mod conform;
 pub mod protobuf;
@@ -73,12 +74,12 @@ pub struct Decoded {
 
 /// Decodes a request body; an absent content type is JSON.
 ///
-/// `apiVersion` and `kind` are kept as sent (absent if the sender left them out). Protobuf has no strictness:
-/// its unknown fields are dropped silently, as Kubernetes does.
+/// `apiVersion` and `kind` are kept as sent (absent if the sender left them out). Protobuf has no
+/// strictness: its unknown fields are dropped silently, as Kubernetes does.
 ///
 /// # Errors
-/// 415 for any other content type; 400 for a body that is no object of this message, or has unknown or
-/// duplicate fields under `Strict`.
+/// 415 for any other content type; 400 for a body that is no object of this message, or has unknown
+/// or duplicate fields under `Strict`.
 pub fn decode(
     content_type: &str,
     body: &[u8],
@@ -110,7 +111,8 @@ pub fn conform(
     finish(value, Vec::new(), message, validation)
 }
 
-/// Parses a patch body to a value as it stands, nulls kept; of a duplicate key the last value counts.
+/// Parses a patch body to a value as it stands, nulls kept; of a duplicate key the last value
+/// counts.
 ///
 /// # Errors
 /// 400 if it is no JSON.

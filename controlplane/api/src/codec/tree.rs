@@ -1,7 +1,8 @@
 //! Text to a JSON value, with the paths of keys that came twice. Knows no message.
 //!
-//! A duplicate key's last value wins, as in Kubernetes; whether it may be there at all is the caller's
-//! question. Nesting is bounded by the parsers, to what a thread's stack bears: 128 in JSON, 64 in YAML.
+//! A duplicate key's last value wins, as in Kubernetes; whether it may be there at all is the
+//! caller's question. Nesting is bounded by the parsers, to what a thread's stack bears: 128 in
+//! JSON, 64 in YAML.
 
 use std::fmt::{self, Write as _};
 

@@ -1,4 +1,5 @@
-//! What `kubectl explain` says about the kinds and fields people meet first. Our own words, one sentence each.
+//! What `kubectl explain` says about the kinds and fields people meet first. Our own words, one
+//! sentence each.
 
 use crate::schema::Message;
 

@@ -1,7 +1,7 @@
 //! An OpenAPI v2 document in the protobuf form of gnostic's `openapi.v2.Document`.
 //!
-//! kubectl before 1.24 reads nothing else. Written from the JSON document; of the form as much as that document
-//! has. The numbers are those of gnostic's OpenAPIv2.proto.
+//! kubectl before 1.24 reads nothing else. Written from the JSON document; of the form as much as
+//! that document has. The numbers are those of gnostic's OpenAPIv2.proto.
 
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
 //! OpenAPI documents of the kinds served: v3 for today's clients, v2 for kubectl before 1.24.
 //!
-//! Written from the table of messages and the table of kinds when asked for; the caller keeps the bytes. As much
-//! as clients read: kubectl finds merge keys for apply, parameters for validation and dry run, and explains
-//! fields. Descriptions are our own, for the kinds people meet first.
+//! Written from the table of messages and the table of kinds when asked for; the caller keeps the
+//! bytes. As much as clients read: kubectl finds merge keys for apply, parameters for validation
+//! and dry run, and explains fields. Descriptions are our own, for the kinds people meet first.
 
 mod definitions;
 mod descriptions;
@@ -44,8 +44,8 @@ pub fn v3_paths(kinds: &[Kind]) -> Vec<String> {
     paths.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// `/openapi/v3`: for each document where it is, with a hash of its content, so that clients may keep it for
-/// ever.
+/// `/openapi/v3`: for each document where it is, with a hash of its content, so that clients may
+/// keep it for ever.
 pub fn v3_index<'a>(documents: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
     let entry = |(path, hash): (&str, &str)| {
         let url = format!("/openapi/v3/{path}?hash={hash}");
@@ -75,7 +75,8 @@ pub fn v2_document(kinds: &[Kind]) -> Vec<u8> {
     v2(kinds).to_string().into_bytes()
 }
 
-/// The v2 document of all kinds, in the protobuf form of gnostic, which is all that kubectl's client reads.
+/// The v2 document of all kinds, in the protobuf form of gnostic, which is all that kubectl's
+/// client reads.
 pub fn v2_protobuf(kinds: &[Kind]) -> Vec<u8> {
     gnostic::document(&v2(kinds))
 }

@@ -1,8 +1,8 @@
 //! Patches: an object and a patch to a new object. Pure; nothing is changed in place.
 //!
-//! JSON Patch (RFC 6902), JSON Merge Patch (RFC 7386) and Kubernetes' strategic merge patch, which merges lists
-//! by the keys that the table names. The result is unchecked: [`crate::codec::conform`] checks it, as it would
-//! a body. Server-side apply is not here.
+//! JSON Patch (RFC 6902), JSON Merge Patch (RFC 7386) and Kubernetes' strategic merge patch, which
+//! merges lists by the keys that the table names. The result is unchecked:
+//! [`crate::codec::conform`] checks it, as it would a body. Server-side apply is not here.
 
 mod json;
 mod strategic;

@@ -1,7 +1,8 @@
-//! The table of Kubernetes messages: JSON names, protobuf numbers, types, list keys, patch strategies.
+//! The table of Kubernetes messages: JSON names, protobuf numbers, types, list keys, patch
+//! strategies.
 //!
-//! One table serves every codec, patch and schema document; the rows are written by `cargo xtask schema`.
-//! It knows shapes only: defaults, limits and cross-field rules belong to validation.
+//! One table serves every codec, patch and schema document; the rows are written by `cargo xtask
+//! schema`. It knows shapes only: defaults, limits and cross-field rules belong to validation.
 
 #[rustfmt::skip]
 #[expect(non_upper_case_globals, reason = "the statics are named as Kubernetes names the messages")]

@@ -133,7 +133,8 @@ pub struct Merge {
     pub list: Option<ListType>,
     /// For structs and maps: server-side apply treats it as one value.
     pub atomic: bool,
-    /// What a strategic merge patch does, where it is not the default (lists replaced, objects merged).
+    /// What a strategic merge patch does, where it is not the default (lists replaced, objects
+    /// merged).
     pub patch: Option<PatchStrategy>,
     /// Strategic merge patch drops keys that `$retainKeys` does not name.
     pub retain_keys: bool,

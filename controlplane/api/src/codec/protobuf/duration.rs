@@ -52,7 +52,8 @@ fn scaled(number: &str, scale: i128) -> Option<i128> {
     Some(total)
 }
 
-/// As Go's `Duration.String`: hours, minutes and seconds without leading zeros, or one smaller unit.
+/// As Go's `Duration.String`: hours, minutes and seconds without leading zeros, or one smaller
+/// unit.
 pub(crate) fn format(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let nanos = nanos.unsigned_abs();

@@ -1,8 +1,8 @@
 //! Kubernetes' protobuf: the `k8s\0` envelope, and messages read and written by the table.
 //!
-//! The wire is proto2 as gogo writes it: scalars that are no pointers are always present, so a zero value says
-//! nothing; [`super::conform`] drops it where JSON would not have it. Time, Quantity, IntOrString and the like
-//! are messages here and plain values in JSON.
+//! The wire is proto2 as gogo writes it: scalars that are no pointers are always present, so a zero
+//! value says nothing; [`super::conform`] drops it where JSON would not have it. Time, Quantity,
+//! IntOrString and the like are messages here and plain values in JSON.
 
 mod decode;
 pub(crate) mod duration;

@@ -1,6 +1,6 @@
-//! Bodies as kubectl 1.32.4 sent them, recorded from `kubectl create ...` into `fixtures/*.pb`; beside each
-//! what `--dry-run=client -o json` of the same command printed (`token` and `can-i` have no such option:
-//! theirs are written by hand).
+//! Bodies as kubectl 1.32.4 sent them, recorded from `kubectl create ...` into `fixtures/*.pb`;
+//! beside each what `--dry-run=client -o json` of the same command printed (`token` and `can-i`
+//! have no such option: theirs are written by hand).
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -116,7 +116,8 @@ impl Generator {
             if self.below(3) > 0 {
                 continue;
             }
-            // Protobuf cannot tell an empty list from none; nor can JSON, but for a few required ones.
+            // Protobuf cannot tell an empty list from none; nor can JSON, but for a few required
+            // ones.
             let len = self.below(2) + u64::from(!field.presence.omit_empty);
             let value = match field.shape {
                 Shape::Single => self.element(field.ty, depth),

@@ -17,7 +17,8 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// What is equal for two versions of one element, as text; `None` for an object without the key.
+    /// What is equal for two versions of one element, as text; `None` for an object without the
+    /// key.
     fn name(self, element: &Value) -> Option<String> {
         match self {
             Self::Key(key) => element.get(key).map(Value::to_string),
@@ -78,7 +79,8 @@ pub(super) fn identity(
 
 /// Merges the patch's elements into the current ones.
 ///
-/// The patch's elements keep the patch's order, the others theirs, and the two are interleaved as they were.
+/// The patch's elements keep the patch's order, the others theirs, and the two are interleaved as
+/// they were.
 pub(super) fn merge_list(
     current: Vec<Value>,
     patch: Vec<Value>,
@@ -107,8 +109,8 @@ pub(super) fn merge_list(
     Ok(interleave(merged, &patch, &current, identity))
 }
 
-/// Elements that are directives: `$patch: delete` takes its element away, `$patch: replace` takes all.
-/// Returns what is left of the list and what is left of the patch.
+/// Elements that are directives: `$patch: delete` takes its element away, `$patch: replace` takes
+/// all. Returns what is left of the list and what is left of the patch.
 fn directives(
     mut current: Vec<Value>,
     patch: Vec<Value>,

@@ -1,8 +1,8 @@
 //! Strategic merge patch: objects merge by field, lists by the merge keys of the table.
 //!
-//! Directives of the patch: `$patch: replace|delete|merge` in an object or a list element, `$retainKeys` in an
-//! object, `$deleteFromPrimitiveList/x` and `$setElementOrder/x` beside the list `x`. A null deletes; a null
-//! for something that is not there does nothing.
+//! Directives of the patch: `$patch: replace|delete|merge` in an object or a list element,
+//! `$retainKeys` in an object, `$deleteFromPrimitiveList/x` and `$setElementOrder/x` beside the
+//! list `x`. A null deletes; a null for something that is not there does nothing.
 
 mod list;
 mod order;
@@ -24,8 +24,8 @@ const SET_ELEMENT_ORDER: &str = "$setElementOrder/";
 /// Applies a strategic merge patch to an object of `message`.
 ///
 /// # Errors
-/// 400 for a malformed directive, 422 for a patch that cannot be applied, e.g. a list element without its
-/// merge key.
+/// 400 for a malformed directive, 422 for a patch that cannot be applied, e.g. a list element
+/// without its merge key.
 pub fn strategic(
     current: &Value,
     patch: &Value,
@@ -193,7 +193,8 @@ fn delete_from_list(current: &mut Object, list: &str, gone: &Value) -> Result<()
     Ok(())
 }
 
-/// A value that is new as it stands: without directives and nulls. `None` if it says that it is deleted.
+/// A value that is new as it stands: without directives and nulls. `None` if it says that it is
+/// deleted.
 fn cleaned(value: Value) -> Option<Value> {
     match value {
         Value::Object(object) => without_directives(object).map(Value::Object),
@@ -210,7 +211,8 @@ fn without_directives(object: Object) -> Option<Object> {
     Some(kept.filter_map(|(name, value)| Some((name, cleaned(value)?))).collect())
 }
 
-/// Other names may begin with a dollar sign too: keys of a ConfigMap cannot, but annotations' values are free.
+/// Other names may begin with a dollar sign too: keys of a ConfigMap cannot, but annotations'
+/// values are free.
 fn is_directive(name: &str) -> bool {
     name == PATCH
         || name == RETAIN_KEYS

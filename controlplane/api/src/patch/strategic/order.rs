@@ -1,4 +1,5 @@
-//! The order of a merged list: `$setElementOrder`, and where elements go that the patch does not mention.
+//! The order of a merged list: `$setElementOrder`, and where elements go that the patch does not
+//! mention.
 
 use serde_json::Value;
 
@@ -6,7 +7,8 @@ use super::list::{Identity, Places, identity, merge_list};
 use super::{Object, PATCH, SET_ELEMENT_ORDER, Scope, Unmergeable, cleaned};
 use crate::schema::PatchStrategy;
 
-/// Applies every `$setElementOrder/x` of a patch, together with the patch's own `x`; both leave the patch.
+/// Applies every `$setElementOrder/x` of a patch, together with the patch's own `x`; both leave the
+/// patch.
 pub(super) fn set_element_order(
     current: &mut Object,
     patch: &mut Object,
@@ -67,10 +69,11 @@ fn check_order(
     Ok(())
 }
 
-/// Puts elements that `order` names into its order, and the others between them where they were `before`.
+/// Puts elements that `order` names into its order, and the others between them where they were
+/// `before`.
 ///
-/// The others keep the order they have. Each goes in front of the first ordered element that it preceded
-/// before; where that cannot be said, the ordered elements go first.
+/// The others keep the order they have. Each goes in front of the first ordered element that it
+/// preceded before; where that cannot be said, the ordered elements go first.
 pub(super) fn interleave(
     merged: Vec<Value>,
     order: &[Value],
