@@ -61,18 +61,24 @@ const RUNTIME: [Requirement; 12] = [
 ];
 
 /// What building needs, whichever compiler builds the kernel programs.
-const BUILD: [Requirement; 1] =
-    [program("cc", "gcc", "links the programs, and builds the C parts of crates")];
+const BUILD: [Requirement; 2] = [
+    program("cc", "gcc", "links the programs, and builds the C parts of crates"),
+    Requirement {
+        package: "libc6-dev",
+        probe: Probe::File("/usr/include/stdio.h"),
+        why: "is what programs are linked with",
+    },
+];
 
 /// What building bpf-linker needs.
 const BPF_LINKER: [Requirement; 7] = [
-    package("llvm-22-dev", "bpf-linker is built on it"),
-    package("libpolly-22-dev", "bpf-linker is built on it"),
-    package("zlib1g-dev", "bpf-linker is built on it"),
-    package("libzstd-dev", "bpf-linker is built on it"),
-    package("libxml2-dev", "bpf-linker is built on it"),
-    program("g++", "g++", "bpf-linker is built with it"),
-    program("cc", "gcc", "bpf-linker is built with it"),
+    package("llvm-22-dev", "is what bpf-linker is built on"),
+    package("libpolly-22-dev", "is what bpf-linker is built on"),
+    package("zlib1g-dev", "is what bpf-linker is built on"),
+    package("libzstd-dev", "is what bpf-linker is built on"),
+    package("libxml2-dev", "is what bpf-linker is built on"),
+    program("g++", "g++", "builds bpf-linker"),
+    program("cc", "gcc", "builds bpf-linker"),
 ];
 
 /// The compiler of the kernel programs, with its prebuilt core library for BPF.
@@ -132,8 +138,9 @@ fn install_packages(wanted: &[&Requirement]) -> Result<()> {
         step::unneeded("packages", "all there");
         return Ok(());
     }
-    for requirement in &missing {
-        println!("  {} is missing: it {}", requirement.package, requirement.why);
+    for package in &packages {
+        let first = missing.iter().find(|requirement| requirement.package == *package);
+        println!("  {package} is missing: it {}", first.map_or("", |requirement| requirement.why));
     }
     if find_program("apt-get").is_none() {
         bail!(
