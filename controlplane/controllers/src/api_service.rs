@@ -49,13 +49,16 @@ pub async fn ensure(
     create_or_replace(client, &resource::ENDPOINT_SLICES, slice, &["ports", "endpoints"]).await
 }
 
+/// Looks first: to create the Service again would be refused because its address is taken, by itself.
 async fn create_if_absent(
     client: &dyn Client,
     of: &GroupResource,
     object: Value,
 ) -> Result<(), Status> {
-    match client.create(of, NAMESPACE, object).await {
-        Err(status) if status.is_already_exists() => Ok(()),
+    match client.get(of, &ObjectKey::new(NAMESPACE, NAME)).await {
+        Err(status) if status.is_not_found() => {
+            client.create(of, NAMESPACE, object).await.map(drop)
+        }
         result => result.map(drop),
     }
 }

@@ -187,8 +187,9 @@ impl Scheduler {
         }
     }
 
-    /// Writes the PodScheduled condition and an event, once for each reason.
-    async fn say_waiting(&self, key: &ObjectKey, pod: &PodFacts, reason: &str, why: &str) {
+    /// Writes the PodScheduled condition and an event, once for each reason. Exclusive, because the bindings
+    /// under way may not be shared with another thread.
+    async fn say_waiting(&mut self, key: &ObjectKey, pod: &PodFacts, reason: &str, why: &str) {
         let said = ("False".to_owned(), reason.to_owned(), why.to_owned());
         if pod.scheduled.as_ref() == Some(&said) {
             return;

@@ -1,0 +1,19 @@
+//! The API server's way to the nodes: the push server's tunnels.
+
+use async_trait::async_trait;
+use sheave_api::Status;
+use sheave_apiserver::streaming::{NodeTunnels, Tunnel};
+use sheave_push::v1::TunnelRequest;
+use sheave_pushserver::PushServer;
+
+/// Opens tunnels over the nodes' own connections.
+pub(crate) struct PushTunnels(pub(crate) PushServer);
+
+#[async_trait]
+impl NodeTunnels for PushTunnels {
+    async fn open(&self, node: &str, request: TunnelRequest) -> Result<Tunnel, Status> {
+        let sheave_pushserver::Tunnel { opened, from_node, to_node } =
+            self.0.open_tunnel(node, request).await?;
+        Ok(Tunnel { opened, from_node, to_node })
+    }
+}

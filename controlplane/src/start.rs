@@ -1,0 +1,194 @@
+//! Starts the parts in order, says when the API is ready, and stops them in reverse.
+//!
+//! The port comes first and the store's lock second: whoever lacks either has changed nothing yet.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context, bail};
+use ipnet::IpNet;
+use jiff::Timestamp;
+use sheave_apiserver::pki::{self, PkiConfig};
+use sheave_apiserver::{ApiServer, ApiServerConfig, GIT_VERSION, tls};
+use sheave_client::{Client, Recorder};
+use sheave_push::v1::ClusterConfig;
+use sheave_pushserver::{PushConfig, PushServer};
+use sheave_registry::{Identity, Registry, RegistryConfig};
+use sheave_store::{EmbeddedStore, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::addresses;
+use crate::config::Config;
+use crate::node_tunnels::PushTunnels;
+
+/// Runs until SIGTERM or SIGINT. `started` is when the process began.
+pub(crate) fn run(config: &Config, started: Instant) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(config, started))
+}
+
+async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
+    let service_address = config.service_address()?;
+    let listener = listen(config.bind).await?;
+    let bound = listener.local_addr().context("cannot read the listening address")?;
+    let interfaces = addresses::of_interfaces(&config.pod_cidr)?;
+    let advertised =
+        config.advertise_address.unwrap_or_else(|| addresses::towards_others(&interfaces));
+    let store = open_store(&config.data_dir)?;
+    let pki_config = pki_config(config, bound, advertised, interfaces, service_address)?;
+    let pki = pki::ensure(&pki_config, SystemTime::now())?;
+    let registry = Registry::open(registry_config(config)?, Arc::clone(&store))
+        .await
+        .context("cannot load the objects")?;
+    let client: Arc<dyn Client> = Arc::<Registry>::clone(&registry);
+    let recorder = Recorder::start(Arc::clone(&client), now_text);
+    let push = PushServer::start(Arc::clone(&client), recorder.clone(), push_config(config));
+    let server = Arc::new(ApiServer::new(ApiServerConfig {
+        registry: Arc::clone(&registry),
+        tunnels: Arc::new(PushTunnels(push.clone())),
+        grpc: Some(tonic::service::Routes::new(push.service(node_name)).into_axum_router()),
+        advertised_address: SocketAddr::new(advertised, bound.port()).to_string(),
+    }));
+    let certificate = Arc::new(tls::ServerCertificate::new(&pki.server)?);
+    let tls = tls::server_config(certificate, &pki.ca)?;
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(server.serve(listener, tls, shutdown.clone()));
+    println!(
+        "API server ready at {} in {} ms",
+        pki_config.server_url,
+        started.elapsed().as_millis()
+    );
+
+    let background = start_background(&client, &recorder);
+    publish_api_service(client.as_ref(), service_address, advertised, bound.port()).await;
+    wait_for_signal().await?;
+    tracing::info!("stopping: requests in progress may end");
+    shutdown.cancel();
+    serving.await.context("the API server ended badly")?;
+    drop(background);
+    store.close().await.context("cannot close the store")
+}
+
+async fn listen(bind: SocketAddr) -> anyhow::Result<TcpListener> {
+    let port = bind.port();
+    match TcpListener::bind(bind).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "port {port} is taken: another program listens on it (`ss -ltnp 'sport = :{port}'` names \
+             it); stop it, or choose another port with --bind"
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => {
+            bail!(
+                "cannot listen on {bind}: this machine has no address {}; correct --bind",
+                bind.ip()
+            )
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {bind}")),
+    }
+}
+
+fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    use std::os::unix::fs::DirBuilderExt;
+    let dir = data_dir.join("server");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(Arc::new(EmbeddedStore::open(&dir.join("state.redb"))?))
+}
+
+fn pki_config(
+    config: &Config,
+    bound: SocketAddr,
+    advertised: IpAddr,
+    interfaces: Vec<IpAddr>,
+    service_address: IpAddr,
+) -> anyhow::Result<PkiConfig> {
+    let hostname = addresses::hostname()?;
+    // The kubeconfig is for this machine: loopback works whatever becomes of its addresses.
+    let local = match bound.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(_) => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
+    };
+    let mut addresses = interfaces;
+    addresses.extend([advertised, local]);
+    Ok(PkiConfig {
+        data_dir: config.data_dir.clone(),
+        node_name: config.node_name.clone().unwrap_or_else(|| hostname.clone()),
+        hostname,
+        addresses,
+        service_address,
+        server_url: format!("https://{}", SocketAddr::new(local, bound.port())),
+    })
+}
+
+fn registry_config(config: &Config) -> anyhow::Result<RegistryConfig> {
+    let IpNet::V4(service_cidr) = config.service_cidr else {
+        bail!("--service-cidr {}: only IPv4 ranges are supported so far", config.service_cidr);
+    };
+    Ok(RegistryConfig { service_cidr, node_ports: config.node_port_range.clone() })
+}
+
+fn push_config(config: &Config) -> PushConfig {
+    PushConfig {
+        cluster: ClusterConfig {
+            service_cidrs: vec![config.service_cidr.to_string()],
+            pod_cidrs: vec![config.pod_cidr.to_string()],
+            node_pod_cidrs: Vec::new(),
+            cluster_domain: config.cluster_domain.clone(),
+            dns_address: config.dns_address().map(|ip| ip.to_string()).unwrap_or_default(),
+            node_port_first: u32::from(*config.node_port_range.start()),
+            node_port_last: u32::from(*config.node_port_range.end()),
+        },
+        node_prefix_len: config.node_cidr_prefix,
+        server_version: GIT_VERSION.to_owned(),
+        now: now_text,
+    }
+}
+
+fn start_background(client: &Arc<dyn Client>, recorder: &Recorder) -> JoinSet<()> {
+    let mut background = sheave_controllers::start(&sheave_controllers::Context {
+        client: Arc::clone(client),
+        recorder: recorder.clone(),
+        now: Timestamp::now,
+    });
+    background.spawn(sheave_scheduler::run(Arc::clone(client), recorder.clone(), now_text));
+    background
+}
+
+/// How pods find the API. The cluster works without it, so a failure is no reason to stop.
+async fn publish_api_service(client: &dyn Client, service: IpAddr, server: IpAddr, port: u16) {
+    let published = sheave_controllers::api_service::ensure(client, service, server, port).await;
+    if let Err(status) = published {
+        tracing::warn!(%status, "the Service \"kubernetes\" could not be published");
+    }
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// The node that calls: the API server put the identity of the certificate into the request.
+fn node_name(extensions: &tonic::Extensions) -> Option<String> {
+    extensions.get::<Identity>()?.node().map(str::to_owned)
+}
+
+fn now_text() -> String {
+    sheave_api::time::micros(Timestamp::now())
+}
