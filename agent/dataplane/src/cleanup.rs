@@ -4,9 +4,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use aya::programs::tc::{TcAttachType, qdisc_detach_program};
-use sheave_abi::pins::{CGROUP_LINKS_DIR, POD_LINKS_DIR, UPLINK_LINKS_DIR};
+use aya::programs::tc::{SchedClassifierLink, TcAttachType, TcHandle, qdisc_detach_program};
+use sheave_abi::pins::{CGROUP_LINKS_DIR, POD_LINKS_DIR, TC_HANDLE, TC_PRIORITY, UPLINK_LINKS_DIR};
 
+use crate::maps::Maps;
 use crate::programs::{AttachError, pins_in, unpin_link};
 use crate::{bpffs, interface};
 
@@ -59,9 +60,7 @@ pub fn installed(bpffs_dir: &Path) -> Result<Vec<PathBuf>, CleanupError> {
 /// agent had mounted it. Pods and sockets go on with the connections they have; services are no more.
 pub fn cleanup(bpffs_dir: &Path) -> Result<Cleaned, CleanupError> {
     let mut cleaned = Cleaned::default();
-    for (_, name) in interface::all() {
-        detach_filters(&name);
-    }
+    detach_filters(bpffs_dir);
     let links = bpffs_dir.join("links");
     for path in installed(bpffs_dir)? {
         if path.is_dir() {
@@ -104,13 +103,26 @@ fn is_mount_point(path: &Path) -> bool {
     path.parent().is_some_and(|parent| device(parent) != device(path))
 }
 
-/// Takes our filters from an interface; there being none is the usual case.
-fn detach_filters(name: &str) {
-    for (side, program) in [
-        (TcAttachType::Ingress, "pod_ingress"),
-        (TcAttachType::Ingress, "uplink_ingress"),
-        (TcAttachType::Egress, "uplink_egress"),
-    ] {
-        let _ = qdisc_detach_program(name, side, program);
+/// Takes our filters away, where links are not used; there being none is the usual case. At a pod's veth
+/// the filter at our place is ours; elsewhere its name says so.
+fn detach_filters(bpffs_dir: &Path) {
+    let pods = Maps::open(bpffs_dir).and_then(|maps| maps.endpoints.entries()).unwrap_or_default();
+    for (index, name) in interface::all() {
+        if pods.iter().any(|(_, pod)| pod.host_ifindex == index) {
+            let handle = TcHandle::from(TC_HANDLE);
+            // Dropping it detaches.
+            drop(SchedClassifierLink::attached(
+                &name,
+                TcAttachType::Ingress,
+                TC_PRIORITY,
+                handle,
+                None,
+            ));
+        }
+        for (side, program) in
+            [(TcAttachType::Ingress, "uplink_ingress"), (TcAttachType::Egress, "uplink_egress")]
+        {
+            let _ = qdisc_detach_program(&name, side, program);
+        }
     }
 }

@@ -37,7 +37,9 @@ pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
 pub use features::{Feature, Features};
 pub use interface::InterfaceError;
 pub use maps::MapError;
-pub use programs::{AttachError, LoadError, PACKET_HOOKS, SOCKET_HOOKS, TcAttachment};
+pub use programs::{
+    AttachError, AttachedProgram, LoadError, PACKET_HOOKS, SOCKET_HOOKS, TcAttachment, programs_at,
+};
 
 use maps::Maps;
 use programs::Loaded;

@@ -310,6 +310,7 @@ fn attach_clsact(
     let attach = |error| attach_error(name, interface, error);
     match tc::qdisc_add_clsact(interface) {
         Err(tc::TcError::AlreadyAttached) | Ok(()) => {}
+        Err(tc::TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => {}
         Err(error) => return Err(attach(error.into())),
     }
     let handle = TcHandle::from(TC_HANDLE);
@@ -358,4 +359,28 @@ pub(crate) fn pins_in(directory: &Path) -> Result<Vec<PathBuf>, AttachError> {
     let mut paths = paths.map_err(pin_error("read", directory))?;
     paths.sort();
     Ok(paths)
+}
+
+/// A program at a tc hook, ours or another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedProgram {
+    /// `ingress` or `egress`.
+    pub hook: &'static str,
+    /// Name of the program.
+    pub name: String,
+    /// The kernel's id of it: another with each version.
+    pub id: u32,
+}
+
+/// The programs that run by links at an interface, in the order in which they run.
+pub fn programs_at(interface: &str) -> Result<Vec<AttachedProgram>, ProgramError> {
+    let mut attached = Vec::new();
+    for (hook, side) in [("ingress", TcAttachType::Ingress), ("egress", TcAttachType::Egress)] {
+        let (_, programs) = SchedClassifier::query_tcx(interface, side)?;
+        for program in programs {
+            let name = program.name_as_str().unwrap_or_default().to_owned();
+            attached.push(AttachedProgram { hook, name, id: program.id() });
+        }
+    }
+    Ok(attached)
 }

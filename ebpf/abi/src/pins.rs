@@ -18,6 +18,6 @@ pub const CGROUP_LINKS_DIR: &str = "links/cgroup";
 /// the interface's name is a colon here.
 pub const UPLINK_LINKS_DIR: &str = "links/uplinks";
 /// Where tc has no links (before 6.6): the priority of our filters, so that a replacement finds them.
-pub const TC_PRIORITY: u16 = 0x5ea;
+pub const TC_PRIORITY: u16 = 1;
 /// Likewise their handle.
 pub const TC_HANDLE: u32 = 1;
