@@ -10,8 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 const PACKAGES: [&str; 2] = ["golang-k8s-api-dev", "golang-k8s-apimachinery-dev"];
-const SOURCE: &str = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
-                      http://deb.debian.org/debian sid main\n";
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Unpacked sources.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ pub(super) fn sources(dir: &Path) -> Result<Fetched> {
         fs::create_dir_all(dir.join(sub))?;
     }
     let list = dir.join("sources.list");
-    fs::write(&list, SOURCE)?;
+    fs::write(&list, format!("deb [signed-by={KEYRING}] {} sid main\n", mirror()?))?;
     let config = dir.join("apt.conf");
     fs::write(
         &config,
@@ -73,6 +72,21 @@ pub(super) fn sources(dir: &Path) -> Result<Fetched> {
     let versions = names.iter().map(|name| name.trim_end_matches("_all.deb").replacen('_', " ", 1));
     let provenance = format!("Debian's {}", versions.collect::<Vec<_>>().join(" and "));
     Ok(Fetched { root: unpacked.join("usr/share/gocode/src"), provenance })
+}
+
+/// The Debian mirror that this machine uses.
+fn mirror() -> Result<String> {
+    let output = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(REPO_URI)"])
+        .args(["Created-By: Packages", "Label: Debian", "Component: main"])
+        .output()
+        .context("starting apt-get")?;
+    let listed = String::from_utf8(output.stdout)?;
+    let mirror = listed
+        .lines()
+        .next()
+        .context("apt knows no Debian mirror: run this on Debian, after `apt-get update`")?;
+    Ok(mirror.to_owned())
 }
 
 fn run(command: &mut Command) -> Result<()> {
