@@ -9,6 +9,7 @@ mod admission;
 mod authorize;
 mod cache;
 mod client;
+mod expiry;
 mod identity;
 mod keys;
 mod options;

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::json;
 use sheave_api::kinds::{self, Context};
 use sheave_api::{Kind, Status, resource};
 use sheave_store::{Store, StoreError};
+use tokio::task::JoinSet;
 
 use crate::admission::{Claims, Ranges};
 use crate::cache::Cache;
 use crate::cache::feed::{self, Sink};
-use crate::{Identity, WriteOptions};
+use crate::{Identity, WriteOptions, expiry};
 
 /// How long a read waits for the cache to reach the revision it asked for.
 pub(crate) const FRESH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -62,7 +64,8 @@ pub struct Registry {
     /// The watch cache and the claims; written by the feed alone.
     pub(crate) sink: Arc<Sink>,
     pub(crate) ranges: Ranges,
-    feed: tokio::task::JoinHandle<()>,
+    /// End with the registry.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Registry {
@@ -73,10 +76,12 @@ impl Registry {
     ) -> Result<Arc<Self>, OpenError> {
         let sink = Arc::new(Sink { cache: Cache::new(), claims: Claims::default() });
         let revision = feed::load(&sink, store.as_ref()).await?;
-        let feed = tokio::spawn(feed::run(Arc::clone(&sink), Arc::clone(&store), revision));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(feed::run(Arc::clone(&sink), Arc::clone(&store), revision));
         let ranges = Ranges { cluster_ips: config.service_cidr, node_ports: config.node_ports };
-        let registry = Arc::new(Self { store, sink, ranges, feed });
+        let registry = Arc::new(Self { store, sink, ranges, tasks: Mutex::new(tasks) });
         registry.ensure_namespaces().await?;
+        registry.tasks.lock().spawn(expiry::run(Arc::downgrade(&registry)));
         Ok(registry)
     }
 
@@ -112,12 +117,5 @@ impl Registry {
     /// Time and randomness for one attempt to write.
     pub(crate) fn context(&self) -> Context {
         Context { now: Timestamp::now(), uid_random: rand::random(), name_random: rand::random() }
-    }
-}
-
-/// The feed ends with the registry.
-impl Drop for Registry {
-    fn drop(&mut self) {
-        self.feed.abort();
     }
 }

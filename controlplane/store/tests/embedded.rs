@@ -179,3 +179,38 @@ async fn too_large_a_value_is_refused() {
     let refused = store.commit(large, Durability::Synced).await;
     assert!(matches!(refused, Err(CommitError::TooLarge { what: "value", .. })));
 }
+
+/// Wherever a page is damaged, the store says so, or it did not matter.
+#[tokio::test]
+async fn damage_is_never_read_as_data() {
+    const PAGE: usize = 4096;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let store = open(&directory);
+    for n in 0..300 {
+        let write = Transaction::new().put(format!("key/{n:03}"), vec![b'v'; 1000]);
+        store.commit(write, Durability::Relaxed).await.unwrap();
+    }
+    let intact = store.list(b"").await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let bytes = std::fs::read(&path).unwrap();
+    let mut refused = 0;
+    for offset in (0..bytes.len()).step_by(PAGE * 8) {
+        let mut damaged = bytes.clone();
+        for byte in &mut damaged[offset + 700..offset + 760] {
+            *byte ^= 0x55;
+        }
+        std::fs::write(&path, &damaged).unwrap();
+        match EmbeddedStore::open(&path) {
+            Err(OpenError::Corrupt { .. }) => refused += 1,
+            Err(error) => panic!("damage at {offset}: {error}"),
+            Ok(store) => {
+                let read = store.list(b"").await.unwrap();
+                assert_eq!(read.entries, intact.entries, "damage at {offset}");
+                store.close().await.unwrap();
+            }
+        }
+    }
+    assert!(refused > 0, "no damage was noticed");
+}

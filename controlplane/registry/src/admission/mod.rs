@@ -1,10 +1,11 @@
-//! What a write must agree with beyond its own object: the namespace, the default service account, and
-//! what Services hold exclusively.
+//! What a write must agree with beyond its own object: the namespace, what the cluster gives to every pod,
+//! and what Services hold exclusively.
 //!
 //! Admission looks at the cache and returns [`Terms`]: what must still be true when the write is made, and
 //! what else the same transaction writes. So nothing that it saw can change in between.
 
 mod claims;
+mod pod;
 mod service;
 
 use std::collections::BTreeSet;
@@ -61,7 +62,7 @@ pub(crate) fn create(
     }
     let resource = kind.group_resource();
     if resource == resource::PODS {
-        service_account(sink, object)?;
+        pod::complete(sink, object)?;
     }
     if resource == resource::SERVICES {
         service::assign(object, None, ranges, &sink.claims, random)?;
@@ -125,33 +126,4 @@ fn namespace(sink: &Sink, kind: &Kind, object: &Value) -> Result<(Bytes, Revisio
         return Err(status);
     }
     Ok((keys::object(namespaces, &key), entry.revision))
-}
-
-/// Pods run as their namespace's `default` account unless they name another one, which must exist. The
-/// default one is made by a controller soon after the namespace: pods do not wait for it.
-fn service_account(sink: &Sink, pod: &mut Value) -> Result<(), Status> {
-    const DEFAULT: &str = "default";
-    let spec = &mut pod["spec"];
-    let named = ["serviceAccountName", "serviceAccount"]
-        .iter()
-        .filter_map(|field| spec[*field].as_str())
-        .find(|name| !name.is_empty());
-    let name = named.unwrap_or(DEFAULT).to_owned();
-    spec["serviceAccount"] = Value::from(name.as_str());
-    spec["serviceAccountName"] = Value::from(name.as_str());
-    if name == DEFAULT {
-        return Ok(());
-    }
-    let accounts =
-        kinds::by_group_resource(&resource::SERVICE_ACCOUNTS).expect("in the table of kinds");
-    let namespace = meta::namespace(pod);
-    if sink.cache.get(accounts, &ObjectKey::new(namespace, name.as_str())).is_some() {
-        return Ok(());
-    }
-    let pod_name = meta::name(pod);
-    Err(Status::forbidden(format!(
-        "pods \"{pod_name}\" is forbidden: error looking up service account {namespace}/{name}: \
-         serviceaccount \"{name}\" not found"
-    ))
-    .about(&resource::PODS, pod_name))
 }

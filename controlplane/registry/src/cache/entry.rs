@@ -44,17 +44,17 @@ impl Entry {
         json: &[u8],
     ) -> Result<Self, serde_json::Error> {
         let names = kind.strategy.field_labels();
-        let only: OnlyLabels = serde_json::from_slice(json)?;
-        let fields = if names.is_empty() {
-            Box::default()
+        let (labels, fields) = if names.is_empty() {
+            (serde_json::from_slice::<OnlyLabels>(json)?.metadata.labels, Box::default())
         } else {
             let object: Value = serde_json::from_slice(json)?;
-            names.iter().map(|name| kind.field_value(&object, name).into()).collect()
+            let labels = BTreeMap::deserialize(&object["metadata"]["labels"]).unwrap_or_default();
+            let field = |name: &&str| kind.field_value(&object, name).into();
+            (labels, names.iter().map(field).collect())
         };
         let spliced = splice(json, revision)
             .ok_or_else(|| serde::de::Error::custom("there is no metadata"))?;
-        let labels = only.metadata.labels.into_iter().collect();
-        Ok(Self { key, revision, spliced, labels, fields })
+        Ok(Self { key, revision, spliced, labels: labels.into_iter().collect(), fields })
     }
 
     /// The shared bytes.

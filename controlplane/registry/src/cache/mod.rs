@@ -23,34 +23,36 @@ pub(crate) use splice::splice;
 
 /// The collections of all kinds, and how far they are.
 pub(crate) struct Cache {
-    /// By `deployments.apps`.
-    collections: HashMap<String, Arc<Collection>>,
+    /// In the order of the table of kinds.
+    collections: Vec<Arc<Collection>>,
+    /// Places in `collections`, by `deployments.apps`.
+    places: HashMap<String, usize>,
     /// Everything up to this revision is in the collections.
     applied: watch::Sender<Revision>,
 }
 
 impl Cache {
     pub(crate) fn new() -> Self {
-        let collections = KINDS
-            .iter()
-            .map(|kind| (kind.group_resource().to_string(), Collection::new(kind)))
-            .collect();
-        Self { collections, applied: watch::Sender::new(0) }
+        let place = |(place, kind): (usize, &Kind)| (kind.group_resource().to_string(), place);
+        Self {
+            collections: KINDS.iter().map(Collection::new).collect(),
+            places: KINDS.iter().enumerate().map(place).collect(),
+            applied: watch::Sender::new(0),
+        }
     }
 
     /// One kind's objects.
     pub(crate) fn of(&self, kind: &Kind) -> &Arc<Collection> {
-        self.collections
-            .get(&kind.group_resource().to_string())
-            .expect("every kind has a collection")
+        let place = KINDS.iter().position(|known| std::ptr::eq(known, kind));
+        &self.collections[place.expect("every kind is in the table")]
     }
 
     pub(crate) fn by_resource(&self, resource: &str) -> Option<&Arc<Collection>> {
-        self.collections.get(resource)
+        self.places.get(resource).map(|place| &self.collections[*place])
     }
 
-    pub(crate) fn collections(&self) -> impl Iterator<Item = &Arc<Collection>> {
-        self.collections.values()
+    pub(crate) fn collections(&self) -> &[Arc<Collection>] {
+        &self.collections
     }
 
     pub(crate) fn get(&self, kind: &Kind, key: &ObjectKey) -> Option<Arc<Entry>> {

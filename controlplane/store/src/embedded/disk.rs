@@ -5,7 +5,6 @@
 //! table "marks":   "format" | "committed" | "ceiling" -> u64
 //! ```
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -58,10 +57,15 @@ impl Disk {
 
     fn open_database(file: File, path: &Path) -> Result<(Self, Marks), OpenError> {
         let failed = |error: redb::Error| open_error(error, path);
-        let database = Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create_file(file)
-            .map_err(|error: DatabaseError| failed(error.into()))?;
+        let failed_open = |error: DatabaseError| failed(error.into());
+        let mut database =
+            Builder::new().set_cache_size(CACHE_BYTES).create_file(file).map_err(failed_open)?;
+        // Reads do not verify checksums: this does, once. It may go back to an older commit.
+        if !database.check_integrity().map_err(failed_open)? {
+            let detail = "it now holds the last commit that is intact, and later ones are lost; start \
+                          again to go on from there";
+            return Err(OpenError::Corrupt { path: path.to_owned(), detail: detail.to_owned() });
+        }
         let disk = Self { database };
         let format = disk.mark("format").map_err(failed)?;
         match format {
@@ -157,24 +161,29 @@ impl Reader {
         prefix: &[u8],
         behind: &WriteBehind,
     ) -> Result<Vec<Entry>, redb::Error> {
-        let mut entries = BTreeMap::new();
+        let mut entries = Vec::new();
         for row in self.0.range(prefix..)? {
             let (key, row) = row?;
             if !key.value().starts_with(prefix) {
                 break;
             }
+            if behind.get(key.value()).is_some() {
+                continue;
+            }
             let (revision, value) = split(row.value())?;
-            let key = Bytes::copy_from_slice(key.value());
-            entries.insert(key, (revision, Bytes::copy_from_slice(value)));
+            entries.push(Entry {
+                key: Bytes::copy_from_slice(key.value()),
+                revision,
+                value: Bytes::copy_from_slice(value),
+            });
         }
-        for (key, version) in behind.iter().filter(|(key, _)| key.starts_with(prefix)) {
-            match &version.value {
-                Some(value) => entries.insert(key.clone(), (version.revision, value.clone())),
-                None => entries.remove(key),
-            };
-        }
-        let entry = |(key, (revision, value))| Entry { key, revision, value };
-        Ok(entries.into_iter().map(entry).collect())
+        let newer = behind.iter().filter(|(key, _)| key.starts_with(prefix));
+        entries.extend(newer.filter_map(|(key, Version { revision, value })| {
+            let value = value.clone()?;
+            Some(Entry { key: key.clone(), revision: *revision, value })
+        }));
+        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(entries)
     }
 }
 
