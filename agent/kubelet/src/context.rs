@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::cgroups::Cgroups;
 use crate::config::{CgroupDriver, ClusterDns, KubeletConfig};
@@ -33,8 +33,12 @@ pub(crate) struct Context {
     /// event reader looks up.
     owners: Mutex<HashMap<String, PodUid>>,
     pub(crate) node_memory_bytes: u64,
+    /// Ids of containers whose process has just ended, for those who follow their logs.
+    pub(crate) ended: broadcast::Sender<String>,
 }
 
+/// Ends that a follower may lag behind; then it looks for itself.
+const ENDED_MAX: usize = 64;
 const POISONED: &str = "nobody panics while holding the map";
 
 impl Context {
@@ -49,6 +53,7 @@ impl Context {
             cluster_dns: RwLock::new(config.cluster_dns.clone()),
             data: DataObjects::default(),
             owners: Mutex::default(),
+            ended: broadcast::Sender::new(ENDED_MAX),
             node_memory_bytes: crate::machine::memory_bytes(),
             config,
             runtime,

@@ -8,9 +8,10 @@ use sheave_push::v1;
 use tokio::sync::mpsc;
 
 use crate::context::Shared;
-use crate::cri::{PodLabels, RuntimeEvent, follow_events};
+use crate::cri::{PodLabels, RuntimeEvent, follow_events, v1 as cri_v1};
 use crate::data::DataKey;
 use crate::interface::{Outgoing, Update};
+use crate::log_files;
 use crate::pod::spec::{DataKind, PodKey, PodSpec, PodUid};
 use crate::pod::worker::{self, Message};
 use crate::pod::{apply, decode};
@@ -211,6 +212,8 @@ impl Dispatcher {
             // We started it: its worker knows.
             RuntimeEvent::Started { .. } => {}
             RuntimeEvent::Ended { id } => {
+                // Mostly nobody follows a log.
+                let _ = self.context.ended.send(id.clone());
                 let owner = self.context.owner(&id);
                 if let Some(known) = owner.and_then(|uid| self.pods.get(&uid)) {
                     let _ = known.worker.send(Message::Ended { id });
@@ -224,6 +227,11 @@ impl Dispatcher {
         let cri = self.context.cri();
         let listed = tokio::try_join!(cri.list_sandboxes([]), cri.list_containers([]));
         let Ok((sandboxes, containers)) = listed else { return };
+        let is_running =
+            |c: &&cri_v1::Container| c.state() == cri_v1::ContainerState::ContainerRunning;
+        let running: Vec<_> = containers.iter().filter(is_running).cloned().collect();
+        let context = self.context.clone();
+        tokio::spawn(async move { log_files::rotate(&context, &running).await });
         let sandboxes = sandboxes.into_iter().map(|s| (s.id, s.state, PodLabels::read(&s.labels)));
         let containers =
             containers.into_iter().map(|c| (c.id, c.state, PodLabels::read(&c.labels)));

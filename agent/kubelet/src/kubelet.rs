@@ -1,17 +1,20 @@
 //! The handle that the rest of the agent holds.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use sheave_push::v1;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_stream::Stream;
 
 use crate::config::KubeletConfig;
-use crate::context::Context;
-use crate::dispatch;
+use crate::context::{Context, Shared};
 use crate::interface::{Outgoing, Update};
 use crate::runtime::Runtime;
+use crate::{dispatch, node, tunnel};
 
 /// Updates that wait for the dispatcher; a source that is faster waits in [`Kubelet::update`].
 const UPDATES_MAX: usize = 256;
@@ -45,7 +48,9 @@ pub enum StartError {
 #[derive(Clone, Debug)]
 pub struct Kubelet {
     updates: mpsc::Sender<Update>,
+    context: Shared,
     node_object: Bytes,
+    tasks: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
 impl Kubelet {
@@ -57,15 +62,25 @@ impl Kubelet {
         let runtime = Runtime::start(&config)?;
         let (updates, inbox) = mpsc::channel(UPDATES_MAX);
         let (outgoing, received) = mpsc::channel(OUTGOING_MAX);
+        let facts = node::Facts::read(&config);
+        let not_ready = node::Health {
+            not_ready: Some("container runtime is starting".into()),
+            ..node::Health::default()
+        };
+        let status = node::status(&config, &facts, &not_ready, None, Timestamp::now());
+        let node_object = node::object(&config, &facts, status.clone());
         let context = Arc::new(Context::new(config, runtime, outgoing));
-        tokio::spawn(dispatch::run(context.clone(), inbox));
-        let node_object = Bytes::new();
-        Ok((Self { updates, node_object }, received))
+        let tasks = [
+            tokio::spawn(dispatch::run(context.clone(), inbox)).abort_handle(),
+            tokio::spawn(node::follow(context.clone(), facts, status)).abort_handle(),
+        ];
+        let tasks = Arc::new(Mutex::new(tasks.into()));
+        Ok((Self { updates, context, node_object, tasks }, received))
     }
 
     /// Tells the kubelet something. Waits only while more than a few hundred updates are not yet taken.
     pub async fn update(&self, update: Update) {
-        // The dispatcher lives as long as a handle does; after `stop` updates mean nothing.
+        // After `stop` updates mean nothing.
         let _ = self.updates.send(update).await;
     }
 
@@ -74,23 +89,28 @@ impl Kubelet {
         self.node_object.clone()
     }
 
-    /// Serves an exec, attach, port-forward or log request. The first answer is `opened` or `error`; the
-    /// answers end when the request is over. Dropping the receiver ends the request.
+    /// The CRI socket of the runtime that pods run in.
+    pub fn runtime_socket(&self) -> &Path {
+        &self.context.runtime.socket
+    }
+
+    /// Serves an exec, attach, port-forward or log request. The first answer is `opened`; when its
+    /// status is neither 101 nor 200 it is the last one and says why. The answers end when the request
+    /// is over. Dropping the receiver ends the request.
     pub fn tunnel(
         &self,
         request: v1::TunnelRequest,
         from_client: impl Stream<Item = v1::TunnelData> + Send + Unpin + 'static,
     ) -> mpsc::Receiver<v1::TunnelData> {
-        let (answers, received) = mpsc::channel(16);
-        tokio::spawn(async move {
-            let _held = from_client;
-            let error = format!("tunnel {} cannot be served yet", request.id);
-            let kind = Some(v1::tunnel_data::Kind::Error(error));
-            let _ = answers.send(v1::TunnelData { kind }).await;
-        });
-        received
+        tunnel::serve(self.context.clone(), request, from_client)
     }
 
     /// Ends the agent's part. Pods and the managed runtime go on; the next start adopts them.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        // Workers end when the dispatcher drops them; nothing they began in the runtime is undone.
+        for task in self.tasks.lock().expect("nobody panics while holding it").drain(..) {
+            task.abort();
+        }
+        self.context.runtime.leave();
+    }
 }

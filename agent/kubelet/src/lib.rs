@@ -46,12 +46,14 @@ mod log_files;
 mod logs;
 mod machine;
 mod network;
+mod node;
 mod pod;
 mod probes;
 mod quantity;
 mod recorder;
 mod runtime;
 mod termination;
+mod tunnel;
 mod volumes;
 
 pub use config::{CgroupDriver, ClusterDns, KubeletConfig, ManagedRuntime, RuntimeChoice};

@@ -32,6 +32,16 @@ pub(crate) fn cpus() -> u64 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
 }
 
+/// Whether less than a tenth of the process numbers is left.
+pub(crate) fn pids_are_short() -> bool {
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let max = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|t| number(&t));
+    // The fourth word of loadavg is "running/all" threads.
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let all = load.split_whitespace().nth(3).and_then(|word| number(word.split_once('/')?.1));
+    matches!((all, max), (Some(all), Some(max)) if all > max / 10 * 9)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -86,11 +86,6 @@ impl RetryBackoff {
         let rest = elapsed(now, self.retry_at?);
         (!rest.is_zero()).then_some(rest)
     }
-
-    /// The delay that the last failure brought.
-    pub(crate) fn is_waiting(&self, now: Timestamp) -> bool {
-        self.remaining(now).is_some()
-    }
 }
 
 #[cfg(test)]
@@ -136,7 +131,7 @@ mod tests {
         assert_eq!(retry.remaining(at(0)), None);
         retry.failed(at(0));
         assert_eq!(retry.remaining(at(0)), Some(Duration::from_secs(1)));
-        assert!(!retry.is_waiting(at(1)));
+        assert_eq!(retry.remaining(at(1)), None);
         retry.failed(at(1));
         assert_eq!(retry.remaining(at(1)), Some(Duration::from_secs(2)));
         retry.failed(at(3));

@@ -14,3 +14,5 @@ mod sandbox;
 pub(crate) mod spec;
 pub(crate) mod status;
 pub(crate) mod worker;
+
+pub(crate) use container::log_path;

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::config::{CgroupDriver, KubeletConfig, RuntimeChoice};
 use crate::cri::Cri;
 use crate::kubelet::StartError;
+
+pub(crate) use pause::architecture;
 
 pub(crate) use containerd::{Containerd, Paths, Process};
 
@@ -26,6 +29,7 @@ pub(crate) struct Runtime {
     pub(crate) socket: PathBuf,
     pub(crate) cri: Cri,
     pub(crate) state: watch::Receiver<RuntimeState>,
+    supervisor: AbortHandle,
 }
 
 /// Whether pods can be run.
@@ -49,20 +53,25 @@ impl Runtime {
     /// Starts (or adopts, or finds) the runtime in the background.
     pub(crate) fn start(config: &KubeletConfig) -> Result<Self, StartError> {
         let (states, state) = watch::channel(RuntimeState::Down("starting".into()));
-        let socket = match &config.runtime {
+        let (socket, supervisor) = match &config.runtime {
             RuntimeChoice::External { socket } => {
-                tokio::spawn(follow_external(Cri::new(socket), states));
-                socket.clone()
+                let following = tokio::spawn(follow_external(Cri::new(socket), states));
+                (socket.clone(), following.abort_handle())
             }
             RuntimeChoice::Managed(managed) => {
                 let containerd = Containerd::prepare(config, managed)?;
                 let socket = containerd.paths.socket.clone();
                 let image_dir = config.image_dir.clone();
-                tokio::spawn(containerd.supervise(image_dir, states));
-                socket
+                let supervising = tokio::spawn(containerd.supervise(image_dir, states));
+                (socket, supervising.abort_handle())
             }
         };
-        Ok(Self { cri: Cri::new(&socket), socket, state })
+        Ok(Self { cri: Cri::new(&socket), socket, state, supervisor })
+    }
+
+    /// Nobody looks after it any more; it goes on.
+    pub(crate) fn leave(&self) {
+        self.supervisor.abort();
     }
 
     /// Waits until pods can be run.
