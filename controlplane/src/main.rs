@@ -4,6 +4,7 @@ mod addresses;
 mod config;
 mod node_tunnels;
 mod remedy;
+mod renewal;
 mod start;
 
 use std::io::IsTerminal;

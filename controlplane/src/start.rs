@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::addresses;
 use crate::config::Config;
 use crate::node_tunnels::PushTunnels;
+use crate::renewal;
 
 /// Runs until SIGTERM or SIGINT. `started` is when the process began.
 pub(crate) fn run(config: &Config, started: Instant) -> anyhow::Result<()> {
@@ -58,7 +59,7 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
         advertised_address: SocketAddr::new(advertised, bound.port()).to_string(),
     }));
     let certificate = Arc::new(tls::ServerCertificate::new(&pki.server)?);
-    let tls = tls::server_config(certificate, &pki.ca)?;
+    let tls = tls::server_config(Arc::clone(&certificate), &pki.ca)?;
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(server.serve(listener, tls, shutdown.clone()));
     println!(
@@ -67,7 +68,8 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
         started.elapsed().as_millis()
     );
 
-    let background = start_background(&client, &recorder);
+    let mut background = start_background(&client, &recorder);
+    background.spawn(renewal::run(pki_config, certificate));
     publish_api_service(client.as_ref(), service_address, advertised, bound.port()).await;
     wait_for_signal().await?;
     tracing::info!("stopping: requests in progress may end");

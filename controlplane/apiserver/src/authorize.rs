@@ -4,7 +4,7 @@ use sheave_api::Status;
 use sheave_registry::Identity;
 
 /// What everybody with a certificate may read: the shape of the API tells nothing about its content.
-const OPEN_TO_ALL: [&str; 7] =
+pub(crate) const OPEN_TO_ALL: [&str; 7] =
     ["/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz"];
 
 /// # Errors

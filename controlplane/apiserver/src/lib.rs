@@ -14,6 +14,7 @@ mod discovery;
 mod etag;
 mod health;
 pub mod identity;
+mod impersonate;
 pub mod limits;
 mod metrics;
 mod openapi;

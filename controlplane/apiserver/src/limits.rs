@@ -12,8 +12,8 @@ pub const REQUESTS_IN_FLIGHT_MAX: usize = 400;
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// For a client to complete the TLS handshake.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a client to send the head of a request, on HTTP/1.1.
-pub const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// For a client to send the head of its next request, on HTTP/1.1; so long a connection may be idle.
+pub const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(90);
 /// Concurrent streams of one HTTP/2 connection, as Kubernetes allows them.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 250;
 /// HTTP/2 PINGs find clients that vanished.

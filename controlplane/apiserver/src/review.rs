@@ -20,6 +20,8 @@ pub(crate) enum Review {
     SelfSubject,
     /// `kubectl auth can-i`
     SelfSubjectAccess,
+    /// `kubectl auth can-i --list`
+    SelfSubjectRules,
 }
 
 impl Review {
@@ -31,6 +33,7 @@ impl Review {
         match (path.group_version.group.as_str(), path.resource.as_str()) {
             ("authentication.k8s.io", "selfsubjectreviews") => Some(Self::SelfSubject),
             ("authorization.k8s.io", "selfsubjectaccessreviews") => Some(Self::SelfSubjectAccess),
+            ("authorization.k8s.io", "selfsubjectrulesreviews") => Some(Self::SelfSubjectRules),
             _ => None,
         }
     }
@@ -47,6 +50,7 @@ impl Review {
         let (group, kind) = match self {
             Self::SelfSubject => ("authentication.k8s.io", "SelfSubjectReview"),
             Self::SelfSubjectAccess => ("authorization.k8s.io", "SelfSubjectAccessReview"),
+            Self::SelfSubjectRules => ("authorization.k8s.io", "SelfSubjectRulesReview"),
         };
         let message = schema::of(group, "v1", kind)
             .ok_or_else(|| Status::internal(format!("no schema of {kind}")))?;
@@ -60,6 +64,7 @@ impl Review {
         review["status"] = match self {
             Self::SelfSubject => who_am_i(&call.identity),
             Self::SelfSubjectAccess => may_i(server, &call.identity, &review["spec"])?,
+            Self::SelfSubjectRules => what_may_i(&call.identity),
         };
         Ok(respond::json_value(StatusCode::CREATED, &review))
     }
@@ -98,6 +103,37 @@ fn may_i(server: &ApiServer, identity: &Identity, spec: &Value) -> Result<Value,
     Ok(match verdict {
         Ok(()) => json!({ "allowed": true }),
         Err(status) => json!({ "allowed": false, "reason": status.message }),
+    })
+}
+
+/// What can be told as rules; `incomplete` for nodes, whose rights follow from what runs on them.
+fn what_may_i(identity: &Identity) -> Value {
+    if identity.is_admin() {
+        return json!({
+            "resourceRules": [{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }],
+            "nonResourceRules": [{ "verbs": ["*"], "nonResourceURLs": ["*"] }],
+            "incomplete": false,
+        });
+    }
+    let open: Vec<String> = authorize::OPEN_TO_ALL
+        .iter()
+        .flat_map(|path| [path.to_string(), format!("{path}/*")])
+        .collect();
+    json!({
+        "resourceRules": [
+            {
+                "verbs": ["create"],
+                "apiGroups": ["authorization.k8s.io"],
+                "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+            },
+            {
+                "verbs": ["create"],
+                "apiGroups": ["authentication.k8s.io"],
+                "resources": ["selfsubjectreviews"],
+            },
+        ],
+        "nonResourceRules": [{ "verbs": ["get"], "nonResourceURLs": open }],
+        "incomplete": identity.node().is_some(),
     })
 }
 

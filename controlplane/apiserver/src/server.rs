@@ -25,7 +25,7 @@ use crate::openapi::OpenApi;
 use crate::path::{HealthEndpoint, Target};
 use crate::query::Query;
 use crate::streaming::NodeTunnels;
-use crate::{authorize, health, limits, respond, review, verbs, version};
+use crate::{authorize, health, impersonate, limits, respond, review, verbs, version};
 
 /// What the API server is made of.
 pub struct ApiServerConfig {
@@ -161,6 +161,7 @@ impl ApiServer {
             _ => {}
         }
         let identity = identity.ok_or_else(respond::unauthorized)?;
+        let identity = impersonate::effective(identity, request.headers())?;
         let path = match target {
             Target::Resource(path) => path,
             other => return self.route_path(&identity, &other, &request, &query),

@@ -20,11 +20,14 @@ use super::files::{self, PkiError};
 
 /// Constant, so that the certificate can be made again from the key.
 const AUTHORITY_NAME: &str = "sheave-ca";
-const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+/// Of the authority's own certificate.
+pub(super) const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// Of server and client certificates.
 pub(super) const LEAF_VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A leaf with less than this left is issued anew at start.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The authority's certificate is made again with less than this left: longer than any leaf lives.
+const RENEW_AUTHORITY_BEFORE: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
 /// Certificates begin this long ago, for machines whose clock is a little behind.
 const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
 
@@ -64,32 +67,28 @@ pub(super) struct Authority {
 
 impl Authority {
     /// Loads the authority, or makes it when there is none.
+    ///
+    /// Its certificate is made again, under the same key and name, when it is lost, near its end, or from
+    /// a future that the clock has left since: whatever was signed before stays valid.
     pub(super) fn ensure(dir: &Path, now: SystemTime) -> Result<Self, PkiError> {
         let (certificate_path, key_path) = (dir.join("ca.crt"), dir.join("ca.key"));
-        if files::read(&certificate_path)?.is_none() {
-            // A key alone is a start that was cut short, or a lost certificate: under the same key and
-            // name, whatever was signed before stays valid.
-            let key = match files::read(&key_path)? {
-                Some(pem) => KeyPair::from_pem(&pem)
-                    .map_err(|_| PkiError::AuthorityDamaged { path: key_path.clone() })?,
-                None => {
-                    KeyPair::generate().map_err(|source| issue_error(AUTHORITY_NAME, source))?
-                }
-            };
-            let certificate = authority_params(now)
-                .self_signed(&key)
-                .map_err(|source| issue_error(AUTHORITY_NAME, source))?;
-            files::write(&key_path, key.serialize_pem().as_bytes())?;
-            files::write(&certificate_path, certificate.pem().as_bytes())?;
+        if files::read(&certificate_path)?.is_some() {
+            let authority = Self::load(dir)?;
+            if is_current(&authority.certificate, now, RENEW_AUTHORITY_BEFORE) {
+                return Ok(authority);
+            }
         }
-        let authority = Self::load(dir)?;
-        let still_valid = parse(&authority.certificate, |certificate| {
-            unix(now) < certificate.validity().not_after.timestamp()
-        });
-        match still_valid {
-            Some(true) => Ok(authority),
-            _ => Err(PkiError::AuthorityExpired { path: certificate_path }),
-        }
+        let key = match files::read(&key_path)? {
+            Some(pem) => KeyPair::from_pem(&pem)
+                .map_err(|_| PkiError::AuthorityDamaged { path: key_path.clone() })?,
+            None => KeyPair::generate().map_err(|source| issue_error(AUTHORITY_NAME, source))?,
+        };
+        let certificate = authority_params(now)
+            .self_signed(&key)
+            .map_err(|source| issue_error(AUTHORITY_NAME, source))?;
+        files::write_if_changed(&key_path, key.serialize_pem().as_bytes())?;
+        files::write(&certificate_path, certificate.pem().as_bytes())?;
+        Self::load(dir)
     }
 
     /// Loads the authority from its two files.
@@ -156,7 +155,7 @@ impl Authority {
         parse(&pair.certificate, |certificate| {
             certificate.public_key().subject_public_key.data.as_ref() == key.der_bytes()
                 && authority_key_id(certificate).is_some_and(|id| id == self.key_id)
-                && unix(now + RENEW_BEFORE) < certificate.validity().not_after.timestamp()
+                && is_within(certificate, now, RENEW_BEFORE)
                 && names_match(certificate, leaf)
         })
         .unwrap_or(false)
@@ -220,6 +219,17 @@ fn issue_error(subject: &str, source: rcgen::Error) -> PkiError {
 fn unix(time: SystemTime) -> i64 {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+/// True when a certificate is valid now and for some time to come.
+fn is_within(certificate: &X509Certificate<'_>, now: SystemTime, to_come: Duration) -> bool {
+    let validity = certificate.validity();
+    validity.not_before.timestamp() <= unix(now)
+        && unix(now + to_come) < validity.not_after.timestamp()
+}
+
+fn is_current(pem: &str, now: SystemTime, to_come: Duration) -> bool {
+    parse(pem, |certificate| is_within(certificate, now, to_come)).unwrap_or(false)
 }
 
 /// Applies `read` to the first certificate of a PEM text; `None` when there is none.

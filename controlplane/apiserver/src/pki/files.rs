@@ -48,16 +48,6 @@ pub enum PkiError {
         /// Which one.
         path: PathBuf,
     },
-    /// The authority's certificate is at its end.
-    #[error(
-        "{} has expired: remove ca.crt and ca.key to start a new authority (every client \
-         certificate must then be replaced), or set this machine's clock",
-        path.display()
-    )]
-    AuthorityExpired {
-        /// Its certificate.
-        path: PathBuf,
-    },
     /// A certificate could not be made.
     #[error("cannot issue the certificate of {subject}")]
     Issue {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::authority::LEAF_VALIDITY;
+use super::authority::{AUTHORITY_VALIDITY, LEAF_VALIDITY};
 use super::*;
 
 fn config(data_dir: &Path) -> PkiConfig {
@@ -139,6 +139,29 @@ fn a_lost_authority_certificate_is_made_again_and_leaves_stay() {
     let second = ensure(&config(dir.path()), now()).unwrap();
     assert_eq!(first.admin.certificate, second.admin.certificate);
     assert_eq!(first.server.certificate, second.server.certificate);
+}
+
+#[test]
+fn the_authority_outlives_its_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = ensure(&config(dir.path()), now()).unwrap();
+    let key = fs::read_to_string(dir.path().join("server/pki/ca.key")).unwrap();
+    let day = Duration::from_secs(24 * 60 * 60);
+    let late = ensure(&config(dir.path()), now() + AUTHORITY_VALIDITY + day).unwrap();
+    assert_ne!(first.ca, late.ca);
+    assert_eq!(key, fs::read_to_string(dir.path().join("server/pki/ca.key")).unwrap());
+}
+
+#[test]
+fn a_clock_that_was_ahead_does_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = Duration::from_secs(24 * 60 * 60);
+    let ahead = ensure(&config(dir.path()), now() + day).unwrap();
+    let mended = ensure(&config(dir.path()), now()).unwrap();
+    assert_ne!(ahead.ca, mended.ca);
+    assert_ne!(ahead.server.certificate, mended.server.certificate);
+    let again = ensure(&config(dir.path()), now()).unwrap();
+    assert_eq!(mended.server.certificate, again.server.certificate);
 }
 
 #[test]

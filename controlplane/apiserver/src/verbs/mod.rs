@@ -53,7 +53,8 @@ pub(crate) fn counted_as(target: &Target, request: &Request<Body>) -> CountedAs 
     let Target::Resource(path) = target else { return CountedAs::default() };
     let Some(kind) = kind_of(path) else { return CountedAs::default() };
     let streams = path.subresource.as_deref().is_some_and(|name| Stream::of(name).is_some());
-    let watches = Query::parse(request.uri()).is_ok_and(|query| query.flag("watch"));
+    let watches = matches!(*request.method(), Method::GET | Method::HEAD)
+        && Query::parse(request.uri()).is_ok_and(|query| query.flag("watch"));
     CountedAs { resource: kind.plural, long_running: streams || watches }
 }
 

@@ -1,11 +1,13 @@
 //! The API over TLS, as a program without kubectl's help sees it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::serving::{Client, Serving};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use sheave_apiserver::pki;
+
+use crate::serving::{Client, Serving, pki_config};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -66,6 +68,21 @@ async fn a_certificate_of_another_authority_gets_nowhere() {
         }
     };
     assert!(refused, "the connection must not serve requests");
+}
+
+#[tokio::test]
+async fn a_replaced_certificate_is_shown_to_the_next_client() {
+    let serving = Serving::start().await;
+    let shown = async || {
+        let stream = serving.admin().connect("http/1.1").await.unwrap();
+        stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+    };
+    let first = shown().await;
+    assert_eq!(first, shown().await);
+    let moved = pki_config(&serving.dir, serving.address, vec!["192.0.2.7".parse().unwrap()]);
+    let pki = pki::ensure(&moved, SystemTime::now()).unwrap();
+    serving.certificate.replace(&pki.server).unwrap();
+    assert_ne!(first, shown().await);
 }
 
 #[tokio::test]

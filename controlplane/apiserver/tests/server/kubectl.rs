@@ -27,7 +27,7 @@ spec:
 "#;
 
 impl Serving {
-    fn kubectl(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
         command
             .args(arguments)
@@ -175,6 +175,22 @@ async fn get_watch_prints_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn run_expose_and_describe() {
+    let serving = Serving::start().await;
+    serving.ok(&["create", "serviceaccount", "default"]).await;
+    serving.ok(&["run", "web", "--image=nginx:1.27", "--port=80", "--labels=app=web"]).await;
+    serving.ok(&["expose", "pod", "web", "--port=8080", "--target-port=80"]).await;
+    let service = serving.ok(&["get", "service", "web", "-o", "wide"]).await;
+    assert!(service.contains("8080/TCP") && service.contains("app=web"), "{service}");
+    let described = serving.ok(&["describe", "pod", "web"]).await;
+    assert!(described.contains("Image:        nginx:1.27"), "{described}");
+    assert!(serving.ok(&["describe", "service", "web"]).await.contains("TargetPort:"));
+    let dry = ["apply", "--dry-run=server", "-f", "-"];
+    assert!(serving.ok_with(&dry, DEPLOYMENT).await.contains("created (server dry run)"));
+    assert_eq!(serving.ok(&["get", "deployments", "-o", "name"]).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_explained() {
     let serving = Serving::start().await;
     let apply = ["apply", "-f", "-"];
@@ -206,4 +222,10 @@ async fn who_am_i_and_what_may_i() {
     let whoami = serving.ok(&["auth", "whoami"]).await;
     assert!(whoami.contains("sheave-admin") && whoami.contains("system:masters"), "{whoami}");
     assert_eq!(serving.ok(&["auth", "can-i", "delete", "nodes"]).await.trim(), "yes");
+    let (allowed, answer, _) =
+        serving.run_with(&["auth", "can-i", "delete", "nodes", "--as=jane"], "").await;
+    assert!(!allowed && answer.starts_with("no"), "{answer}");
+    let refused = serving.refused(&["get", "secrets", "--as=jane"], "").await;
+    assert!(refused.contains("User \"jane\" cannot list resource \"secrets\""), "{refused}");
+    assert!(serving.ok(&["auth", "can-i", "--list"]).await.contains("*.*"));
 }

@@ -1,6 +1,6 @@
 //! A whole API server on a temporary directory and a free port, and a client to talk to it over TLS.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -33,9 +33,21 @@ pub(crate) struct Serving {
     pub(crate) dir: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) pki: Pki,
+    pub(crate) certificate: Arc<tls::ServerCertificate>,
     store: Arc<EmbeddedStore>,
     shutdown: CancellationToken,
     serving: Option<JoinHandle<()>>,
+}
+
+pub(crate) fn pki_config(dir: &TempDir, address: SocketAddr, addresses: Vec<IpAddr>) -> PkiConfig {
+    PkiConfig {
+        data_dir: dir.path().to_owned(),
+        hostname: "vm-1".to_owned(),
+        addresses,
+        service_address: "10.96.0.1".parse().unwrap(),
+        node_name: "vm-1".to_owned(),
+        server_url: format!("https://{address}"),
+    }
 }
 
 /// No node is connected.
@@ -69,14 +81,7 @@ impl Serving {
     async fn start_in(dir: TempDir, tunnels: Arc<dyn NodeTunnels>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let config = PkiConfig {
-            data_dir: dir.path().to_owned(),
-            hostname: "vm-1".to_owned(),
-            addresses: Vec::new(),
-            service_address: "10.96.0.1".parse().unwrap(),
-            node_name: "vm-1".to_owned(),
-            server_url: format!("https://{address}"),
-        };
+        let config = pki_config(&dir, address, Vec::new());
         let pki = pki::ensure(&config, SystemTime::now()).unwrap();
         let store = Arc::new(EmbeddedStore::open(&dir.path().join("server/state.redb")).unwrap());
         let shared = Arc::<EmbeddedStore>::clone(&store);
@@ -88,10 +93,10 @@ impl Serving {
             advertised_address: address.to_string(),
         }));
         let certificate = Arc::new(tls::ServerCertificate::new(&pki.server).unwrap());
-        let tls = tls::server_config(certificate, &pki.ca).unwrap();
+        let tls = tls::server_config(Arc::clone(&certificate), &pki.ca).unwrap();
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(server.serve(listener, tls, shutdown.clone()));
-        Self { dir, address, pki, store, shutdown, serving: Some(serving) }
+        Self { dir, address, pki, certificate, store, shutdown, serving: Some(serving) }
     }
 
     /// Stops as the server does: requests in progress end, and what was written is on disk.

@@ -60,6 +60,12 @@ impl NodeTunnels for EchoNode {
 async fn serving_with_pod() -> (Serving, Arc<EchoNode>) {
     let node = Arc::new(EchoNode::default());
     let serving = Serving::start_with(Arc::<EchoNode>::clone(&node)).await;
+    create_pods(&serving).await;
+    (serving, node)
+}
+
+/// One pod on a node, and one that waits.
+async fn create_pods(serving: &Serving) {
     let admin = serving.admin();
     let account = json!({ "metadata": { "name": "default" } });
     admin.post("/api/v1/namespaces/default/serviceaccounts", &account).await;
@@ -74,7 +80,6 @@ async fn serving_with_pod() -> (Serving, Arc<EchoNode>) {
         let created = admin.post(PODS, &pod).await;
         assert_eq!(created.code, StatusCode::CREATED, "{}", created.text);
     }
-    (serving, node)
 }
 
 #[tokio::test]
@@ -147,17 +152,51 @@ async fn what_cannot_be_streamed_says_why() {
 #[tokio::test]
 async fn a_node_that_is_not_connected_is_named() {
     let serving = Serving::start().await;
+    create_pods(&serving).await;
+    let answer = serving.admin().get(&format!("{PODS}/web/log")).await;
+    assert_eq!(answer.code, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.message(), "node \"vm-1\" is not connected");
+}
+
+/// Runs into a bug of its own.
+struct BrokenNode;
+
+#[async_trait]
+impl NodeTunnels for BrokenNode {
+    async fn open(&self, _node: &str, _request: TunnelRequest) -> Result<Tunnel, Status> {
+        panic!("a bug, on purpose")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_one_answer_and_not_the_end() {
+    let serving = Serving::start_with(Arc::new(BrokenNode)).await;
+    create_pods(&serving).await;
     let admin = serving.admin();
-    let account = json!({ "metadata": { "name": "default" } });
-    admin.post("/api/v1/namespaces/default/serviceaccounts", &account).await;
-    let pod = json!({
-        "metadata": { "name": "web" },
-        "spec": { "nodeName": "vm-9", "containers": [{ "name": "app", "image": "busybox" }] },
-    });
-    assert_eq!(admin.post(PODS, &pod).await.code, StatusCode::CREATED);
     let answer = admin.get(&format!("{PODS}/web/log")).await;
-    assert_eq!(
-        (answer.code.as_u16(), answer.message().as_str()),
-        (503, "node \"vm-9\" is not connected")
-    );
+    assert_eq!(answer.code, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.json()["reason"], "InternalError");
+    assert_eq!(admin.get("/healthz").await.code, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_falls_back_to_spdy() {
+    let (serving, node) = serving_with_pod().await;
+    // The node speaks no SPDY, so kubectl fails in the end: what counts is what it asked the node for.
+    let exec = ["exec", "web", "--request-timeout=2s", "--", "ls", "-l"];
+    let mut kubectl = serving.kubectl(&exec).spawn().unwrap();
+    let limit = std::time::Duration::from_secs(20);
+    let asked = tokio::time::timeout(limit, async {
+        loop {
+            if let Some((_, request)) = node.asked.lock().unwrap().first().cloned() {
+                return request;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+    let request = asked.await.expect("kubectl asks for SPDY when WebSocket is refused");
+    kubectl.kill().await.unwrap();
+    let Some(Kind::Exec(exec)) = request.kind else { panic!("not an exec") };
+    assert_eq!(exec.command, ["ls", "-l"]);
+    assert!(request.headers.iter().any(|header| header.value == "SPDY/3.1"));
 }
