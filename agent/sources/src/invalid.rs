@@ -1,0 +1,82 @@
+//! What every decoder here checks: ports, protocols, addresses. Errors name the field as the Kubernetes
+//! API does.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use sheave_core::model::ObjectKey;
+
+/// An object that was left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {key}: {field}: Invalid value: {value}: {why}", key = Key(key))]
+pub struct Invalid {
+    /// `Service`, `EndpointSlice`, ...
+    pub kind: &'static str,
+    /// Which.
+    pub key: ObjectKey,
+    /// Path from the object's root.
+    pub field: Box<str>,
+    /// As it was written.
+    pub value: Box<str>,
+    /// What is expected.
+    pub why: &'static str,
+}
+
+struct Key<'a>(&'a ObjectKey);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0.namespace, self.0.name)
+    }
+}
+
+/// A field that is wrong, before it is known of which object.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    field: Box<str>,
+    value: Box<str>,
+    why: &'static str,
+}
+
+impl Wrong {
+    pub(crate) fn new(
+        field: impl Into<String>,
+        value: impl fmt::Display,
+        why: &'static str,
+    ) -> Self {
+        Self { field: field.into().into(), value: value.to_string().into(), why }
+    }
+
+    pub(crate) fn of(self, kind: &'static str, key: &ObjectKey) -> Invalid {
+        let Self { field, value, why } = self;
+        Invalid { kind, key: key.clone(), field, value, why }
+    }
+}
+
+/// A port that must be there.
+pub(crate) fn port(
+    field: impl Into<String>,
+    number: impl TryInto<u16> + fmt::Display + Copy,
+) -> Result<NonZeroU16, Wrong> {
+    let port = number.try_into().ok().and_then(NonZeroU16::new);
+    port.ok_or_else(|| Wrong::new(field, number, "must be between 1 and 65535, inclusive"))
+}
+
+/// A port where 0 means none.
+pub(crate) fn optional_port(
+    field: impl Into<String>,
+    number: impl TryInto<u16> + fmt::Display + Copy + Default + PartialEq,
+) -> Result<Option<NonZeroU16>, Wrong> {
+    if number == Default::default() { Ok(None) } else { port(field, number).map(Some) }
+}
+
+/// Addresses in text form.
+pub(crate) fn addresses(field: &str, texts: &[String]) -> Result<Vec<IpAddr>, Wrong> {
+    let address = |(index, text): (usize, &String)| {
+        text.parse().map_err(|_| {
+            Wrong::new(format!("{field}[{index}]"), text, "must be a valid IP address")
+        })
+    };
+    texts.iter().enumerate().map(address).collect()
+}

@@ -1,0 +1,275 @@
+//! Messages of the node protocol to the agent's model. Pure.
+
+use prost::Message;
+use sheave_core::model::{
+    Endpoint, EndpointPort, EndpointSlice, Node, ObjectKey, Protocol, Service, ServicePort,
+    ServiceType, TrafficPolicy,
+};
+use sheave_push::v1;
+
+use crate::invalid::{Invalid, Wrong, addresses, optional_port, port};
+
+/// A key as the protocol writes it.
+pub fn key(key: &v1::ObjectKey) -> ObjectKey {
+    ObjectKey { namespace: key.namespace.clone(), name: key.name.clone() }
+}
+
+/// A Service this node serves, or the key of one that is not ours to serve: headless, ExternalName, or
+/// another proxy's.
+///
+/// # Errors
+/// The first field that is wrong.
+pub fn service(bytes: &[u8]) -> Result<Result<Service, ObjectKey>, Invalid> {
+    let message = v1::Service::decode(bytes).map_err(|_| undecodable("Service"))?;
+    let key = object_key("Service", message.key.as_ref())?;
+    let service_type = match message.r#type() {
+        v1::ServiceType::ClusterIp => ServiceType::ClusterIp,
+        v1::ServiceType::NodePort => ServiceType::NodePort,
+        v1::ServiceType::LoadBalancer => ServiceType::LoadBalancer,
+        v1::ServiceType::ExternalName => return Ok(Err(key)),
+    };
+    if message.other_proxy || message.cluster_ips.is_empty() {
+        return Ok(Err(key));
+    }
+    served(&message, key.clone(), service_type).map(Ok).map_err(|wrong| wrong.of("Service", &key))
+}
+
+fn served(
+    message: &v1::Service,
+    key: ObjectKey,
+    service_type: ServiceType,
+) -> Result<Service, Wrong> {
+    let balancer: Vec<String> = message
+        .load_balancer_ingress
+        .iter()
+        .filter(|ingress| !ingress.proxy_mode)
+        .map(|ingress| ingress.ip.clone())
+        .collect();
+    let ports = message.ports.iter().enumerate().map(|(index, message)| {
+        let field = |name: &str| format!("spec.ports[{index}].{name}");
+        Ok(ServicePort {
+            name: message.name.clone(),
+            protocol: protocol(field("protocol"), message.protocol)?,
+            port: port(field("port"), message.port)?,
+            node_port: optional_port(field("nodePort"), message.node_port)?,
+        })
+    });
+    Ok(Service {
+        key,
+        service_type,
+        cluster_ips: addresses("spec.clusterIPs", &message.cluster_ips)?,
+        external_ips: addresses("spec.externalIPs", &message.external_ips)?,
+        load_balancer_ips: addresses("status.loadBalancer.ingress", &balancer)?,
+        ports: ports.collect::<Result<_, Wrong>>()?,
+        internal_traffic_policy: policy(message.internal_traffic_policy()),
+        external_traffic_policy: policy(message.external_traffic_policy()),
+        affinity_timeout_s: Some(message.affinity_timeout_seconds).filter(|seconds| *seconds > 0),
+    })
+}
+
+/// A part of a Service's endpoints.
+///
+/// # Errors
+/// The first field that is wrong.
+pub fn endpoint_slice(bytes: &[u8]) -> Result<EndpointSlice, Invalid> {
+    let message = v1::EndpointSlice::decode(bytes).map_err(|_| undecodable("EndpointSlice"))?;
+    let key = object_key("EndpointSlice", message.key.as_ref())?;
+    slice(&message, key.clone()).map_err(|wrong| wrong.of("EndpointSlice", &key))
+}
+
+fn slice(message: &v1::EndpointSlice, key: ObjectKey) -> Result<EndpointSlice, Wrong> {
+    let ports = message.ports.iter().enumerate().map(|(index, message)| {
+        Ok(EndpointPort {
+            name: message.name.clone(),
+            protocol: protocol(format!("ports[{index}].protocol"), message.protocol)?,
+            port: port(format!("ports[{index}].port"), message.port)?,
+        })
+    });
+    let endpoints = message.endpoints.iter().enumerate().map(|(index, message)| {
+        let addresses = addresses(&format!("endpoints[{index}].addresses"), &message.addresses)?;
+        if addresses.is_empty() {
+            let field = format!("endpoints[{index}].addresses");
+            return Err(Wrong::new(field, "[]", "must contain at least 1 address"));
+        }
+        Ok(Endpoint {
+            addresses,
+            ready: message.ready,
+            serving: message.serving,
+            terminating: message.terminating,
+            node_name: message.node_name.clone(),
+            zone: message.zone.clone(),
+            zone_hints: message.zone_hints.clone(),
+            node_hints: message.node_hints.clone(),
+        })
+    });
+    Ok(EndpointSlice {
+        key,
+        service_name: message.service_name.clone(),
+        ports: ports.collect::<Result<_, Wrong>>()?,
+        endpoints: endpoints.collect::<Result<_, Wrong>>()?,
+    })
+}
+
+/// This node's own description, from a v1 Node in JSON. NodePorts are served on its internal addresses.
+///
+/// # Errors
+/// When it is no Node, or an address is none.
+pub fn node(json: &[u8]) -> Result<Node, Invalid> {
+    let node: k8s_openapi::api::core::v1::Node =
+        serde_json::from_slice(json).map_err(|_| undecodable("Node"))?;
+    let name = node.metadata.name.unwrap_or_default();
+    let labels = node.metadata.labels.unwrap_or_default();
+    let status = node.status.unwrap_or_default();
+    let internal: Vec<String> = status
+        .addresses
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|address| address.type_ == "InternalIP")
+        .map(|address| address.address)
+        .collect();
+    let key = ObjectKey { namespace: String::new(), name: name.clone() };
+    Ok(Node {
+        name,
+        zone: labels.get("topology.kubernetes.io/zone").cloned().unwrap_or_default(),
+        node_port_addresses: addresses("status.addresses", &internal)
+            .map_err(|wrong| wrong.of("Node", &key))?,
+    })
+}
+
+fn protocol(field: String, number: i32) -> Result<Protocol, Wrong> {
+    match v1::Protocol::try_from(number) {
+        Ok(v1::Protocol::Tcp) => Ok(Protocol::Tcp),
+        Ok(v1::Protocol::Udp) => Ok(Protocol::Udp),
+        Ok(v1::Protocol::Sctp) => Ok(Protocol::Sctp),
+        Ok(v1::Protocol::Unspecified) | Err(_) => {
+            Err(Wrong::new(field, number, "supported values: TCP, UDP, SCTP"))
+        }
+    }
+}
+
+fn policy(policy: v1::TrafficPolicy) -> TrafficPolicy {
+    match policy {
+        v1::TrafficPolicy::Cluster => TrafficPolicy::Cluster,
+        v1::TrafficPolicy::Local => TrafficPolicy::Local,
+    }
+}
+
+fn object_key(kind: &'static str, message: Option<&v1::ObjectKey>) -> Result<ObjectKey, Invalid> {
+    let key = message.map(key).unwrap_or_else(nobody);
+    if key.namespace.is_empty() || key.name.is_empty() {
+        let why = "namespace and name must not be empty";
+        return Err(Wrong::new("metadata", "\"\"", why).of(kind, &key));
+    }
+    Ok(key)
+}
+
+fn undecodable(kind: &'static str) -> Invalid {
+    let why = "cannot be decoded: server and agent may be of versions that do not fit";
+    Wrong::new("(message)", "(bytes)", why).of(kind, &nobody())
+}
+
+fn nobody() -> ObjectKey {
+    ObjectKey { namespace: String::new(), name: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn web() -> v1::Service {
+        v1::Service {
+            key: Some(v1::ObjectKey { namespace: "default".into(), name: "web".into() }),
+            cluster_ips: vec!["10.96.0.7".into()],
+            ports: vec![v1::ServicePort {
+                protocol: 1,
+                port: 80,
+                node_port: 30080,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }
+    }
+
+    fn decode(message: &v1::Service) -> Result<Result<Service, ObjectKey>, Invalid> {
+        service(&message.encode_to_vec())
+    }
+
+    #[test]
+    fn a_service_is_decoded_whole() {
+        let message = v1::Service {
+            r#type: v1::ServiceType::LoadBalancer as i32,
+            external_traffic_policy: v1::TrafficPolicy::Local as i32,
+            affinity_timeout_seconds: 60,
+            load_balancer_ingress: vec![
+                v1::LoadBalancerIngress { ip: "192.0.2.1".into(), proxy_mode: false },
+                v1::LoadBalancerIngress { ip: "192.0.2.2".into(), proxy_mode: true },
+            ],
+            ..web()
+        };
+        let service = decode(&message).unwrap().unwrap();
+        assert_eq!(service.service_type, ServiceType::LoadBalancer);
+        assert_eq!(service.load_balancer_ips, ["192.0.2.1".parse::<std::net::IpAddr>().unwrap()]);
+        assert_eq!(service.external_traffic_policy, TrafficPolicy::Local);
+        assert_eq!(service.internal_traffic_policy, TrafficPolicy::Cluster);
+        assert_eq!(service.affinity_timeout_s, Some(60));
+        assert_eq!(service.ports[0].node_port.map(u16::from), Some(30080));
+    }
+
+    #[test]
+    fn what_is_not_ours_to_serve_is_named_and_nothing_more() {
+        let headless = v1::Service { cluster_ips: vec![], ..web() };
+        let external = v1::Service { r#type: v1::ServiceType::ExternalName as i32, ..web() };
+        let other = v1::Service { other_proxy: true, ..web() };
+        for message in [headless, external, other] {
+            assert_eq!(decode(&message).unwrap().unwrap_err().name, "web");
+        }
+    }
+
+    #[test]
+    fn refusals_name_object_and_field() {
+        let port = |port| v1::Service {
+            ports: vec![v1::ServicePort { protocol: 1, port, ..Default::default() }],
+            ..web()
+        };
+        let cases = [
+            (
+                port(0),
+                "Service default/web: spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+            ),
+            (
+                port(70000),
+                "Service default/web: spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive",
+            ),
+            (
+                v1::Service { cluster_ips: vec!["x".into()], ..web() },
+                "Service default/web: spec.clusterIPs[0]: Invalid value: x: must be a valid IP address",
+            ),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(decode(&message).unwrap_err().to_string(), expected);
+        }
+        assert!(service(b"\xff\xff").is_err());
+    }
+
+    #[test]
+    fn an_endpoint_without_address_is_refused() {
+        let message = v1::EndpointSlice {
+            key: Some(v1::ObjectKey { namespace: "default".into(), name: "web-1".into() }),
+            endpoints: vec![v1::Endpoint::default()],
+            ..Default::default()
+        };
+        let error = endpoint_slice(&message.encode_to_vec()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("EndpointSlice default/web-1: endpoints[0].addresses: Invalid value")
+        );
+    }
+
+    #[test]
+    fn a_node_serves_node_ports_on_its_internal_addresses() {
+        let json = br#"{"metadata":{"name":"n1","labels":{"topology.kubernetes.io/zone":"z"}},
+            "status":{"addresses":[{"type":"Hostname","address":"n1"},{"type":"InternalIP","address":"192.0.2.9"}]}}"#;
+        let node = node(json).unwrap();
+        assert_eq!((node.name.as_str(), node.zone.as_str()), ("n1", "z"));
+        assert_eq!(node.node_port_addresses, ["192.0.2.9".parse::<std::net::IpAddr>().unwrap()]);
+    }
+}

@@ -1,0 +1,350 @@
+//! The push source: stays connected to the server, passes on what it sends, and takes back what the node
+//! has to say. Reconnects for ever, with growing pauses; while the server is away the node goes on with
+//! what it has, after a restart with what is on disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use sheave_core::model::Update;
+use sheave_push::v1;
+use tokio::sync::{mpsc, watch};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use crate::outbox::Outbox;
+use crate::session::{self, Caller, State};
+use crate::tunnel::Tunnels;
+use crate::view;
+
+/// How the server is reached and what this node is.
+#[derive(Clone)]
+pub struct PushConfig {
+    /// `https://host:port` of the server; its certificate must be for this host.
+    pub server: String,
+    /// Who we are, and whom we trust.
+    pub tls: TlsFiles,
+    /// `metadata.name` of this node, as in its certificate.
+    pub node_name: String,
+    /// What the server is told of this build.
+    pub agent_version: String,
+    /// The v1 Node as this node would register it, in JSON; asked for at each connection.
+    pub node_object: Arc<dyn Fn() -> Bytes + Send + Sync>,
+    /// Where the last complete state is kept.
+    pub view_file: PathBuf,
+}
+
+/// PEM files; read again at each connection, so that they can be renewed in place.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The node's certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authority that the server's certificate must be of.
+    pub authority: PathBuf,
+}
+
+/// Where a change stands in its server's order. Later ones are greater; each server life (epoch) counts
+/// anew, and an acknowledgement to another life than the present one is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation {
+    /// Server lives seen by this process.
+    pub(crate) epoch: u64,
+    /// The server's number; 0: none, as for the parts of a complete state.
+    pub(crate) number: u64,
+}
+
+impl Generation {
+    /// The server's number; 0 is none.
+    pub fn number(self) -> u64 {
+        self.number
+    }
+}
+
+/// A part of the desired state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// To be acknowledged once this and everything before it is in effect.
+    pub generation: Generation,
+    /// What changed.
+    pub what: What,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// Something every node must know of the cluster.
+    Cluster(v1::ClusterConfig),
+    /// A complete state follows, for Services and pods alike.
+    Init,
+    /// The complete state has been sent.
+    InitDone,
+    /// For the dataplane. Never [`Update::Init`] or [`Update::InitDone`].
+    Services(Update),
+    /// For the kubelet.
+    Pods(PodChange),
+    /// Nothing that this node acts on; its generation counts.
+    Nothing,
+}
+
+/// What the kubelet must know, in the protocol's own words: the Kubernetes API is its schema.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PodChange {
+    /// New or changed.
+    Pod(v1::Pod),
+    /// The object is gone.
+    PodGone(v1::ObjectKey),
+    /// New or changed.
+    ConfigMap(v1::DataObject),
+    /// Gone, or not used here any more.
+    ConfigMapGone(v1::ObjectKey),
+    /// New or changed.
+    Secret(v1::DataObject),
+    /// Gone, or not used here any more.
+    SecretGone(v1::ObjectKey),
+}
+
+/// How things stand with the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// Not connected yet, or not any more; why, in words.
+    Away(String),
+    /// Connected to a server of this version.
+    Up(String),
+}
+
+/// Why a connection ended or did not come about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error("cannot read {}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("--server {0}: not a URL like https://host:6443")]
+    Url(String),
+    #[error("cannot reach the server")]
+    Unreachable(#[source] tonic::transport::Error),
+    #[error("the server refuses this node: {}", .0.message())]
+    Refused(#[source] tonic::Status),
+    #[error("the server does not answer")]
+    Silent,
+    #[error("the server does not speak the node protocol: no Welcome")]
+    NoWelcome,
+    #[error("the connection broke: {}", .0.message())]
+    Broken(#[source] tonic::Status),
+    #[error("the server ended the connection")]
+    Ended,
+    #[error("the agent is ending")]
+    NobodyListens,
+}
+
+/// Changes that the agent has not taken yet; the server waits meanwhile.
+const CHANGES_MAX: usize = 1024;
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// A dead peer is noticed after at most twice this.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long a node that starts waits for its server before it goes on with what is on disk: that may name
+/// pods which were deleted meanwhile.
+const OFFLINE_AFTER: Duration = Duration::from_secs(5);
+/// Changes within this time are written to disk together.
+const WRITE_DELAY: Duration = Duration::from_secs(2);
+const WINDOW_BYTES: u32 = 1 << 20;
+
+/// The way back: everything the node says. Clones say it to the same server.
+#[derive(Clone)]
+pub struct Push {
+    outbox: Arc<Outbox>,
+    connection: watch::Receiver<Connection>,
+}
+
+impl Push {
+    /// Connects in the background, until the receiver is dropped.
+    pub fn start(config: PushConfig, tunnels: Arc<dyn Tunnels>) -> (Self, mpsc::Receiver<Change>) {
+        let (changes, received) = mpsc::channel(CHANGES_MAX);
+        let outbox = Arc::new(Outbox::default());
+        let (announce, connection) = watch::channel(Connection::Away("connecting".into()));
+        let state = State::new(changes, Arc::clone(&outbox), tunnels);
+        let (view, changed) = (Arc::clone(&state.view), Arc::clone(&state.view_changed));
+        let view_file = config.view_file.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stay_connected(config, state, announce) => {}
+                () = keep_on_disk(view_file, view, changed) => {}
+            }
+        });
+        (Self { outbox, connection }, received)
+    }
+
+    /// Everything up to this generation is in effect.
+    pub fn ack(&self, generation: Generation) {
+        if generation.number > 0 {
+            self.outbox.ack(generation);
+        }
+    }
+
+    /// The node's status changed: a v1 NodeStatus in JSON.
+    pub fn node_status(&self, status: Bytes) {
+        self.outbox.node_status(status);
+    }
+
+    /// A pod's status changed.
+    pub fn pod_status(&self, status: v1::PodStatus) {
+        self.outbox.pod_status(status);
+    }
+
+    /// Nothing of a pod is left.
+    pub fn pod_ended(&self, ended: v1::PodEnded) {
+        self.outbox.pod_ended(ended);
+    }
+
+    /// Something a user should read.
+    pub fn event(&self, event: v1::Event) {
+        self.outbox.event(event);
+    }
+
+    /// How things stand with the server, now and as it changes.
+    pub fn connection(&self) -> watch::Receiver<Connection> {
+        self.connection.clone()
+    }
+}
+
+async fn stay_connected(config: PushConfig, mut state: State, announce: watch::Sender<Connection>) {
+    let started = Instant::now();
+    let mut pause = PAUSE_MIN;
+    let mut knows_something = false;
+    let mut complaint = String::new();
+    loop {
+        let error = match connect(&config).await {
+            Ok(channel) => {
+                let caller = Caller {
+                    node_name: config.node_name.clone(),
+                    agent_version: config.agent_version.clone(),
+                    node_object: (config.node_object)(),
+                };
+                let welcomed = |version: String| {
+                    tracing::info!(server = config.server, version, "connected");
+                    announce.send_replace(Connection::Up(version));
+                    (pause, knows_something) = (PAUSE_MIN, true);
+                    complaint.clear();
+                };
+                match state.run(channel, caller, welcomed).await {
+                    Ok(()) | Err(SessionError::NobodyListens) => return,
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        let text = with_causes(&error);
+        // Once is enough while the reason stays the same.
+        if text != complaint {
+            tracing::warn!(server = config.server, "{text}; trying again");
+            complaint.clone_from(&text);
+        }
+        announce.send_replace(Connection::Away(text));
+        if !knows_something && started.elapsed() >= OFFLINE_AFTER {
+            knows_something = true;
+            if from_disk(&config.view_file, &state.changes).await.is_err() {
+                return;
+            }
+        }
+        // Between half and the whole of it, so that nodes do not come back in step.
+        tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+        if state.changes.is_closed() {
+            return;
+        }
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+fn with_causes(error: &SessionError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+async fn connect(config: &PushConfig) -> Result<Channel, SessionError> {
+    let read = async |path: &PathBuf| {
+        let bytes = tokio::fs::read(path).await;
+        bytes.map_err(|source| SessionError::File { path: path.clone(), source })
+    };
+    let identity =
+        Identity::from_pem(read(&config.tls.certificate).await?, read(&config.tls.key).await?);
+    let authority = Certificate::from_pem(read(&config.tls.authority).await?);
+    let tls = ClientTlsConfig::new().ca_certificate(authority).identity(identity);
+    let endpoint = Endpoint::from_shared(config.server.clone())
+        .map_err(|_| SessionError::Url(config.server.clone()))?
+        .tls_config(tls)
+        .map_err(SessionError::Unreachable)?
+        .connect_timeout(CONNECT_LIMIT)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(4 * WINDOW_BYTES)
+        .tcp_nodelay(true);
+    endpoint.connect().await.map_err(SessionError::Unreachable)
+}
+
+/// Passes on what is on disk as a complete state without a generation: there is nobody to acknowledge to.
+/// An error means that nobody listens.
+async fn from_disk(path: &PathBuf, changes: &mpsc::Sender<Change>) -> Result<(), ()> {
+    let kinds = match tokio::fs::read(path).await.map(|bytes| view::decode(bytes.into())) {
+        Ok(Ok(kinds)) => kinds,
+        Ok(Err(error)) => {
+            tracing::warn!(file = %path.display(), %error, "the last state cannot be read");
+            return Ok(());
+        }
+        // A node that has never been connected.
+        Err(_) => return Ok(()),
+    };
+    tracing::warn!(
+        objects = kinds.len(),
+        "the server is away: going on with the last state on disk"
+    );
+    let decoded = kinds.into_iter().filter_map(|kind| match session::decode(kind, None) {
+        Ok(what) => what,
+        Err(invalid) => {
+            tracing::error!(%invalid, "left out");
+            None
+        }
+    });
+    let (cluster, objects): (Vec<_>, Vec<_>) =
+        decoded.partition(|what| matches!(what, What::Cluster(_)));
+    let all = cluster.into_iter().chain([What::Init]).chain(objects).chain([What::InitDone]);
+    for what in all {
+        changes.send(Change { generation: Generation::default(), what }).await.map_err(drop)?;
+    }
+    Ok(())
+}
+
+/// Writes the view some time after it changed.
+async fn keep_on_disk(
+    path: PathBuf,
+    view: Arc<parking_lot::Mutex<view::View>>,
+    changed: Arc<tokio::sync::Notify>,
+) {
+    loop {
+        changed.notified().await;
+        tokio::time::sleep(WRITE_DELAY).await;
+        let (path, view) = (path.clone(), Arc::clone(&view));
+        let written = tokio::task::spawn_blocking(move || {
+            let bytes = view.lock().encode();
+            bytes.map_or(Ok(()), |bytes| view::write(&path, &bytes).map_err(|error| (path, error)))
+        });
+        if let Ok(Err((path, error))) = written.await {
+            tracing::warn!(file = %path.display(), %error, "the state cannot be kept on disk");
+        }
+    }
+}

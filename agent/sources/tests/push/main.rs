@@ -1,0 +1,205 @@
+//! The push source against a server that a test plays, over real mutual TLS.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+mod server;
+
+use std::time::Duration;
+
+use prost::Message;
+use server::{Caller, Server};
+use sheave_core::model::Update;
+use sheave_push::v1::{self, TunnelData, agent_message, server_message::Kind, tunnel_data};
+use sheave_sources::{Change, FromClient, Generation, PodChange, Push, Tunnels, What};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+
+/// Answers every request by saying back what comes.
+struct Echo;
+
+impl Tunnels for Echo {
+    fn open(&self, _: v1::TunnelRequest, mut from: FromClient) -> mpsc::Receiver<TunnelData> {
+        let (answers, receiver) = mpsc::channel(4);
+        tokio::spawn(async move {
+            let opened = v1::TunnelOpened { status: 101, ..Default::default() };
+            let opened = TunnelData { kind: Some(tunnel_data::Kind::Opened(opened)) };
+            answers.send(opened).await.unwrap();
+            while let Some(data) = from.next().await {
+                answers.send(data).await.unwrap();
+            }
+        });
+        receiver
+    }
+}
+
+fn key(name: &str) -> v1::ObjectKey {
+    v1::ObjectKey { namespace: "default".into(), name: name.into() }
+}
+
+fn service(name: &str, port: u32) -> Kind {
+    let service = v1::Service {
+        key: Some(key(name)),
+        cluster_ips: vec!["10.96.0.7".into()],
+        ports: vec![v1::ServicePort { port, protocol: 1, ..Default::default() }],
+        ..Default::default()
+    };
+    Kind::Service(service.encode_to_vec().into())
+}
+
+fn pod(name: &str) -> v1::Pod {
+    v1::Pod { key: Some(key(name)), uid: name.into(), object: "{}".into() }
+}
+
+fn secret(name: &str) -> v1::DataObject {
+    v1::DataObject { key: Some(key(name)), ..Default::default() }
+}
+
+async fn next(changes: &mut mpsc::Receiver<Change>) -> Change {
+    let change = tokio::time::timeout(Duration::from_secs(20), changes.recv()).await;
+    change.expect("a change within 20 s").unwrap()
+}
+
+/// What comes until [`What::InitDone`], in short words.
+async fn complete_state(changes: &mut mpsc::Receiver<Change>) -> (Vec<String>, Generation) {
+    let mut words = Vec::new();
+    loop {
+        let Change { generation, what } = next(changes).await;
+        words.push(match what {
+            What::Cluster(cluster) => format!("cluster {}", cluster.dns_address),
+            What::Init => "init".into(),
+            What::InitDone => return (words, generation),
+            What::Services(Update::Service(service)) => format!("service {}", service.key.name),
+            What::Pods(PodChange::Pod(pod)) => format!("pod {}", pod.uid),
+            What::Pods(PodChange::Secret(secret)) => format!("secret {}", secret.key.unwrap().name),
+            What::Nothing => "nothing".into(),
+            other => panic!("{other:?}"),
+        });
+    }
+}
+
+/// Welcome and a state with a Service, one that is invalid, a Secret and a pod.
+async fn send_state(caller: &Caller, epoch: &str, generation: u64) {
+    caller.welcome(epoch, false).await;
+    caller.send(0, Kind::InitBegin(v1::InitBegin {})).await;
+    caller.send(0, service("web", 80)).await;
+    caller.send(0, service("broken", 0)).await;
+    caller.send(0, Kind::Secret(secret("s"))).await;
+    caller.send(0, Kind::Pod(pod("p"))).await;
+    caller.send(generation, Kind::InitDone(v1::InitDone {})).await;
+}
+
+#[tokio::test]
+async fn a_state_arrives_is_acknowledged_and_resumed() {
+    let mut server = Server::start().await;
+    let (push, mut changes) = Push::start(server.config(), std::sync::Arc::new(Echo));
+    let mut caller = server.caller().await;
+    assert_eq!((caller.hello.node_name.as_str(), caller.hello.resume_generation), ("n1", 0));
+    send_state(&caller, "e1", 7).await;
+    let (words, generation) = complete_state(&mut changes).await;
+    let expected = ["cluster 10.96.0.10", "init", "service web", "nothing", "secret s", "pod p"];
+    assert_eq!((words, generation.number()), (expected.map(String::from).into(), 7));
+
+    push.ack(generation);
+    let status = v1::PodStatus { pod: Some(key("p")), uid: "p".into(), status: "1".into() };
+    push.pod_status(status.clone());
+    let said = caller.says(3).await;
+    assert!(said.contains(&agent_message::Kind::Ack(v1::Ack { generation: 7 })), "{said:?}");
+    assert!(said.contains(&agent_message::Kind::PodStatus(status.clone())));
+    let complaint = said.iter().find_map(|said| match said {
+        agent_message::Kind::Event(event) => Some(event.message.as_str()),
+        _ => None,
+    });
+    let expected = "Service default/broken: spec.ports[0].port: Invalid value: 0";
+    assert!(complaint.unwrap().starts_with(expected), "{complaint:?}");
+
+    caller.send(9, Kind::ServiceGone(key("web"))).await;
+    let change = next(&mut changes).await;
+    assert!(
+        matches!(change.what, What::Services(Update::ServiceGone(_)))
+            && change.generation.number() == 9
+    );
+
+    // The connection breaks: it comes back with what it has, and says its statuses again.
+    drop(caller);
+    let mut caller = server.caller().await;
+    assert_eq!((caller.hello.resume_epoch.as_str(), caller.hello.resume_generation), ("e1", 9));
+    caller.welcome("e1", true).await;
+    let said = caller.says(2).await;
+    assert!(said.contains(&agent_message::Kind::PodStatus(status)), "{said:?}");
+    caller.send(10, service("web", 81)).await;
+    assert!(matches!(next(&mut changes).await.what, What::Cluster(_)));
+    let change = next(&mut changes).await;
+    assert!(
+        matches!(change.what, What::Services(Update::Service(_)))
+            && change.generation.number() == 10
+    );
+}
+
+#[tokio::test]
+async fn a_state_that_broke_off_is_not_resumed() {
+    let mut server = Server::start().await;
+    let (_push, mut changes) = Push::start(server.config(), std::sync::Arc::new(Echo));
+    let caller = server.caller().await;
+    caller.welcome("e1", false).await;
+    caller.send(0, Kind::InitBegin(v1::InitBegin {})).await;
+    caller.send(0, service("web", 80)).await;
+    next(&mut changes).await;
+    next(&mut changes).await;
+    next(&mut changes).await;
+    drop(caller);
+    assert_eq!(server.caller().await.hello.resume_generation, 0);
+}
+
+#[tokio::test]
+async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
+    let mut server = Server::start().await;
+    let config = server.config();
+    let (push, mut changes) = Push::start(config.clone(), std::sync::Arc::new(Echo));
+    let caller = server.caller().await;
+    send_state(&caller, "e1", 7).await;
+    complete_state(&mut changes).await;
+    let written = async {
+        while !config.view_file.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), written).await.expect("written within 10 s");
+    drop((push, changes, caller));
+    server.stop();
+
+    let (_push, mut changes) = Push::start(config, std::sync::Arc::new(Echo));
+    let (words, generation) = complete_state(&mut changes).await;
+    let expected = ["cluster 10.96.0.10", "init", "service web", "pod p"];
+    assert_eq!(words, expected, "and no Secret");
+    assert_eq!(generation.number(), 0, "nobody is there to acknowledge to");
+}
+
+#[tokio::test]
+async fn a_tunnel_carries_bytes_both_ways() {
+    let mut server = Server::start().await;
+    let (_push, _changes) = Push::start(server.config(), std::sync::Arc::new(Echo));
+    let caller = server.caller().await;
+    caller.welcome("e1", false).await;
+    let request = v1::TunnelRequest { id: "t1".into(), ..Default::default() };
+    caller.send(0, Kind::TunnelRequest(request)).await;
+    let mut tunnel = server.tunnel().await;
+    assert_eq!(tunnel.id, "t1");
+    assert!(matches!(tunnel.receive().await, Some(tunnel_data::Kind::Opened(_))));
+    tunnel.send("hello".into()).await;
+    assert_eq!(tunnel.receive().await, Some(tunnel_data::Kind::Data("hello".into())));
+    tunnel.hang_up();
+    assert_eq!(tunnel.receive().await, None);
+}
+
+#[tokio::test]
+async fn a_server_of_another_authority_is_not_trusted() {
+    let server = Server::start().await;
+    let stranger = Server::start().await;
+    let mut config = server.config();
+    config.tls.authority = stranger.config().tls.authority;
+    let (push, _changes) = Push::start(config, std::sync::Arc::new(Echo));
+    let mut connection = push.connection();
+    connection.changed().await.unwrap();
+    let text = format!("{:?}", connection.borrow_and_update());
+    assert!(text.contains("UnknownIssuer") || text.contains("BadSignature"), "{text}");
+}
