@@ -31,3 +31,8 @@ pub mod wire;
 
 #[cfg(feature = "programs")]
 pub mod maps;
+
+#[cfg(test)]
+extern crate std;
+#[cfg(test)]
+mod fake;

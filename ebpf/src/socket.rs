@@ -48,10 +48,10 @@ pub fn connect(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer>
 #[inline(always)]
 pub fn send(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
     let forward = key(socket, dst, TO_BACKEND);
-    if let Some(known) = tables.socket(&forward) {
-        if still(tables, known.backend, known.generation).is_some() {
-            return Some(to_peer(known));
-        }
+    if let Some(known) = tables.socket(&forward)
+        && still(tables, known.backend, known.generation).is_some()
+    {
+        return Some(to_peer(known));
     }
     let given = pick(tables, socket, dst)?;
     keep(tables, &forward, &given);

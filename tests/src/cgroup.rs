@@ -1,6 +1,8 @@
 //! A cgroup of a test's own below the machine's cgroup v2 hierarchy: what is attached to it concerns the
 //! processes put into it and nobody else.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails, and says where")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

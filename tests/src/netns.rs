@@ -1,5 +1,7 @@
 //! Network namespaces of a test's own, without names: they go when the test ends.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails, and says where")]
+
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::process::Command;

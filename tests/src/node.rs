@@ -1,5 +1,7 @@
 //! A node's dataplane for one test: its own BPF file system, its own maps, gone when the test ends.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails, and says where")]
+
 use std::path::PathBuf;
 
 use sheave_core::diff::diff;

@@ -1,5 +1,7 @@
 //! Services and endpoints for tests, as a source would tell of them: few words for the usual case.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails, and says where")]
+
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 

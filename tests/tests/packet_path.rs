@@ -10,7 +10,7 @@ use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
 use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::Update;
-use sheave_dataplane::{Dataplane, DataplaneConfig, TcAttachment};
+use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning, TcAttachment};
 use sheave_tests::cgroup::TestCgroup;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
@@ -295,6 +295,73 @@ fn a_new_agent_replaces_the_programs_of_running_pods() {
 #[test]
 fn a_new_agent_replaces_the_filters_of_running_pods() {
     programs_are_replaced(TcAttachment::Clsact, "replace-clsact");
+}
+
+#[test]
+fn programs_that_do_not_load_leave_the_old_ones_running_and_say_why() {
+    let mut node = Node::new("refused-load", TcAttachment::Tcx);
+    let before = attached(&node, TcAttachment::Tcx);
+    // What a later version might meet: a map that its programs may not use as they do.
+    let slots = node.config.bpffs_dir.join("maps/SLOTS");
+    std::fs::remove_file(&slots).unwrap();
+    let create = "type prog_array key 4 value 4 entries 8 name SLOTS";
+    node.netns.command("bpftool", &format!("map create {} {create}", slots.display()));
+    node.dataplane = None;
+    let opened = node.netns.run(|| Dataplane::open(&node.config)).unwrap();
+    match opened.running() {
+        ProgramsRunning::Before(reason) => {
+            assert!(reason.to_string().contains("pod_ingress"), "{reason}");
+        }
+        ProgramsRunning::Ours => panic!("the new programs cannot have been loaded"),
+    }
+    assert_eq!(attached(&node, TcAttachment::Tcx), before);
+    exchange(&node.pods[0], "10.96.0.1:80", 1000).unwrap();
+}
+
+#[test]
+fn a_map_of_another_layout_is_named_and_nothing_is_touched() {
+    let mut node = Node::new("layout", TcAttachment::Tcx);
+    let before = attached(&node, TcAttachment::Tcx);
+    let flows = node.config.bpffs_dir.join("maps/FLOWS");
+    std::fs::remove_file(&flows).unwrap();
+    let create = "type lru_hash key 4 value 4 entries 8 name FLOWS";
+    node.netns.command("bpftool", &format!("map create {} {create}", flows.display()));
+    node.dataplane = None;
+    let error = node.netns.run(|| Dataplane::open(&node.config)).unwrap_err().to_string();
+    assert!(error.contains("map FLOWS") && error.contains("sheave cleanup"), "{error}");
+    assert_eq!(attached(&node, TcAttachment::Tcx), before);
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_remedy() {
+    let netns = Netns::new();
+    let cgroup = TestCgroup::new("missing");
+    let open = |config: DataplaneConfig| {
+        let error = netns.run(|| Dataplane::open(&config)).unwrap_err();
+        sheave_dataplane::cleanup(&config.bpffs_dir).unwrap();
+        error.to_string()
+    };
+    let config = || {
+        let bpffs = BpffsDir::new();
+        let config = DataplaneConfig {
+            bpffs_dir: bpffs.path.clone(),
+            cgroup2_path: Some(cgroup.path().into()),
+            ..DataplaneConfig::default()
+        };
+        (bpffs, config)
+    };
+    let (_bpffs, base) = config();
+    let error = open(DataplaneConfig { mount_bpffs: false, ..base });
+    assert!(error.contains("mount -t bpf"), "{error}");
+    let (_bpffs, base) = config();
+    let error = open(DataplaneConfig { cgroup2_path: Some("/proc".into()), ..base });
+    assert!(error.contains("--cgroup2"), "{error}");
+    let (_bpffs, base) = config();
+    let error = open(DataplaneConfig { uplinks: vec!["nothere0".into()], ..base });
+    assert!(error.contains("nothere0") && error.contains("--uplink"), "{error}");
+    let (_bpffs, base) = config();
+    let error = open(DataplaneConfig { uplinks: vec!["lo".into()], ..base });
+    assert!(error.contains("not Ethernet"), "{error}");
 }
 
 #[test]

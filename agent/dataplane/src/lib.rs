@@ -160,6 +160,8 @@ impl Dataplane {
         let host_ifindexes: Vec<u32> = pods.iter().map(|(_, pod)| pod.host_ifindex).collect();
         loaded.attach_pods(dir, how, &host_ifindexes)?;
         loaded.attach_uplinks(dir, how, &uplinks)?;
+        drop(loaded);
+        sys::return_freed_memory();
         Ok(dataplane)
     }
 

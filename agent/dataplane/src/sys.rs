@@ -365,3 +365,13 @@ pub(crate) fn wait_for_running_programs() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 }
+
+/// Gives memory that has been freed back to the kernel. Loading reads the kernel's BTF, tens of MiB that
+/// are needed once; the allocator would keep them for as long as the agent lives.
+pub(crate) fn return_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no pointers are involved.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

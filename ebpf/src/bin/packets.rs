@@ -20,21 +20,21 @@ use sheave_ebpf::{pod, uplink};
 
 /// Ingress of the host's end of a pod's veth.
 #[classifier]
-pub fn pod_ingress(context: TcContext) -> i32 {
+fn pod_ingress(context: TcContext) -> i32 {
     let verdict = pod::ingress(&mut Skb(&context), &Maps);
     act(verdict)
 }
 
 /// Ingress of an interface that leads out of the node.
 #[classifier]
-pub fn uplink_ingress(context: TcContext) -> i32 {
+fn uplink_ingress(context: TcContext) -> i32 {
     let verdict = uplink::ingress(&mut Skb(&context), &Maps);
     act(verdict)
 }
 
 /// Egress of the same.
 #[classifier]
-pub fn uplink_egress(context: TcContext) -> i32 {
+fn uplink_egress(context: TcContext) -> i32 {
     let verdict = uplink::egress(&mut Skb(&context), &Maps);
     act(verdict)
 }

@@ -22,7 +22,7 @@ macro_rules! hook {
     ($name:ident, $attach:ident, $family:ident, $translate:path) => {
         #[doc = concat!("The hook cgroup/", stringify!($attach), ".")]
         #[cgroup_sock_addr($attach)]
-        pub fn $name(context: SockAddrContext) -> i32 {
+        fn $name(context: SockAddrContext) -> i32 {
             if let Some(socket) = socket_of(&context) {
                 let peer = $family::read(&context);
                 if let Some(peer) = $translate(&Maps, &socket, peer) {
