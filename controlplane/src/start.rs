@@ -18,7 +18,7 @@ use sheave_pushserver::{PushConfig, PushServer};
 use sheave_registry::{Identity, Registry, RegistryConfig};
 use sheave_store::{EmbeddedStore, Store};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,7 @@ pub(crate) fn run(config: &Config, started: Instant) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
+    let mut stop = StopSignals::watch()?;
     let service_address = config.service_address()?;
     let listener = listen(config.bind).await?;
     let bound = listener.local_addr().context("cannot read the listening address")?;
@@ -61,7 +62,7 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
     let certificate = Arc::new(tls::ServerCertificate::new(&pki.server)?);
     let tls = tls::server_config(Arc::clone(&certificate), &pki.ca)?;
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(server.serve(listener, tls, shutdown.clone()));
+    let mut serving = tokio::spawn(server.serve(listener, tls, shutdown.clone()));
     println!(
         "API server ready at {} in {} ms",
         pki_config.server_url,
@@ -71,8 +72,12 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
     let mut background = start_background(&client, &recorder);
     background.spawn(renewal::run(pki_config, certificate));
     publish_api_service(client.as_ref(), service_address, advertised, bound.port()).await;
-    wait_for_signal().await?;
-    tracing::info!("stopping: requests in progress may end");
+    tokio::select! {
+        () = stop.received() => tracing::info!("stopping: requests in progress may end"),
+        ended = &mut serving => bail!("the API server ended by itself: {ended:?}"),
+        // Whoever watches over this process starts it anew, and with it the part that is missing.
+        ended = background.join_next() => bail!("a part of the control plane ended by itself: {ended:?}"),
+    }
     shutdown.cancel();
     serving.await.context("the API server ended badly")?;
     drop(background);
@@ -176,14 +181,25 @@ async fn publish_api_service(client: &dyn Client, service: IpAddr, server: IpAdd
     }
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, watched from the first moment, so that neither kills a server that is half started.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn watch() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+        Ok(Self { terminate, interrupt })
     }
-    Ok(())
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// The node that calls: the API server put the identity of the certificate into the request.

@@ -17,11 +17,11 @@ use crate::verbs::read_body;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Review {
     /// `kubectl auth whoami`
-    SelfSubject,
+    Subject,
     /// `kubectl auth can-i`
-    SelfSubjectAccess,
+    Access,
     /// `kubectl auth can-i --list`
-    SelfSubjectRules,
+    Rules,
 }
 
 impl Review {
@@ -31,9 +31,9 @@ impl Review {
             return None;
         }
         match (path.group_version.group.as_str(), path.resource.as_str()) {
-            ("authentication.k8s.io", "selfsubjectreviews") => Some(Self::SelfSubject),
-            ("authorization.k8s.io", "selfsubjectaccessreviews") => Some(Self::SelfSubjectAccess),
-            ("authorization.k8s.io", "selfsubjectrulesreviews") => Some(Self::SelfSubjectRules),
+            ("authentication.k8s.io", "selfsubjectreviews") => Some(Self::Subject),
+            ("authorization.k8s.io", "selfsubjectaccessreviews") => Some(Self::Access),
+            ("authorization.k8s.io", "selfsubjectrulesreviews") => Some(Self::Rules),
             _ => None,
         }
     }
@@ -48,9 +48,9 @@ impl Review {
             return Err(respond::method_not_allowed());
         }
         let (group, kind) = match self {
-            Self::SelfSubject => ("authentication.k8s.io", "SelfSubjectReview"),
-            Self::SelfSubjectAccess => ("authorization.k8s.io", "SelfSubjectAccessReview"),
-            Self::SelfSubjectRules => ("authorization.k8s.io", "SelfSubjectRulesReview"),
+            Self::Subject => ("authentication.k8s.io", "SelfSubjectReview"),
+            Self::Access => ("authorization.k8s.io", "SelfSubjectAccessReview"),
+            Self::Rules => ("authorization.k8s.io", "SelfSubjectRulesReview"),
         };
         let message = schema::of(group, "v1", kind)
             .ok_or_else(|| Status::internal(format!("no schema of {kind}")))?;
@@ -62,9 +62,9 @@ impl Review {
         review["apiVersion"] = json!(format!("{group}/v1"));
         review["kind"] = json!(kind);
         review["status"] = match self {
-            Self::SelfSubject => who_am_i(&call.identity),
-            Self::SelfSubjectAccess => may_i(server, &call.identity, &review["spec"])?,
-            Self::SelfSubjectRules => what_may_i(&call.identity),
+            Self::Subject => who_am_i(&call.identity),
+            Self::Access => may_i(server, &call.identity, &review["spec"])?,
+            Self::Rules => what_may_i(&call.identity),
         };
         Ok(respond::json_value(StatusCode::CREATED, &review))
     }
