@@ -114,7 +114,7 @@ async fn a_crash_backs_off_and_an_agent_that_starts_anew_changes_nothing() {
     let waits = |n: &TestNode| ran(n, "bad")["state"]["waiting"]["reason"] == "CrashLoopBackOff";
     node.until("bad backs off", waits).await;
     let crashed = ran(&node, "bad");
-    assert_eq!(crashed["restartCount"], 1);
+    assert_eq!(crashed["restartCount"], 1, "{:#?}", node.events);
     assert_eq!(crashed["lastState"]["terminated"]["exitCode"], 7);
     assert_eq!(crashed["lastState"]["terminated"]["message"], "no\n");
     let message = crashed["state"]["waiting"]["message"].as_str().unwrap().to_owned();
@@ -143,8 +143,8 @@ async fn a_crash_backs_off_and_an_agent_that_starts_anew_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_container_is_restarted_at_once() {
     let mut node = TestNode::start().await;
-    let p = pod("victim", "echo $$ > /host/pid; exec sleep 1000");
-    let mut p = p;
+    // Two dollar signs in a command are one.
+    let mut p = pod("victim", "echo $$$$ > /host/pid; exec sleep 1000");
     let host = node.directory.path().join("host");
     std::fs::create_dir_all(&host).unwrap();
     p["spec"]["hostPID"] = json!(true);
@@ -281,7 +281,8 @@ async fn exec_reaches_the_runtime_and_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_users_and_files_are_what_the_pod_says() {
     let mut node = TestNode::start().await;
-    let script = "id -u; id -g; cat /etc/hosts; cat /proc/self/status; cat /sub/f; stat -c %a /e";
+    let script =
+        "id -u; id -g; cat /etc/hosts; cat /proc/self/status; cat /sub/f; echo; stat -c %a /e";
     let mut p = pod("limits", script);
     p["spec"]["restartPolicy"] = json!("Never");
     p["spec"]["securityContext"] = json!({"runAsUser": 1000, "runAsGroup": 2000, "fsGroup": 3000});

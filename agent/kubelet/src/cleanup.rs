@@ -2,7 +2,7 @@
 //! processes, directories. Needs no agent and no runtime that answers.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, umount2};
@@ -68,7 +68,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(10);
 pub fn run(config: &KubeletConfig, mode: Mode) -> Result<Vec<Leftover>, CleanupError> {
     let found = find(config);
     if mode == Mode::Remove {
-        remove(config, &found)?;
+        remove(config)?;
     }
     Ok(found)
 }
@@ -124,7 +124,7 @@ fn processes(config: &KubeletConfig, cgroups: &Cgroups) -> Vec<(i32, String)> {
     ours
 }
 
-fn remove(config: &KubeletConfig, found: &[Leftover]) -> Result<(), CleanupError> {
+fn remove(config: &KubeletConfig) -> Result<(), CleanupError> {
     let cgroups = Cgroups::new(&config.cgroup_root);
     let begin = Instant::now();
     // Killing a shim can leave a child that was not seen before: look again until nobody is there.
@@ -141,15 +141,8 @@ fn remove(config: &KubeletConfig, found: &[Leftover]) -> Result<(), CleanupError
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    for leftover in found {
-        let failed = |source| CleanupError { what: leftover.to_string(), source };
-        if let Leftover::Mount(path) = leftover {
-            match umount2(path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
-                // A mount below another one went with it.
-                Ok(()) | Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOENT) => {}
-                Err(error) => return Err(failed(error.into())),
-            }
-        }
+    for directory in directories(config) {
+        unmount_below(&directory)?;
     }
     cgroups.remove_all();
     for directory in directories(config) {
@@ -159,6 +152,21 @@ fn remove(config: &KubeletConfig, found: &[Leftover]) -> Result<(), CleanupError
                 return Err(CleanupError { what, source });
             }
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Only now: as long as processes lived, they mounted.
+fn unmount_below(directory: &Path) -> Result<(), CleanupError> {
+    for point in mounts_below(directory) {
+        match umount2(&point, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
+            // A mount below another one went with it.
+            Ok(()) | Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOENT) => {}
+            Err(error) => {
+                let what = Leftover::Mount(point).to_string();
+                return Err(CleanupError { what, source: error.into() });
+            }
         }
     }
     Ok(())

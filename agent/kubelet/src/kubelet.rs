@@ -106,7 +106,7 @@ impl Kubelet {
     }
 
     /// Ends the agent's part. Pods and the managed runtime go on; the next start adopts them.
-    pub async fn stop(&self) {
+    pub fn stop(&self) {
         // Workers end when the dispatcher drops them; nothing they began in the runtime is undone.
         for task in self.tasks.lock().expect("nobody panics while holding it").drain(..) {
             task.abort();

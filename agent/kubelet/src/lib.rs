@@ -11,7 +11,7 @@
 //! kubelet.update(Update::...).await   what the node must run, in the order the source sends it
 //! kubelet.tunnel(request, from_client)    exec, attach, port-forward, logs: a stream of answers
 //! outgoing.recv().await            -> Outgoing::{PodStatus, PodEnded, Event, NodeStatus}
-//! kubelet.stop().await             ends the agent's part; pods and runtime go on
+//! kubelet.stop()                   ends the agent's part; pods and runtime go on
 //! cleanup::run(&config, cleanup::Mode::DryRun)   takes everything away, or lists it
 //! ```
 //!

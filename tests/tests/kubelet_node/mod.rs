@@ -70,7 +70,7 @@ impl TestNode {
 
     /// As an agent that was killed and started again: nothing is told to the runtime.
     pub(crate) async fn restart_kubelet(&mut self, pods: &[Value]) {
-        self.kubelet.stop().await;
+        self.kubelet.stop();
         let (kubelet, outgoing) = Kubelet::start(self.config.clone()).await.unwrap();
         (self.kubelet, self.outgoing) = (kubelet, outgoing);
         self.kubelet.update(Update::Init).await;
@@ -191,10 +191,16 @@ impl TestNode {
 
 impl Drop for TestNode {
     fn drop(&mut self) {
+        // Otherwise it would start its containerd again.
+        self.kubelet.stop();
         let left =
             sheave_kubelet::cleanup::run(&self.config, sheave_kubelet::cleanup::Mode::Remove);
         if let Err(error) = left {
-            eprintln!("{}: {error}", self.directory.path().display());
+            eprintln!(
+                "{}: {error}: {:?}",
+                self.directory.path().display(),
+                std::error::Error::source(&error)
+            );
         }
     }
 }

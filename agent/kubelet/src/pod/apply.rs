@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::container::{self, Place};
@@ -23,10 +24,20 @@ const GRACE_AFTER_HOOK_MIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) enum Done {
     Sandbox(Result<(), SandboxFailure>),
-    Started { name: String, result: Result<String, Waiting> },
-    Stopped { name: String, result: Result<(), String> },
+    Started {
+        name: String,
+        /// When the run before ended, of a restart.
+        after: Option<Timestamp>,
+        result: Result<String, Waiting>,
+    },
+    Stopped {
+        name: String,
+        result: Result<(), String>,
+    },
     SandboxStopped(Result<(), String>),
-    Removed { id: String },
+    Removed {
+        id: String,
+    },
 }
 
 /// Why a sandbox could not be made: the event's reason and message.
@@ -85,6 +96,8 @@ pub(crate) struct Start {
     pub(crate) spec: Arc<PodSpec>,
     pub(crate) name: String,
     pub(crate) attempt: u32,
+    /// When the run before ended, of a restart.
+    pub(crate) after: Option<Timestamp>,
     pub(crate) sandbox_id: String,
     pub(crate) sandbox_attempt: u32,
     pub(crate) pod_ips: Vec<String>,
@@ -94,12 +107,12 @@ pub(crate) struct Start {
 
 /// Image, creation, start, postStart.
 pub(crate) async fn start_container(context: Shared, start: Start) -> Done {
-    let name = start.name.clone();
-    Done::Started { name, result: try_start(&context, &start).await }
+    let (name, after) = (start.name.clone(), start.after);
+    Done::Started { name, after, result: try_start(&context, &start).await }
 }
 
 async fn try_start(context: &Shared, start: &Start) -> Result<String, Waiting> {
-    let Start { spec, name, attempt, sandbox_id, sandbox_attempt, pod_ips, cancel } = start;
+    let Start { spec, name, attempt, sandbox_id, sandbox_attempt, pod_ips, cancel, .. } = start;
     let about = About::container(spec, name);
     let Some(container) = spec.container(name) else {
         let message = format!("container {name} is not in the pod any more");

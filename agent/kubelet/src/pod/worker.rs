@@ -333,11 +333,21 @@ impl Worker {
                 let Some(sandbox) = self.observed.ready_sandbox() else { return };
                 let (sandbox_id, sandbox_attempt) = (sandbox.id.clone(), sandbox.attempt);
                 let cancel = self.cancel_starts.clone();
+                // Now: by the time it is started the newest run is another one.
+                let before = self.observed.latest(&name).and_then(|run| run.exit());
+                let after = before.map(|exit| exit.finished_at);
                 self.progress.container(&name).busy = Some(Busy::Starting);
-                self.tasks.spawn(apply::start_container(
-                    context,
-                    Start { spec, name, attempt, sandbox_id, sandbox_attempt, pod_ips, cancel },
-                ));
+                let start = Start {
+                    spec,
+                    name,
+                    attempt,
+                    after,
+                    sandbox_id,
+                    sandbox_attempt,
+                    pod_ips,
+                    cancel,
+                };
+                self.tasks.spawn(apply::start_container(context, start));
             }
             Action::StopContainer { id, name, grace_s, why } => {
                 self.progress.container(&name).busy = Some(Busy::Stopping);
@@ -393,7 +403,7 @@ impl Worker {
                     self.context.recorder.warning(&about, "FailedKillPod", message);
                 }
             }
-            Done::Started { name, result } => self.note_start(&name, result, now),
+            Done::Started { name, after, result } => self.note_start(&name, after, result, now),
             Done::Stopped { name, result } => {
                 self.stopping.remove(&name);
                 self.progress.container(&name).busy = None;
@@ -409,8 +419,13 @@ impl Worker {
         }
     }
 
-    fn note_start(&mut self, name: &str, result: Result<String, Waiting>, now: Timestamp) {
-        let before = self.observed.latest(name).and_then(|run| Some(run.exit()?.finished_at));
+    fn note_start(
+        &mut self,
+        name: &str,
+        before: Option<Timestamp>,
+        result: Result<String, Waiting>,
+        now: Timestamp,
+    ) {
         let spec = self.spec.clone();
         let progress = self.progress.container(name);
         progress.busy = None;
