@@ -10,7 +10,7 @@ use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
 use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::Update;
-use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning, TcAttachment};
+use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning, Sizes, TcAttachment};
 use sheave_tests::cgroup::TestCgroup;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
@@ -47,6 +47,7 @@ impl Node {
             cgroup2_path: Some(cgroup.path().into()),
             uplinks: vec!["up0".into()],
             tc_attachment: Some(how),
+            sizes: Some(Sizes::for_memory(0)),
             ..DataplaneConfig::default()
         };
         let dataplane = netns.run(|| Dataplane::open(&config)).unwrap();
@@ -330,6 +331,16 @@ fn a_map_of_another_layout_is_named_and_nothing_is_touched() {
     let error = node.netns.run(|| Dataplane::open(&node.config)).unwrap_err().to_string();
     assert!(error.contains("map FLOWS") && error.contains("sheave cleanup"), "{error}");
     assert_eq!(attached(&node, TcAttachment::Tcx), before);
+}
+
+#[test]
+fn what_is_there_is_found() {
+    let bpffs = BpffsDir::new();
+    let features = sheave_dataplane::Features::probe(&bpffs.path);
+    assert_eq!(features.blocking().collect::<Vec<_>>(), Vec::<&sheave_dataplane::Feature>::new());
+    let tcx = features.all.iter().find(|feature| feature.name == "tcx links").unwrap();
+    let attached = Netns::new().run(|| sheave_dataplane::programs_at("lo"));
+    assert_eq!(tcx.present, attached.is_ok());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, setns};
 use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::Update;
-use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning};
+use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning, Sizes};
 use sheave_tests::cgroup::TestCgroup;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
@@ -44,6 +44,7 @@ impl Node {
             bpffs_dir: bpffs.path.clone(),
             cgroup2_path: Some(cgroup.path().into()),
             uplinks: vec!["up0".into()],
+            sizes: Some(Sizes::for_memory(0)),
             ..DataplaneConfig::default()
         };
         let dataplane = netns.run(|| {

@@ -16,6 +16,7 @@ mod features;
 mod interface;
 mod maps;
 mod programs;
+mod sizes;
 mod sys;
 mod write;
 
@@ -41,6 +42,8 @@ pub use programs::{
     AttachError, AttachedProgram, LoadError, PACKET_HOOKS, SOCKET_HOOKS, TcAttachment, programs_at,
 };
 
+pub use sizes::Sizes;
+
 use maps::Maps;
 use programs::Loaded;
 
@@ -58,6 +61,8 @@ pub struct DataplaneConfig {
     pub uplinks: Vec<String>,
     /// `None`: links where the kernel has them.
     pub tc_attachment: Option<TcAttachment>,
+    /// Sizes of the maps that are not there yet; `None`: by the memory of the machine.
+    pub sizes: Option<Sizes>,
 }
 
 impl Default for DataplaneConfig {
@@ -68,6 +73,7 @@ impl Default for DataplaneConfig {
             cgroup2_path: None,
             uplinks: Vec::new(),
             tc_attachment: None,
+            sizes: None,
         }
     }
 }
@@ -142,17 +148,18 @@ impl Dataplane {
             Ok(_) | Err(MapError::Absent { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let mut loaded = match Loaded::load(dir) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                let installed = dir.join(sheave_abi::pins::POD_INGRESS).exists();
-                return if installed {
-                    Ok(Self::around(dir, ProgramsRunning::Before(error))?)
-                } else {
-                    Err(error.into())
-                };
-            }
-        };
+        let mut loaded =
+            match Loaded::load(dir, config.sizes.unwrap_or_else(Sizes::of_this_machine)) {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    let installed = dir.join(sheave_abi::pins::POD_INGRESS).exists();
+                    return if installed {
+                        Ok(Self::around(dir, ProgramsRunning::Before(error))?)
+                    } else {
+                        Err(error.into())
+                    };
+                }
+            };
         let dataplane = Self::around(dir, ProgramsRunning::Ours)?;
         let how = config.tc_attachment.unwrap_or_else(features::tc_attachment);
         loaded.attach_sockets(dir, &cgroup)?;
@@ -267,7 +274,7 @@ impl Dataplane {
 pub fn load_packet_programs(bpffs_dir: &Path) -> Result<PacketPrograms, OpenError> {
     bpffs::ensure(bpffs_dir, true)?;
     bpffs::make_dir(&bpffs_dir.join(MAPS_DIR))?;
-    Ok(PacketPrograms { loaded: Loaded::load(bpffs_dir)? })
+    Ok(PacketPrograms { loaded: Loaded::load(bpffs_dir, Sizes::for_memory(0))? })
 }
 
 /// See [`load_packet_programs`].

@@ -17,6 +17,7 @@ use sheave_abi::pins::{
 };
 
 use crate::cgroup2::Cgroup;
+use crate::sizes::Sizes;
 use crate::{interface, sys};
 
 static PACKETS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/packets"));
@@ -118,13 +119,13 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Loads all programs; maps that are pinned are used, others made and pinned.
-    pub(crate) fn load(bpffs_dir: &Path) -> Result<Self, LoadError> {
-        let mut packets = object("packets", PACKETS, bpffs_dir)?;
+    pub(crate) fn load(bpffs_dir: &Path, sizes: Sizes) -> Result<Self, LoadError> {
+        let mut packets = object("packets", PACKETS, bpffs_dir, sizes)?;
         for name in PACKET_HOOKS {
             let program = classifier(&mut packets, name);
             program.load().map_err(|error| refused(name, error))?;
         }
-        let mut sockets = object("sockets", SOCKETS, bpffs_dir)?;
+        let mut sockets = object("sockets", SOCKETS, bpffs_dir, sizes)?;
         for name in SOCKET_HOOKS {
             let program = socket_hook(&mut sockets, name);
             program.load().map_err(|error| refused(name, error))?;
@@ -222,14 +223,19 @@ impl Loaded {
     }
 }
 
-fn object(name: &'static str, bytes: &[u8], bpffs_dir: &Path) -> Result<Ebpf, LoadError> {
+fn object(
+    name: &'static str,
+    bytes: &[u8],
+    bpffs_dir: &Path,
+    sizes: Sizes,
+) -> Result<Ebpf, LoadError> {
     if bytes.is_empty() {
         return Err(LoadError::NotBuilt);
     }
-    EbpfLoader::new()
-        .default_map_pin_directory(bpffs_dir.join(MAPS_DIR))
-        .load(bytes)
-        .map_err(|error| LoadError::Object { object: name, error: Box::new(error) })
+    let mut loader = EbpfLoader::new();
+    loader.default_map_pin_directory(bpffs_dir.join(MAPS_DIR));
+    sizes.set(&mut loader);
+    loader.load(bytes).map_err(|error| LoadError::Object { object: name, error: Box::new(error) })
 }
 
 fn refused(program: &'static str, error: ProgramError) -> LoadError {

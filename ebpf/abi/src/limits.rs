@@ -1,4 +1,5 @@
-//! How much fits: the bound of every map, in one place.
+//! How much fits: the size of every map on a machine of 2 GiB, in one place. The agent makes them larger or
+//! smaller by the memory it finds.
 //!
 //! Arrays and LRU maps take their memory when they are made; the others as they fill.
 
