@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where and ends")]
 
+mod access;
+mod config_map;
 mod http_verbs;
 mod kubectl;
 mod serving;
 mod tunnels;
+mod watches;
