@@ -13,7 +13,8 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// A running `sheave-server`; killed when dropped, and its store removed.
 pub struct Server {
     data_dir: tempfile::TempDir,
-    port: u16,
+    /// Where it listens, on the loopback.
+    pub port: u16,
     process: Child,
 }
 

@@ -264,45 +264,6 @@ spec:
 }
 
 #[test]
-fn labels_patches_and_selectors() {
-    let cluster = Cluster::start();
-    for (name, colour) in [("a", "red"), ("b", "green"), ("c", "blue")] {
-        cluster.kubectl(&["create", "configmap", name, "--from-literal=key=old"]);
-        cluster.kubectl(&["label", "configmap", name, &format!("colour={colour}")]);
-    }
-    let names = |selector: &str| {
-        cluster.value(&["configmaps", "--selector", selector], "{.items[*].metadata.name}")
-    };
-    assert_eq!(names("colour in (red,green)"), "a b");
-    assert_eq!(names("colour,colour!=green"), "a c");
-    assert_eq!(names("colour notin (red,green),colour"), "c");
-    let field = cluster
-        .value(&["configmaps", "--field-selector=metadata.name=b"], "{.items[*].metadata.name}");
-    assert_eq!(field, "b");
-    cluster.kubectl(&["label", "configmap", "a", "colour-"]);
-    assert_eq!(names("colour"), "b c");
-
-    let patch = |kind: &str, patch: &str| {
-        cluster.kubectl(&["patch", "configmap", "a", "--type", kind, "--patch", patch]);
-        cluster.value(&["configmap", "a"], "{.data.key}")
-    };
-    assert_eq!(patch("merge", r#"{"data":{"key":"merged"}}"#), "merged");
-    assert_eq!(patch("json", r#"[{"op":"replace","path":"/data/key","value":"json"}]"#), "json");
-    assert_eq!(patch("strategic", r#"{"data":{"key":"strategic"}}"#), "strategic");
-
-    // A strategic patch finds a container by its name and leaves its neighbours and fields alone.
-    cluster.apply(WEB);
-    let patch = r#"{"spec":{"template":{"spec":{"containers":
-        [{"name":"web","env":[{"name":"ADDED","value":"yes"}]}]}}}}"#;
-    cluster.kubectl(&["patch", "deployment", "web", "--patch", patch]);
-    let env = cluster.value(
-        &["deployment", "web"],
-        "{.spec.template.spec.containers[0].image} {.spec.template.spec.containers[0].env[*].name}",
-    );
-    assert!(env.starts_with(IMAGE) && env.contains("GREETING") && env.contains("ADDED"), "{env}");
-}
-
-#[test]
 fn a_watch_sees_changes_and_deletion_waits() {
     let cluster = Cluster::start();
     cluster.kubectl(&["create", "configmap", "watched", "--from-literal=n=0"]);
