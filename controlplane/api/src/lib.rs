@@ -20,6 +20,7 @@ pub mod schema;
 pub mod selector;
 pub mod status;
 pub mod time;
+pub mod toleration;
 
 pub use field::FieldErrors;
 pub use kinds::Kind;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod, Taint, Toleration};
 use serde_json::{Value, json};
+use sheave_api::toleration::covers;
 use sheave_api::{ObjectKey, Status, resource, time};
 use sheave_client::{DeleteOptions, Informer, Involved, Patch, Record, Typed, TypedEvent};
 
@@ -333,18 +334,6 @@ fn tolerated_s(taints: &[Taint], tolerations: &[Toleration], now: Timestamp) -> 
         }
     }
     shortest
-}
-
-fn covers(toleration: &Toleration, taint: &Taint) -> bool {
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    let (effect, key) = (text(&toleration.effect), text(&toleration.key));
-    if (!effect.is_empty() && effect != taint.effect) || (!key.is_empty() && key != taint.key) {
-        return false;
-    }
-    match toleration.operator.as_deref() {
-        Some("Exists") => true,
-        _ => !key.is_empty() && text(&toleration.value) == text(&taint.value),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::api::core::v1::{Taint, Toleration};
+use k8s_openapi::api::core::v1::Taint;
+use sheave_api::toleration::covers;
 
 use crate::affinity;
 use crate::pod::PodFacts;
@@ -90,22 +91,6 @@ fn untolerated<'a>(pod: &PodFacts, node: &'a NodeFacts) -> Option<&'a Taint> {
 /// True when any of the pod's tolerations covers the taint.
 pub(crate) fn tolerates(pod: &PodFacts, taint: &Taint) -> bool {
     pod.tolerations.iter().any(|toleration| covers(toleration, taint))
-}
-
-fn covers(toleration: &Toleration, taint: &Taint) -> bool {
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    let (effect, key) = (text(&toleration.effect), text(&toleration.key));
-    if !effect.is_empty() && effect != taint.effect {
-        return false;
-    }
-    if !key.is_empty() && key != taint.key {
-        return false;
-    }
-    match toleration.operator.as_deref() {
-        Some("Exists") => true,
-        // An empty key only means anything with Exists.
-        _ => !key.is_empty() && text(&toleration.value) == text(&taint.value),
-    }
 }
 
 fn matches_affinity(pod: &PodFacts, name: &str, node: &NodeFacts) -> bool {
