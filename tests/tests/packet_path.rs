@@ -1,6 +1,8 @@
 //! The packet path with real interfaces: a node of network namespaces, two pods behind veths, a client
 //! outside. No process is in a cgroup with socket hooks: what is translated is translated in packets.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
+
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! The socket hooks with real sockets: client processes in a cgroup and a network namespace of the test's
 //! own, servers on the backends' addresses, services that exist nowhere but in the maps.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsFd as _;

@@ -4,6 +4,8 @@
 //! complete state of the cluster as a source would send it; `maps.txt` is what the maps hold after each,
 //! and how many entries were written. `UPDATE_EXPECT=1` writes `maps.txt` anew.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
+
 mod objects;
 
 use std::fmt::Write as _;

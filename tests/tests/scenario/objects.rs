@@ -14,8 +14,8 @@ use sheave_core::model::{
 #[derive(Deserialize)]
 #[serde(tag = "kind")]
 enum Object {
-    Node(core::Node),
-    Service(core::Service),
+    Node(Box<core::Node>),
+    Service(Box<core::Service>),
     EndpointSlice(discovery::EndpointSlice),
 }
 
@@ -27,8 +27,8 @@ pub(crate) fn read(path: &Path) -> Vec<Update> {
     documents
         .into_iter()
         .map(|document| match serde_json::from_value(document).unwrap() {
-            Object::Node(object) => Update::Node(node(object)),
-            Object::Service(object) => Update::Service(service(object)),
+            Object::Node(object) => Update::Node(node(*object)),
+            Object::Service(object) => Update::Service(service(*object)),
             Object::EndpointSlice(object) => Update::EndpointSlice(slice(object)),
         })
         .collect()
