@@ -98,6 +98,10 @@ async fn listen(bind: SocketAddr) -> anyhow::Result<TcpListener> {
                 bind.ip()
             )
         }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => bail!(
+            "cannot listen on port {port}: it takes root; run as root, or choose a port above 1023 \
+             with --bind"
+        ),
         Err(error) => Err(error).with_context(|| format!("cannot listen on {bind}")),
     }
 }

@@ -50,10 +50,10 @@ impl Server {
     }
 
     /// On a file system that is full, mounted where only this process sees it.
-    pub(crate) fn refused_on_full_disk(dir: &Path) -> String {
-        let script = "mount -t tmpfs -o size=32k none \"$1\" && shift && exec \"$@\"";
+    pub(crate) fn refused_on_full_disk(dir: &Path, size: &str) -> String {
+        let script = "mount -t tmpfs -o size=$1 none \"$2\" && shift 2 && exec \"$@\"";
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", script, "sh"]).arg(dir).arg(PROGRAM);
+        command.args(["--mount", "sh", "-c", script, "sh", size]).arg(dir).arg(PROGRAM);
         command.arg("--data-dir").arg(dir).args(["--bind", "127.0.0.1:0"]);
         complaint(&mut command)
     }

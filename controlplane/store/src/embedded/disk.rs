@@ -47,8 +47,8 @@ pub(super) struct Reader(ReadOnlyTable<&'static [u8], &'static [u8]>);
 impl Disk {
     /// Opens and, after a crash, repairs; or makes an empty file.
     pub(super) fn open(path: &Path) -> Result<(Self, Marks), OpenError> {
-        let file = open_file(path)
-            .map_err(|error| OpenError::Io { path: path.to_owned(), detail: error.to_string() })?;
+        let file =
+            open_file(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         // The engine panics on some kinds of damage.
         catch_unwind(AssertUnwindSafe(|| Self::open_database(file, path))).unwrap_or_else(|_| {
             Err(OpenError::Corrupt { path: path.to_owned(), detail: "unreadable pages".to_owned() })
@@ -218,7 +218,7 @@ fn open_error(error: redb::Error, path: &Path) -> OpenError {
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
             ) =>
         {
-            OpenError::Io { path, detail: error.to_string() }
+            OpenError::Io { path, source: error }
         }
         error => OpenError::Corrupt { path, detail: error.to_string() },
     }

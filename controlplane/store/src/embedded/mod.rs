@@ -68,12 +68,13 @@ pub enum OpenError {
         known: u64,
     },
     /// The file system refused.
-    #[error("cannot open {}: {detail}", .path.display())]
+    #[error("cannot open {}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What was refused.
-        detail: String,
+        #[source]
+        source: std::io::Error,
     },
 }
 
@@ -92,7 +93,7 @@ impl EmbeddedStore {
         std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || committer.run(&queue))
-            .map_err(|error| OpenError::Io { path: path.to_owned(), detail: error.to_string() })?;
+            .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         Ok(Self { requests, history })
     }
 
