@@ -391,6 +391,34 @@ async fn a_dead_runtime_is_started_again_and_pods_go_on() {
     assert!(status["images"].to_string().contains(BUSYBOX));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_wait_for_the_network_and_have_its_address() {
+    let mut node = TestNode::start().await;
+    let mut p = pod("net", &format!("cat /etc/hosts; hostname; {FOREVER}"));
+    p["spec"]["hostNetwork"] = json!(false);
+    node.apply(&p).await;
+    let said =
+        |n: &TestNode| n.has_event("net", "FailedCreatePodSandBox", "cni plugin not initialized");
+    node.until("the missing network is said", said).await;
+    assert_eq!(node.condition("net", "PodReadyToStartContainers"), "False");
+    let ready = |n: &TestNode| {
+        let status = n.node_status.clone().unwrap_or_default();
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True")
+    };
+    assert!(!ready(&node));
+    node.configure_network("10.9.0.2");
+    node.until_ready("net").await;
+    assert_eq!(node.status("net")["podIP"], "10.9.0.2");
+    assert_eq!(node.condition("net", "PodReadyToStartContainers"), "True");
+    node.until("the node is ready", ready).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let log = node.log(&p, "main", 0);
+    assert!(log.contains("10.9.0.2\tnet\n") && log.contains(" F net\n"), "{log}");
+    node.delete(&p, 1).await;
+    node.until("it has ended", |n| n.ended.contains(&"net".into())).await;
+}
+
 fn object(name: &str, key_name: &str, value: &str) -> v1::DataObject {
     v1::DataObject {
         key: Some(key(name)),

@@ -68,6 +68,25 @@ impl TestNode {
         }
     }
 
+    /// A network whose plugin gives every pod the same address and nothing else.
+    pub(crate) fn configure_network(&self, pod_ip: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let root = self.directory.path().join("cni");
+        let plugin = root.join("bin/fixed");
+        let result = format!(
+            r#"{{"cniVersion":"1.0.0","interfaces":[{{"name":"eth0","sandbox":"x"}}],"ips":[{{"interface":0,"address":"{pod_ip}/32"}}]}}"#
+        );
+        let script = format!(
+            "#!/bin/sh\n[ \"$CNI_COMMAND\" = ADD ] && echo '{result}'\n\
+             [ \"$CNI_COMMAND\" = VERSION ] && echo '{{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"1.0.0\"]}}'\n\
+             exit 0\n"
+        );
+        std::fs::write(&plugin, script).unwrap();
+        std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let conflist = r#"{"cniVersion":"1.0.0","name":"test","plugins":[{"type":"fixed"}]}"#;
+        std::fs::write(root.join("net.d/10-test.conflist"), conflist).unwrap();
+    }
+
     /// As an agent that was killed and started again: nothing is told to the runtime.
     pub(crate) async fn restart_kubelet(&mut self, pods: &[Value]) {
         self.kubelet.stop();

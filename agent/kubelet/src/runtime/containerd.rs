@@ -151,6 +151,12 @@ impl Containerd {
                 StartError::Directory { path, source }
             })?;
         }
+        if let Some(directory) = managed.cni_bin_dirs.first() {
+            super::loopback::ensure(directory).map_err(|source| {
+                let path = directory.display().to_string();
+                StartError::Directory { path, source }
+            })?;
+        }
         let snapshotter = snapshotter(&paths.root);
         let systemd = match managed.cgroup_driver {
             Some(driver) => driver == CgroupDriver::Systemd,

@@ -2,6 +2,7 @@
 
 mod containerd;
 mod images;
+mod loopback;
 mod pause;
 mod settings;
 
