@@ -58,6 +58,8 @@ struct Outcome {
     failed: u32,
     /// Reasons of tests that tested nothing.
     skipped: Vec<String>,
+    /// Whether the runner said what came out.
+    has_result: bool,
     /// The executable as a whole: false also when it crashed or hung.
     succeeded: bool,
     took: Duration,
@@ -125,14 +127,20 @@ impl Program {
 
     fn run(&self) -> Result<Outcome> {
         println!("\n  --- {}", self.name());
+        // As cargo does: some tests look for their files by it.
+        let directory = self.directory.to_str().context("the checkout's path is not UTF-8")?;
+        let variables = [("CARGO_MANIFEST_DIR", directory), ("RUST_BACKTRACE", "1")];
         let limit = format!("{PROGRAM_LIMIT_S}s");
         let mut command = if self.needs_root {
-            privilege::command_with_env("timeout", &[("RUST_BACKTRACE", "1")])
+            privilege::command_with_env("timeout", &variables)
         } else {
-            Command::new("timeout")
+            let mut command = Command::new("timeout");
+            command.envs(variables);
+            command
         };
         command.args(["--kill-after=10s", &limit]).arg(&self.executable);
         if self.needs_root {
+            // One that brings its own main may ignore it.
             command.arg("--test-threads=1");
         }
         command.current_dir(&self.directory).env_remove("LD_LIBRARY_PATH");
@@ -170,6 +178,11 @@ fn observe(name: String, command: &mut Command) -> Result<Outcome> {
     }
     let status = child.wait()?;
     outcome.succeeded = status.success();
+    if !outcome.has_result {
+        // A program with a main of its own, or one that crashed, is one test.
+        outcome.passed += u32::from(outcome.succeeded);
+        outcome.failed += u32::from(!outcome.succeeded);
+    }
     outcome.took = started.elapsed();
     if status.code() == Some(124) {
         println!("  {} was ended after {PROGRAM_LIMIT_S} s", outcome.name);
@@ -185,6 +198,7 @@ impl Outcome {
         }
         // test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s
         let Some(result) = line.strip_prefix("test result: ") else { return };
+        self.has_result = true;
         for part in result.split(['.', ';']) {
             let Some((count, what)) = part.trim().split_once(' ') else { continue };
             let Ok(count) = count.parse::<u32>() else { continue };
@@ -251,8 +265,10 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_dies_does_not_succeed() {
+    fn a_program_that_dies_is_a_failed_test() {
         let outcome = observe("dies".to_owned(), Command::new("sh").args(["-c", "kill -9 $$"]));
-        assert!(!outcome.unwrap().succeeded);
+        let outcome = outcome.unwrap();
+        assert!(!outcome.succeeded);
+        assert_eq!((outcome.passed, outcome.failed), (0, 1));
     }
 }
