@@ -81,7 +81,7 @@ impl Registry {
         let ranges = Ranges { cluster_ips: config.service_cidr, node_ports: config.node_ports };
         let registry = Arc::new(Self { store, sink, ranges, tasks: Mutex::new(tasks) });
         registry.ensure_namespaces().await?;
-        registry.tasks.lock().spawn(expiry::run(Arc::downgrade(&registry)));
+        registry.tasks.lock().spawn(expiry::run(Arc::downgrade(&registry), expiry::LIFETIME));
         Ok(registry)
     }
 

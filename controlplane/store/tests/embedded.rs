@@ -180,6 +180,28 @@ async fn too_large_a_value_is_refused() {
     assert!(matches!(refused, Err(CommitError::TooLarge { what: "value", .. })));
 }
 
+/// Relaxed writes cost no fsync of their own, and wait for it no longer than a few seconds.
+#[tokio::test]
+async fn relaxed_writes_reach_the_file_together_and_soon() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let store = open(&directory);
+    let in_file = || std::fs::read(&path).unwrap();
+    // The first write reserves revisions in the file.
+    put(&store, "first", Durability::Synced).await;
+    let before = in_file();
+    // Idle for a while first: the time runs from the write on.
+    tokio::time::sleep(std::time::Duration::from_millis(3500)).await;
+    for _ in 0..20 {
+        put(&store, "lease", Durability::Relaxed).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(in_file() == before, "written at once");
+    tokio::time::sleep(std::time::Duration::from_millis(3700)).await;
+    let contains = |needle: &[u8]| in_file().windows(needle.len()).any(|part| part == needle);
+    assert!(contains(b"lease"), "not written in time");
+}
+
 /// Wherever a page is damaged, the store says so, or it did not matter.
 #[tokio::test]
 async fn damage_is_never_read_as_data() {

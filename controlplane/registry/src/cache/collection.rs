@@ -15,9 +15,11 @@ use tokio::sync::watch;
 use super::entry::{Entry, Filter};
 
 /// Changes held of one kind.
-const CHANGES_MAX: usize = 4096;
+const CHANGES_MAX: usize = 2048;
 /// Bytes of objects held for these changes alone, roughly.
-const CHANGES_BYTES_MAX: usize = 4 << 20;
+const CHANGES_BYTES_MAX: usize = 2 << 20;
+/// What an entry takes beside its bytes, roughly.
+const ENTRY_BYTES: usize = 400;
 /// Changes that a watch takes at a time.
 const TAKE_MAX: usize = 256;
 
@@ -171,7 +173,7 @@ impl State {
 
 /// What a change keeps in memory that would be free without it: the state before.
 fn size_bytes(change: &Change) -> usize {
-    change.before.as_ref().map_or(0, |before| before.size_bytes())
+    ENTRY_BYTES + change.before.as_ref().map_or(0, |before| before.size_bytes())
 }
 
 fn page_of(

@@ -117,9 +117,10 @@ async fn a_list_is_as_new_as_it_is_asked_to_be() {
     assert!(status.message.starts_with("too old resource version: 1 ("), "{}", status.message);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_revision_from_the_future_is_waited_for_and_then_refused() {
     let cluster = Cluster::start().await;
+    tokio::time::pause();
     let key = key(&CONFIG_MAPS, "a");
     let target = Target { kind: kind(&CONFIG_MAPS), key: &key, subresource: None };
     let future = ResourceVersion::At(1_000_000);

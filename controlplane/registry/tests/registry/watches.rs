@@ -135,7 +135,7 @@ async fn a_slow_watch_is_cut_and_slows_nobody() {
     assert_eq!(status.code, 410);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn bookmarks_tell_how_far_the_watch_is() {
     let cluster = Cluster::start().await;
     let start = cluster.registry.revision();
@@ -143,6 +143,7 @@ async fn bookmarks_tell_how_far_the_watch_is() {
     let mut watch = cluster.watch(&CONFIG_MAPS, options).await;
     // Of another kind: the watch sees nothing, the bookmark says so.
     let other = cluster.create(&PODS, pod("a")).await.unwrap();
+    tokio::time::pause();
     let event = watch.next().await.unwrap();
     let Event::Bookmark { revision: at, initial_events_end: false } = event else {
         panic!("{}", short(&event))

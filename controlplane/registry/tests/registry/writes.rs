@@ -1,7 +1,7 @@
 //! create, update, patch and the subresources.
 
 use serde_json::json;
-use sheave_api::resource::{CONFIG_MAPS, DEPLOYMENTS, EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS};
+use sheave_api::resource::{CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS};
 use sheave_registry::{Target, WriteOptions};
 
 use super::*;
@@ -222,33 +222,4 @@ async fn concurrent_changes_are_all_made() {
     }
     let counter = cluster.get(&CONFIG_MAPS, "counter").await.unwrap();
     assert_eq!(counter["data"]["n"], (WRITERS * CHANGES).to_string());
-}
-
-#[tokio::test(start_paused = true)]
-async fn events_end_an_hour_after_their_last_change() {
-    let cluster = Cluster::start().await;
-    let event = |name: &str| {
-        json!({
-            "metadata": { "name": name },
-            "involvedObject": { "kind": "Pod", "name": "a", "namespace": "default" },
-            "reason": "Tested", "message": "for one hour", "type": "Normal",
-        })
-    };
-    let minutes = |n: u64| tokio::time::sleep(std::time::Duration::from_secs(n * 60));
-    cluster.create(&EVENTS, event("once")).await.unwrap();
-    cluster.create(&EVENTS, event("again")).await.unwrap();
-    minutes(40).await;
-    cluster.edit(&EVENTS, None, "again", |event| event["count"] = json!(2)).await.unwrap();
-    cluster.get(&EVENTS, "once").await.unwrap();
-    minutes(30).await;
-    cluster.get(&EVENTS, "again").await.unwrap();
-    for _ in 0..1000 {
-        // The removal takes real time, in the store's thread.
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        tokio::task::yield_now().await;
-        if cluster.get(&EVENTS, "once").await.is_err() {
-            return;
-        }
-    }
-    panic!("the Event is still there");
 }

@@ -103,21 +103,19 @@ impl Committer {
 
     /// Answers until everybody who could ask is gone, or one asked to close.
     pub(super) fn run(mut self, queue: &Receiver<Request>) {
-        let mut flush_at = Instant::now() + FLUSH_INTERVAL;
+        let mut flush_at = None;
         let mut next = None;
         loop {
-            let request = match next.take() {
-                Some(request) => Ok(request),
-                None if self.behind.is_empty() => {
-                    flush_at = Instant::now() + FLUSH_INTERVAL;
-                    queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            let request = match (next.take(), flush_at) {
+                (Some(request), _) => Ok(request),
+                (None, None) => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                (None, Some(at)) => {
+                    queue.recv_timeout(Instant::saturating_duration_since(&at, Instant::now()))
                 }
-                None => queue.recv_timeout(flush_at.saturating_duration_since(Instant::now())),
             };
             match request {
                 Ok(Request::Commit { transaction, durability, reply }) => {
-                    let first = (transaction, durability, reply);
-                    let (group, other) = gather(first, queue);
+                    let (group, other) = gather((transaction, durability, reply), queue);
                     next = other;
                     self.commit(group);
                 }
@@ -135,10 +133,15 @@ impl Committer {
                     return;
                 }
             }
-            if !self.behind.is_empty() && Instant::now() >= flush_at {
-                flush_at = Instant::now() + FLUSH_INTERVAL;
+            if flush_at.is_some_and(|at| at <= Instant::now()) {
+                flush_at = None;
                 // Its failure was logged; the writes stay and are tried again.
                 let _ = self.write(&WriteBehind::default(), Vec::new(), self.marks.ceiling);
+            }
+            if self.behind.is_empty() {
+                flush_at = None;
+            } else {
+                flush_at.get_or_insert_with(|| Instant::now() + FLUSH_INTERVAL);
             }
         }
     }
