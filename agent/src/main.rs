@@ -1,2 +1,40 @@
-//! sheave-agent.
-fn main() {}
+//! `sheave-agent`: the node daemon. It wires sources, dataplane and kubelet; everything else is in them.
+
+mod agent;
+mod cleanup;
+mod cni;
+mod config;
+mod control;
+mod doctor;
+mod footprint;
+mod health;
+mod lock;
+mod machine;
+mod reconcile;
+mod run;
+mod status;
+mod sysctl;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use config::{Cli, Command};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("SHEAVE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match cli.command {
+        None => run::run(cli.run),
+        Some(Command::Doctor(arguments)) => return doctor::run(&arguments),
+        Some(Command::Cleanup(arguments)) => cleanup::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sheave-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

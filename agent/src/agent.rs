@@ -1,0 +1,285 @@
+//! The running agent: carries changes from the source to dataplane and kubelet, acknowledges what is in
+//! effect, and carries what the kubelet says back.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sheave_core::model::Update;
+use sheave_kubelet::{ClusterDns, Kubelet, KubeletConfig, ManagedRuntime, Outgoing, RuntimeChoice};
+use sheave_push::v1;
+use sheave_sources::{
+    Change, FromClient, Generation, PodChange, Push, PushConfig, TlsFiles, Tunnels, What, file,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config::{Directories, RunArguments};
+use crate::footprint::Footprint;
+use crate::machine::Machine;
+use crate::reconcile::Reconciler;
+use crate::{cni, status, sysctl};
+
+/// Changes that are applied to the maps together, at most.
+const BATCH_MAX: usize = 4096;
+/// Pause after a failed write to the maps.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Everything that runs.
+pub(crate) struct Agent {
+    directories: Directories,
+    pod_mtu: u32,
+    reconciler: Arc<Mutex<Reconciler>>,
+    changes: mpsc::Receiver<Change>,
+    /// Nobody, with manifests.
+    pods: Option<Pods>,
+}
+
+struct Pods {
+    kubelet: Kubelet,
+    outgoing: mpsc::Receiver<Outgoing>,
+    push: Push,
+}
+
+impl Agent {
+    /// Starts kubelet and source.
+    pub(crate) async fn start(
+        arguments: &RunArguments,
+        reconciler: Arc<Mutex<Reconciler>>,
+    ) -> Result<Self> {
+        let (changes, pods) = match &arguments.manifests {
+            Some(path) => {
+                set_service_cidrs(&reconciler, &arguments.service_cidr)?;
+                (follow_manifests(path)?, None)
+            }
+            None => {
+                let machine = reconciler.lock().machine().clone();
+                let config = kubelet_config(arguments, &machine);
+                let (kubelet, outgoing) =
+                    Kubelet::start(config).await.context("cannot start the kubelet")?;
+                let tunnels = Arc::new(KubeletTunnels(kubelet.clone()));
+                let (push, changes) =
+                    Push::start(push_config(arguments, &machine, kubelet.clone()), tunnels);
+                (changes, Some(Pods { kubelet, outgoing, push }))
+            }
+        };
+        let directories = arguments.directories.clone();
+        Ok(Self { directories, pod_mtu: arguments.pod_mtu, reconciler, changes, pods })
+    }
+
+    /// For the control socket.
+    pub(crate) fn answers(&self) -> status::Answers {
+        let connection = self.pods.as_ref().map(|pods| pods.push.connection());
+        status::Answers::new(Arc::clone(&self.reconciler), connection)
+    }
+
+    /// Until a signal.
+    pub(crate) async fn live(mut self) -> Result<()> {
+        let mut stopping = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+        let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+        if let Some(pods) = &mut self.pods {
+            let (_, closed) = mpsc::channel(1);
+            let outgoing = std::mem::replace(&mut pods.outgoing, closed);
+            tokio::spawn(pass_on(outgoing, pods.push.clone()));
+        }
+        let kubelet = self.pods.as_ref().map(|pods| pods.kubelet.clone());
+        let ended = tokio::select! {
+            _ = stopping.recv() => Ok(()),
+            _ = interrupted.recv() => Ok(()),
+            ended = self.follow() => ended,
+        };
+        if let Some(kubelet) = kubelet {
+            kubelet.stop();
+        }
+        tracing::info!("the agent ends; pods and Services go on");
+        ended
+    }
+
+    /// Carries changes to where they belong, and acknowledges what is in effect.
+    async fn follow(&mut self) -> Result<()> {
+        let mut batch = Vec::new();
+        let mut newest = Generation::default();
+        let mut failed = false;
+        loop {
+            tokio::select! {
+                taken = self.changes.recv_many(&mut batch, BATCH_MAX) => {
+                    if taken == 0 {
+                        bail!("the source of the desired state has ended");
+                    }
+                }
+                () = tokio::time::sleep(RETRY_PAUSE), if failed => {}
+            }
+            for Change { generation, what } in batch.drain(..) {
+                newest = newest.max(generation);
+                self.pass(what).await;
+            }
+            let reconciler = Arc::clone(&self.reconciler);
+            let applied = tokio::task::spawn_blocking(move || reconciler.lock().apply());
+            failed = match applied.await.context("applying changes panicked")? {
+                Ok(true) => {
+                    self.reconciler.lock().in_effect(newest.number());
+                    if let Some(pods) = &self.pods {
+                        pods.push.ack(newest);
+                    }
+                    false
+                }
+                Ok(false) => false,
+                Err(error) => {
+                    tracing::error!(%error, "changes are not in effect; trying again");
+                    true
+                }
+            };
+        }
+    }
+
+    async fn pass(&self, what: What) {
+        use sheave_kubelet::Update as ForPods;
+        let for_pods = match what {
+            What::Nothing => return,
+            What::Services(update) => return self.reconciler.lock().note(update),
+            What::Cluster(cluster) => {
+                if let Err(error) = self.join_cluster(&cluster).await {
+                    tracing::error!("{error:#}");
+                }
+                return;
+            }
+            What::Init => {
+                self.reconciler.lock().note(Update::Init);
+                ForPods::Init
+            }
+            What::InitDone => {
+                self.reconciler.lock().note(Update::InitDone);
+                ForPods::InitDone
+            }
+            What::Pods(PodChange::Pod(pod)) => ForPods::Pod(pod),
+            What::Pods(PodChange::PodGone(key)) => ForPods::PodGone(key),
+            What::Pods(PodChange::ConfigMap(data)) => ForPods::ConfigMap(data),
+            What::Pods(PodChange::ConfigMapGone(key)) => ForPods::ConfigMapGone(key),
+            What::Pods(PodChange::Secret(data)) => ForPods::Secret(data),
+            What::Pods(PodChange::SecretGone(key)) => ForPods::SecretGone(key),
+        };
+        if let Some(pods) = &self.pods {
+            pods.kubelet.update(for_pods).await;
+        }
+    }
+
+    /// What the server says of the cluster: service addresses, pod addresses, DNS.
+    async fn join_cluster(&self, cluster: &v1::ClusterConfig) -> Result<()> {
+        let cidrs = cluster.service_cidrs.iter().map(|cidr| {
+            cidr.parse().with_context(|| format!("the server's service CIDR {cidr:?} is none"))
+        });
+        set_service_cidrs(&self.reconciler, &cidrs.collect::<Result<Vec<_>>>()?)?;
+        let ports = [cluster.node_port_first, cluster.node_port_last].map(u16::try_from);
+        if let [Ok(first @ 1..), Ok(last)] = ports {
+            let mut footprint = Footprint::open(self.directories.footprint())?;
+            sysctl::reserve_ports(&mut footprint, first..=last)?;
+        }
+        if let Some(pods) = &self.pods {
+            let servers = cluster.dns_address.parse().into_iter().collect();
+            let dns = ClusterDns { servers, domain: cluster.cluster_domain.clone() };
+            pods.kubelet.update(sheave_kubelet::Update::Cluster(dns)).await;
+        }
+        if !cluster.node_pod_cidrs.is_empty() {
+            let addresses = self.reconciler.lock().machine().addresses.clone();
+            let ranges = &cluster.node_pod_cidrs;
+            let conflist = cni::conflist(&self.directories, ranges, &addresses, self.pod_mtu);
+            cni::write_conflist(&self.directories, &conflist)?;
+        }
+        Ok(())
+    }
+}
+
+fn set_service_cidrs(reconciler: &Mutex<Reconciler>, cidrs: &[ipnet::IpNet]) -> Result<()> {
+    let cidrs: Vec<_> = cidrs.iter().map(|cidr| (cidr.addr(), cidr.prefix_len())).collect();
+    let changed = reconciler.lock().dataplane().set_service_cidrs(&cidrs);
+    changed.context("cannot tell the programs the service addresses").map(drop)
+}
+
+fn follow_manifests(path: &Path) -> Result<mpsc::Receiver<Change>> {
+    // Refused now when it cannot be read; later the state before stands.
+    file::read(path).context("--manifests")?;
+    let (states, mut received) = mpsc::channel(1);
+    let (changes, receiver) = mpsc::channel(BATCH_MAX);
+    tokio::spawn(file::follow(path.to_owned(), states));
+    tokio::spawn(async move {
+        while let Some(state) = received.recv().await {
+            for update in state {
+                let what = match update {
+                    Update::Init => What::Init,
+                    Update::InitDone => What::InitDone,
+                    other => What::Services(other),
+                };
+                if changes.send(Change { generation: Generation::default(), what }).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+fn kubelet_config(arguments: &RunArguments, machine: &Machine) -> KubeletConfig {
+    let directories = &arguments.directories;
+    let runtime = match &arguments.cri_endpoint {
+        Some(socket) => RuntimeChoice::External { socket: socket.clone() },
+        None => RuntimeChoice::Managed(ManagedRuntime {
+            cni_bin_dirs: vec![directories.cni_bin()],
+            cni_conf_dir: directories.cni_conf(),
+            ..ManagedRuntime::default()
+        }),
+    };
+    let images = arguments.image_dir.clone();
+    KubeletConfig {
+        data_dir: directories.data_dir.clone(),
+        run_dir: directories.run_dir.clone(),
+        log_dir: directories.pod_logs(),
+        runtime,
+        image_dir: Some(images.unwrap_or_else(|| directories.data_dir.join("images"))),
+        cgroup_root: directories.cgroup_root.clone(),
+        node_labels: arguments.node_label.clone(),
+        ..KubeletConfig::new(&machine.name, machine.addresses.clone())
+    }
+}
+
+fn push_config(arguments: &RunArguments, machine: &Machine, kubelet: Kubelet) -> PushConfig {
+    let directories = &arguments.directories;
+    PushConfig {
+        server: arguments.server.clone(),
+        tls: TlsFiles {
+            certificate: directories.pki("node.crt"),
+            key: directories.pki("node.key"),
+            authority: directories.pki("ca.crt"),
+        },
+        node_name: machine.name.clone(),
+        agent_version: env!("CARGO_PKG_VERSION").into(),
+        node_object: Arc::new(move || -> Bytes { kubelet.node_object() }),
+        view_file: directories.view(),
+    }
+}
+
+struct KubeletTunnels(Kubelet);
+
+impl Tunnels for KubeletTunnels {
+    fn open(
+        &self,
+        request: v1::TunnelRequest,
+        from_client: FromClient,
+    ) -> mpsc::Receiver<v1::TunnelData> {
+        self.0.tunnel(request, from_client)
+    }
+}
+
+/// What the kubelet says, on its way to the server.
+async fn pass_on(mut outgoing: mpsc::Receiver<Outgoing>, push: Push) {
+    while let Some(said) = outgoing.recv().await {
+        match said {
+            Outgoing::PodStatus(status) => push.pod_status(status),
+            Outgoing::PodEnded(ended) => push.pod_ended(ended),
+            Outgoing::Event(event) => push.event(event),
+            Outgoing::NodeStatus(status) => push.node_status(status),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Flags and environment, and the places that follow from them.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// The agent of one node: pods, Services, and their state.
+#[derive(Debug, Parser)]
+#[command(name = "sheave-agent", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Remove everything that the agent has ever made on this node.
+    Cleanup(CleanupArguments),
+    /// Say what this machine offers and lacks; exits with 1 when something needed is missing.
+    Doctor(DoctorArguments),
+}
+
+/// Directories of one agent; two agents never share one.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Directories {
+    /// State that outlives a reboot: certificates, volumes, images, logs.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/var/lib/sheave/agent",
+        env = "SHEAVE_AGENT_DATA_DIR"
+    )]
+    pub(crate) data_dir: PathBuf,
+    /// Sockets and pid files.
+    #[arg(long, value_name = "DIR", default_value = "/run/sheave", env = "SHEAVE_RUN_DIR")]
+    pub(crate) run_dir: PathBuf,
+    /// Pinned programs, maps and links.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/sys/fs/bpf/sheave",
+        env = "SHEAVE_BPFFS_DIR"
+    )]
+    pub(crate) bpffs_dir: PathBuf,
+    /// The pods' cgroups are below this one.
+    #[arg(long, value_name = "CGROUP", default_value = "/sheave", env = "SHEAVE_CGROUP_ROOT")]
+    pub(crate) cgroup_root: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// The control plane.
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://127.0.0.1:6443",
+        env = "SHEAVE_SERVER"
+    )]
+    pub(crate) server: String,
+    /// Serve the Services of these manifests, a file or a directory, and nothing else: no control plane,
+    /// no pods.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) manifests: Option<PathBuf>,
+    /// Service addresses, with --manifests.
+    #[arg(long, value_name = "CIDR", default_value = "10.96.0.0/16", requires = "manifests")]
+    pub(crate) service_cidr: Vec<ipnet::IpNet>,
+    /// Name of this node [default: the host name].
+    #[arg(long, value_name = "NAME", env = "SHEAVE_NODE_NAME")]
+    pub(crate) node_name: Option<String>,
+    /// Address of this node, at most one a family [default: the one of the default route].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) node_ip: Vec<IpAddr>,
+    /// Interface that leads outside; may be given several times [default: the one with the node's
+    /// address].
+    #[arg(long, value_name = "INTERFACE")]
+    pub(crate) uplink: Vec<String>,
+    /// cgroup v2 directory whose processes reach Services by their sockets [default: the root, so that
+    /// all of this machine's do].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cgroup2_path: Option<PathBuf>,
+    /// Image archives that are imported when missing [default: DATA_DIR/images].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) image_dir: Option<PathBuf>,
+    /// Use this container runtime instead of a containerd of our own.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) cri_endpoint: Option<PathBuf>,
+    /// MTU of the pods' interfaces; 0: the uplink's.
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub(crate) pod_mtu: u32,
+    /// Port of /healthz and /livez, on the node's addresses and 127.0.0.1.
+    #[arg(long, value_name = "PORT", default_value_t = 10256)]
+    pub(crate) health_port: u16,
+    /// Label of the node; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_label)]
+    pub(crate) node_label: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CleanupArguments {
+    #[command(flatten)]
+    pub(crate) directories: Directories,
+    /// Only list what would be removed.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Where programs and maps are pinned.
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sheave")]
+    pub(crate) bpffs_dir: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    if key.is_empty() {
+        return Err("the key must not be empty".into());
+    }
+    Ok((key.into(), value.into()))
+}
+
+impl Directories {
+    /// Certificates of this node, put there by `sheave join` or by a server on this machine.
+    pub(crate) fn pki(&self, file: &str) -> PathBuf {
+        self.data_dir.join("pki").join(file)
+    }
+
+    /// CNI plugins.
+    pub(crate) fn cni_bin(&self) -> PathBuf {
+        self.data_dir.join("cni/bin")
+    }
+
+    /// CNI configuration.
+    pub(crate) fn cni_conf(&self) -> PathBuf {
+        self.data_dir.join("cni/net.d")
+    }
+
+    /// Addresses that the CNI plugin has given to pods.
+    pub(crate) fn cni_addresses(&self) -> PathBuf {
+        self.data_dir.join("cni/addresses")
+    }
+
+    /// The last complete state from the server.
+    pub(crate) fn view(&self) -> PathBuf {
+        self.data_dir.join("view")
+    }
+
+    /// What was changed on this machine outside our directories.
+    pub(crate) fn footprint(&self) -> PathBuf {
+        self.data_dir.join("footprint.json")
+    }
+
+    /// Container logs. Not below /var/log/pods, which may be another kubelet's.
+    pub(crate) fn pod_logs(&self) -> PathBuf {
+        self.data_dir.join("logs")
+    }
+
+    /// Where the agent answers questions.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.run_dir.join("agent.sock")
+    }
+
+    /// Held while an agent runs.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.run_dir.join("agent.lock")
+    }
+}
+
+/// A program that is installed beside this one.
+pub(crate) fn sibling(name: &str) -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.parent().map(|dir: &Path| dir.join(name))?;
+    path.exists().then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_words_of_the_cli_are_understood() {
+        let words = "sheave-agent --data-dir /d --run-dir /r --bpffs-dir /b --server https://h:1 \
+                     --node-name n --node-ip 192.0.2.1 --uplink e0 --image-dir /i --cri-endpoint /c";
+        let cli = Cli::try_parse_from(words.split_whitespace()).unwrap();
+        assert_eq!(cli.run.directories.control_socket(), PathBuf::from("/r/agent.sock"));
+        for words in [
+            "sheave-agent cleanup --data-dir /d --run-dir /r --bpffs-dir /b --dry-run",
+            "sheave-agent doctor --bpffs-dir /b --json",
+        ] {
+            assert!(Cli::try_parse_from(words.split_whitespace()).unwrap().command.is_some());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The start of the agent: what is checked and made, in this order, so that a refusal leaves nothing half
+//! done. What happens from then on is the agent's.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use parking_lot::Mutex;
+use sheave_dataplane::{Dataplane, DataplaneConfig, Features, ProgramsRunning};
+
+use crate::agent::Agent;
+use crate::config::RunArguments;
+use crate::footprint::Footprint;
+use crate::lock::Lock;
+use crate::machine::Machine;
+use crate::reconcile::Reconciler;
+use crate::{cni, control, health, sysctl};
+
+/// Runs until it is told to end. Pods, runtime and dataplane go on.
+pub(crate) fn run(arguments: RunArguments) -> Result<()> {
+    let started = Instant::now();
+    if !nix::unistd::geteuid().is_root() {
+        bail!("the agent needs root: run it as root, or with sudo");
+    }
+    let directories = &arguments.directories;
+    let _lock = Lock::take(&directories.lock())?;
+    let machine = Machine::find(&arguments)?;
+    refuse_what_cannot_work(&directories.bpffs_dir)?;
+    let health = health_listeners(&machine, arguments.health_port)?;
+    let control = control_listener(&directories.control_socket())?;
+
+    let dataplane = open_dataplane(&arguments, &machine)?;
+    if arguments.manifests.is_none() {
+        cni::install_plugin(directories)?;
+    }
+    let reconciler = Reconciler::new(dataplane, machine).context("cannot read the maps")?;
+    let reconciler = Arc::new(Mutex::new(reconciler));
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the agent's threads")?;
+    let ended = runtime.block_on(async {
+        health::serve(health, Arc::clone(&reconciler));
+        let agent = Agent::start(&arguments, reconciler).await?;
+        control::serve(control, agent.answers())?;
+        tracing::info!(after_ms = started.elapsed().as_millis(), "agent started");
+        agent.live().await
+    });
+    // Nothing that still waits somewhere may hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    let _ = std::fs::remove_file(directories.control_socket());
+    ended
+}
+
+fn refuse_what_cannot_work(bpffs_dir: &Path) -> Result<()> {
+    let features = Features::probe(bpffs_dir);
+    let missing: Vec<_> = features.blocking().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let sentence = |feature: &&sheave_dataplane::Feature| {
+        format!("no {}: {}; {}", feature.name, feature.cost, feature.remedy)
+    };
+    bail!(
+        "this machine cannot run Sheave: {}",
+        missing.iter().map(sentence).collect::<Vec<_>>().join(". ")
+    )
+}
+
+fn health_listeners(machine: &Machine, port: u16) -> Result<Vec<TcpListener>> {
+    let loopback = std::net::IpAddr::from([127, 0, 0, 1]);
+    let others = machine.addresses.iter().copied().filter(|address| *address != loopback);
+    let bind = |address| {
+        let at = SocketAddr::new(address, port);
+        let listener = TcpListener::bind(at).with_context(|| {
+            format!(
+                "cannot listen on {at} for health checks (`ss -ltnp 'sport = :{port}'` names who does); \
+                 stop it, or choose another port with --health-port"
+            )
+        })?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    [loopback].into_iter().chain(others).map(bind).collect()
+}
+
+fn control_listener(path: &Path) -> Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    // We hold the lock: whoever made it is gone.
+    let _ = std::fs::remove_file(path);
+    let listen = || {
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok::<_, std::io::Error>(listener)
+    };
+    listen().with_context(|| format!("cannot listen on {}", path.display()))
+}
+
+fn open_dataplane(arguments: &RunArguments, machine: &Machine) -> Result<Dataplane> {
+    let directories = &arguments.directories;
+    let mut footprint = Footprint::open(directories.footprint())?;
+    let with_v6 = machine.addresses.iter().any(std::net::IpAddr::is_ipv6);
+    sysctl::enable_forwarding(&mut footprint, with_v6)?;
+    let config = DataplaneConfig {
+        bpffs_dir: directories.bpffs_dir.clone(),
+        uplinks: machine.uplinks.clone(),
+        cgroup2_path: arguments.cgroup2_path.clone(),
+        ..DataplaneConfig::default()
+    };
+    let dataplane = Dataplane::open(&config).context("cannot set up the dataplane")?;
+    if let ProgramsRunning::Before(error) = dataplane.running() {
+        tracing::error!(%error, "this version's programs do not load; those of the version before go on");
+    }
+    Ok(dataplane)
+}
