@@ -10,7 +10,7 @@ use sheave_api::Status;
 
 /// The shape of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Objects as they are.
     Object,
     /// `meta.k8s.io/v1` Table: columns as `kubectl get` prints them.
@@ -85,7 +85,7 @@ fn ranges(headers: &HeaderMap) -> Vec<MediaRange<'_>> {
 ///
 /// # Errors
 /// 406 when nothing that we can send is accepted.
-pub fn shape(headers: &HeaderMap) -> Result<Shape, Status> {
+pub(crate) fn shape(headers: &HeaderMap) -> Result<Shape, Status> {
     for range in ranges(headers) {
         if !range.is_json() {
             continue;
@@ -105,7 +105,7 @@ pub fn shape(headers: &HeaderMap) -> Result<Shape, Status> {
 }
 
 /// True when the client prefers the aggregated form of discovery (`apidiscovery.k8s.io/v2`).
-pub fn aggregated_discovery(headers: &HeaderMap) -> bool {
+pub(crate) fn aggregated_discovery(headers: &HeaderMap) -> bool {
     for range in ranges(headers).iter().filter(|range| range.is_json()) {
         match range.parameter("as") {
             None => return false,
@@ -122,17 +122,17 @@ pub fn aggregated_discovery(headers: &HeaderMap) -> bool {
 }
 
 /// True when JSON, or anything, is accepted.
-pub fn json(headers: &HeaderMap) -> bool {
+pub(crate) fn json(headers: &HeaderMap) -> bool {
     ranges(headers).iter().any(|range| range.is_json())
 }
 
 /// True when a media type is accepted by its own name.
-pub fn names(headers: &HeaderMap, media_type: &str) -> bool {
+pub(crate) fn names(headers: &HeaderMap, media_type: &str) -> bool {
     ranges(headers).iter().any(|range| range.media_type.eq_ignore_ascii_case(media_type))
 }
 
 /// 406, as Kubernetes words it.
-pub fn not_acceptable() -> Status {
+pub(crate) fn not_acceptable() -> Status {
     Status::new(
         406,
         "NotAcceptable",

@@ -9,7 +9,7 @@ pub(crate) const OPEN_TO_ALL: [&str; 7] =
 
 /// # Errors
 /// 403, worded as Kubernetes words it.
-pub fn authorize_path(identity: &Identity, path: &str) -> Result<(), Status> {
+pub(crate) fn authorize_path(identity: &Identity, path: &str) -> Result<(), Status> {
     let open = OPEN_TO_ALL.iter().any(|open| {
         path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });

@@ -5,11 +5,11 @@ use sheave_registry::Identity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Group of everybody who showed a valid certificate.
-pub const AUTHENTICATED_GROUP: &str = "system:authenticated";
+pub(crate) const AUTHENTICATED_GROUP: &str = "system:authenticated";
 
 /// Reads a certificate that has been verified already: the common name is the user, the organizations are
 /// his groups. `None` when it names no user.
-pub fn from_certificate(certificate: &CertificateDer<'_>) -> Option<Identity> {
+pub(crate) fn from_certificate(certificate: &CertificateDer<'_>) -> Option<Identity> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let subject = certificate.subject();
     let user = subject.iter_common_name().next()?.as_str().ok()?;

@@ -1,26 +1,26 @@
 //! The HTTP edge of the registry: TLS, identity, discovery, verbs, watches, tables, tunnels.
 //!
-//! A request passes, in this order: the TLS connection ([`serve`], [`tls`]) with the identity its
-//! certificate tells ([`identity`]); what its path means ([`path`]); limits, authentication and
-//! authorization ([`server`]); and the verb. Lists and watches hand on the registry's own bytes, which are
+//! A request passes, in this order: the TLS connection (`serve`, `tls`) with the identity its
+//! certificate tells (`identity`); what its path means (`path`); limits, authentication and
+//! authorization (`server`); and the verb. Lists and watches hand on the registry's own bytes, which are
 //! never decoded to be sent.
 //!
 //! It knows no kind by name, apart from what hangs below pods (log, exec, attach, portforward), and decides
 //! nothing about objects: that is the registry's.
 
-pub mod accept;
-pub mod authorize;
+mod accept;
+mod authorize;
 mod discovery;
 mod etag;
 mod health;
-pub mod identity;
+mod identity;
 mod impersonate;
-pub mod limits;
+mod limits;
 mod metrics;
 mod openapi;
-pub mod path;
+mod path;
 pub mod pki;
-pub mod query;
+mod query;
 mod respond;
 mod review;
 mod serve;

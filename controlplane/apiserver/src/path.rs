@@ -2,7 +2,7 @@
 
 /// A path, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// `/healthz`, `/livez`, `/readyz`; the second part names a single check.
     Health(HealthEndpoint, Option<String>),
     /// `/version`
@@ -31,7 +31,7 @@ pub enum Target {
 
 /// Which of the three health endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HealthEndpoint {
+pub(crate) enum HealthEndpoint {
     /// Kept for old clients; same as `livez`.
     Healthz,
     /// The process works.
@@ -42,31 +42,31 @@ pub enum HealthEndpoint {
 
 /// Group (empty for the core group) and version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupVersion {
+pub(crate) struct GroupVersion {
     /// Empty for the core group.
-    pub group: String,
+    pub(crate) group: String,
     /// e.g. `v1`
-    pub version: String,
+    pub(crate) version: String,
 }
 
 /// The path of a collection, of an object, or of an object's subresource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourcePath {
+pub(crate) struct ResourcePath {
     /// Group and version.
-    pub group_version: GroupVersion,
+    pub(crate) group_version: GroupVersion,
     /// `None` outside of any namespace, which for namespaced resources means all of them.
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// Plural.
-    pub resource: String,
+    pub(crate) resource: String,
     /// `None` for the collection.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// e.g. `status`
-    pub subresource: Option<String>,
+    pub(crate) subresource: Option<String>,
 }
 
 impl Target {
     /// Parses a path, percent-encoding included.
-    pub fn parse(path: &str) -> Self {
+    pub(crate) fn parse(path: &str) -> Self {
         let mut segments = Vec::new();
         for segment in path.trim_matches('/').split('/') {
             match percent_decode(segment) {

@@ -6,41 +6,44 @@ use sheave_api::Status;
 
 /// Parameters in the order in which they were sent; names may repeat.
 #[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// # Errors
     /// 400 when the query is not `application/x-www-form-urlencoded`.
-    pub fn parse(uri: &Uri) -> Result<Self, Status> {
+    pub(crate) fn parse(uri: &Uri) -> Result<Self, Status> {
         UrlEncoded::<Vec<(String, String)>>::try_from_uri(uri)
             .map(|UrlEncoded(pairs)| Self(pairs))
             .map_err(|error| Status::bad_request(format!("invalid query: {error}")))
     }
 
     /// The first value of a parameter; an empty value counts as none, as in Kubernetes.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).find(|value| !value.is_empty())
     }
 
     /// All values of a parameter.
-    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+    pub(crate) fn all<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
         self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// True for `true`, `1` and for a parameter without a value; Kubernetes reads anything but `false`
     /// and `0` as true.
-    pub fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.all(name).next().is_some_and(|value| !matches!(value, "false" | "0"))
     }
 
     /// Like [`Self::flag`], telling apart what was not sent.
-    pub fn optional_flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn optional_flag(&self, name: &str) -> Option<bool> {
         self.all(name).next().map(|_| self.flag(name))
     }
 
     /// # Errors
     /// 400 when the value is no number.
-    pub fn integer(&self, name: &str) -> Result<Option<i64>, Status> {
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, Status> {
         self.get(name)
             .map(|value| {
                 value.parse().map_err(|_| {

@@ -33,20 +33,20 @@ const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
 
 /// What a leaf certificate is to say.
 #[derive(Clone, Debug)]
-pub struct Leaf {
+pub(super) struct Leaf {
     /// Name of its files, without `.crt` and `.key`.
-    pub file: &'static str,
+    pub(super) file: &'static str,
     /// CN: the user name of a client.
-    pub common_name: String,
+    pub(super) common_name: String,
     /// O: the group of a client.
-    pub organization: Option<String>,
+    pub(super) organization: Option<String>,
     /// Which side of a connection shows it.
-    pub leaf_use: LeafUse,
+    pub(super) leaf_use: LeafUse,
 }
 
 /// Which side of a connection shows a certificate.
 #[derive(Clone, Debug)]
-pub enum LeafUse {
+pub(super) enum LeafUse {
     /// Shown by a client.
     Client,
     /// Shown by a server, under these names.

@@ -15,8 +15,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use authority::Authority;
-pub use authority::{Leaf, LeafUse};
+use authority::{Authority, Leaf, LeafUse};
 pub use files::PkiError;
 use files::{ensure_dir, write_if_changed};
 
