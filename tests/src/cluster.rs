@@ -11,6 +11,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -71,7 +72,9 @@ impl Cluster {
             "cluster tests need root: run `cargo xtask test`"
         );
         // Short, because a socket's path has at most 107 bytes.
-        let name = format!("sheave-test-{}", std::process::id());
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sheave-test-{}-{number}", std::process::id());
         Self {
             data_dir: Path::new("/var/lib").join(&name),
             run_dir: Path::new("/run").join(&name),
@@ -171,11 +174,14 @@ impl Cluster {
 
     /// Everything that explains a failure: objects, events, the ends of the logs.
     fn explain(&self) {
-        for arguments in [
+        const OBJECTS: [[&str; 4]; 2] = [
             ["get", "nodes,pods,services,endpoints", "--all-namespaces", "--output=wide"],
             ["get", "events", "--all-namespaces", "--sort-by=.metadata.creationTimestamp"],
-        ] {
-            let said = self.try_kubectl(&arguments);
+        ];
+        // Without a kubeconfig there was no API server yet.
+        let objects = if self.kubeconfig().exists() { &OBJECTS[..] } else { &[] };
+        for arguments in objects {
+            let said = self.try_kubectl(arguments);
             eprintln!("--- kubectl {}\n{}{}", arguments.join(" "), said.stdout, said.stderr);
         }
         let logs = ["server.log", "agent.log"].map(|name| self.data_dir.join("log").join(name));
