@@ -16,7 +16,7 @@ use sheave_core::model::{
 enum Object {
     Node(Box<core::Node>),
     Service(Box<core::Service>),
-    EndpointSlice(discovery::EndpointSlice),
+    EndpointSlice(Box<discovery::EndpointSlice>),
 }
 
 /// The objects of a file, in its order.
@@ -29,7 +29,7 @@ pub(crate) fn read(path: &Path) -> Vec<Update> {
         .map(|document| match serde_json::from_value(document).unwrap() {
             Object::Node(object) => Update::Node(node(*object)),
             Object::Service(object) => Update::Service(service(*object)),
-            Object::EndpointSlice(object) => Update::EndpointSlice(slice(object)),
+            Object::EndpointSlice(object) => Update::EndpointSlice(slice(*object)),
         })
         .collect()
 }
