@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use sheave_api::Status;
 use sheave_push::v1::{self, ServerMessage, server_message::Kind, tunnel_data};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::state::State;
 
@@ -98,8 +99,8 @@ async fn establish(node: &str, answer: Answer) -> Result<Tunnel, Status> {
     };
     let (to_client, from_node) = mpsc::channel(IN_FLIGHT_MAX);
     let (to_node, from_client) = mpsc::channel(IN_FLIGHT_MAX);
-    tokio::spawn(receive(node.to_owned(), inbound, to_client));
-    tokio::spawn(transmit(from_client, outbound));
+    let received = tokio::spawn(receive(node.to_owned(), inbound, to_client));
+    tokio::spawn(transmit(from_client, outbound, received));
     Ok(Tunnel { opened, from_node, to_node })
 }
 
@@ -109,7 +110,12 @@ async fn receive(
     to_client: mpsc::Sender<Result<Bytes, Status>>,
 ) {
     loop {
-        let item = match inbound.message().await {
+        let message = tokio::select! {
+            message = inbound.message() => message,
+            // The client hung up: a log that is followed would stay open until its next line.
+            () = to_client.closed() => return,
+        };
+        let item = match message {
             Ok(Some(v1::TunnelData { kind: Some(tunnel_data::Kind::Data(data)) })) => Ok(data),
             Ok(Some(v1::TunnelData { kind: Some(tunnel_data::Kind::Error(error)) })) => {
                 Err(Status::internal(error))
@@ -130,6 +136,7 @@ async fn receive(
 async fn transmit(
     mut from_client: mpsc::Receiver<Bytes>,
     outbound: mpsc::Sender<Result<v1::TunnelData, tonic::Status>>,
+    received: JoinHandle<()>,
 ) {
     let wrap = |kind| Ok(v1::TunnelData { kind: Some(kind) });
     while let Some(data) = from_client.recv().await {
@@ -140,5 +147,8 @@ async fn transmit(
     // The node may be gone already, and then it needs no half-close.
     let _ = outbound.send(wrap(tunnel_data::Kind::HalfClose(v1::HalfClose {}))).await;
     // Holding the call open lets the node finish what it still sends.
-    outbound.closed().await;
+    tokio::select! {
+        () = outbound.closed() => {}
+        _ = received => {}
+    }
 }
