@@ -1,8 +1,8 @@
-//! The store under kill -9: what was acknowledged is there, nothing is half there, and no revision is used
-//! twice.
+//! The store under kill -9: what was acknowledged is there, nothing is half there, and no revision
+//! is used twice.
 //!
-//! This program is both the test and its victim: with `VICTIM` set it writes and reports until it is killed.
-//! kill -9 leaves the page cache in place, so this tells nothing about power loss.
+//! This program is both the test and its victim: with `VICTIM` set it writes and reports until it
+//! is killed. kill -9 leaves the page cache in place, so this tells nothing about power loss.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,8 +1,9 @@
-//! ClusterIPs and NodePorts under kill -9: the Services in the store and what is claimed for them always agree,
-//! and nothing is held twice.
+//! ClusterIPs and NodePorts under kill -9: the Services in the store and what is claimed for them
+//! always agree, and nothing is held twice.
 //!
-//! This program is both the test and its victim: with `VICTIM` set it creates, changes and deletes Services
-//! until it is killed. The ranges are nearly exhausted, so that everything given back is wanted at once.
+//! This program is both the test and its victim: with `VICTIM` set it creates, changes and deletes
+//! Services until it is killed. The ranges are nearly exhausted, so that everything given back is
+//! wanted at once.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -93,7 +94,8 @@ async fn churn_three(registry: Arc<Registry>, writer: usize) {
             Ok(service)
         };
         if n % 2 == 0 {
-            // The name may be free because the ranges were exhausted: then there is nothing to change.
+            // The name may be free because the ranges were exhausted: then there is nothing to
+            // change.
             drop(registry.patch(&who, target, &retype, &options).await);
         } else {
             drop(registry.delete(&who, services(), &key, &DeleteOptions::default()).await);

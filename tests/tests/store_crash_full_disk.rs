@@ -1,6 +1,8 @@
-//! The store on a full disk: the writer is told, reads go on, and writes go on once there is room again.
+//! The store on a full disk: the writer is told, reads go on, and writes go on once there is room
+//! again.
 //!
-//! Runs on a small tmpfs in a mount namespace of its own, so it needs root and leaves nothing behind.
+//! Runs on a small tmpfs in a mount namespace of its own, so it needs root and leaves nothing
+//! behind.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 

@@ -1,4 +1,5 @@
-//! Figures of the registry on an embedded store: writes a second, lists with selectors, start, memory.
+//! Figures of the registry on an embedded store: writes a second, lists with selectors, start,
+//! memory.
 //!
 //! Run alone on a quiet machine: `cargo bench -p sheave-registry`. Prints one line a figure.
 

@@ -1,7 +1,7 @@
 //! Who may do what, until there are roles: administrators everything, nodes what concerns them.
 //!
-//! A node sees its own Node, Lease and pods, and of Secrets and ConfigMaps only those that its pods use: a
-//! machine that falls into other hands gives away no more than what ran on it.
+//! A node sees its own Node, Lease and pods, and of Secrets and ConfigMaps only those that its pods
+//! use: a machine that falls into other hands gives away no more than what ran on it.
 
 use serde_json::Value;
 use sheave_api::selector::FieldSelector;
@@ -20,7 +20,8 @@ impl Registry {
         self.authorize_selected(who, action, &FieldSelector::everything())
     }
 
-    /// The same for a list or a watch: one of a single name, or of one node's pods, asks for no more.
+    /// The same for a list or a watch: one of a single name, or of one node's pods, asks for no
+    /// more.
     pub(crate) fn authorize_selected(
         &self,
         who: &Identity,
@@ -139,8 +140,8 @@ fn refusal(who: &Identity, action: &Action) -> Status {
 }
 
 impl Action {
-    /// An action on an object, or with an empty name on all of a namespace; with an empty namespace, of
-    /// the cluster.
+    /// An action on an object, or with an empty name on all of a namespace; with an empty
+    /// namespace, of the cluster.
     pub fn on(verb: &'static str, kind: &Kind, namespace: &str, name: &str) -> Self {
         Self {
             verb,

@@ -1,5 +1,5 @@
-//! Events end by themselves: an hour after their last change, as in Kubernetes, or sooner if there are too
-//! many.
+//! Events end by themselves: an hour after their last change, as in Kubernetes, or sooner if there
+//! are too many.
 //!
 //! A restart begins the hour anew: an Event is kept a little longer, never lost early.
 

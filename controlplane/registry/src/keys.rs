@@ -4,7 +4,7 @@
 //! objects/pods/default/web-1       a namespaced object: resource, namespace, name
 //! objects/deployments.apps/a/b     the same, of a named group
 //! objects/nodes/one                a cluster-scoped object
-//! claims/clusterip/10.96.0.10      an address that a Service holds; the value is its namespace/name
+//! claims/clusterip/10.96.0.10      an address that a Service holds; the value names the Service
 //! claims/nodeport/30080            a port likewise
 //! ```
 

@@ -1,9 +1,9 @@
 //! The only user of the store: authorize, default, validate, admit, write; and the watch cache.
 //!
-//! Reads and watches are served from memory, as shared serialized bytes. Every write, from wherever it
-//! comes, takes the same path (module `write`); what it relied on is a condition of its transaction, so that no
-//! race and no crash leaves anything half done. [`Registry`] also implements `sheave_client::Client`, the
-//! door of the control plane's own parts.
+//! Reads and watches are served from memory, as shared serialized bytes. Every write, from wherever
+//! it comes, takes the same path (module `write`); what it relied on is a condition of its
+//! transaction, so that no race and no crash leaves anything half done. [`Registry`] also
+//! implements `sheave_client::Client`, the door of the control plane's own parts.
 
 mod admission;
 mod authorize;

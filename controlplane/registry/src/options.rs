@@ -74,7 +74,8 @@ pub struct ListResult {
 /// Options of a watch.
 #[derive(Clone, Debug, Default)]
 pub struct WatchOptions {
-    /// Only objects whose labels match; an object that begins or ceases to match is added or deleted.
+    /// Only objects whose labels match; an object that begins or ceases to match is added or
+    /// deleted.
     pub label_selector: LabelSelector,
     /// Only objects whose fields match.
     pub field_selector: FieldSelector,
@@ -84,7 +85,8 @@ pub struct WatchOptions {
     pub resource_version_match: Option<ResourceVersionMatch>,
     /// Send a bookmark about every minute.
     pub allow_bookmarks: bool,
-    /// `true`: the state as ADDED events and a bookmark that marks their end; `false`: changes only.
+    /// `true`: the state as ADDED events and a bookmark that marks their end; `false`: changes
+    /// only.
     pub send_initial_events: Option<bool>,
 }
 
@@ -135,7 +137,8 @@ pub struct DeleteOptions {
 pub enum Deleted {
     /// The object is gone; its last state. Answered as a `Status` of success naming `uid`.
     Gone(Stored),
-    /// Deletion began; finalizers or a grace period keep the object for now. Answered with the object.
+    /// Deletion began; finalizers or a grace period keep the object for now. Answered with the
+    /// object.
     Terminating(Stored),
 }
 

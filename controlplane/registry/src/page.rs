@@ -1,8 +1,8 @@
 //! The tokens that continue a list.
 //!
-//! A token holds the revision of the first page and the last key sent. The pages together are the state at
-//! that revision, as long as the changes since then are held; then a token without a revision goes on with
-//! the state as it is.
+//! A token holds the revision of the first page and the last key sent. The pages together are the
+//! state at that revision, as long as the changes since then are held; then a token without a
+//! revision goes on with the state as it is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -146,7 +146,8 @@ fn result(page: Page, revision: Revision, filter: &Filter) -> ListResult {
     }
 }
 
-/// What the options say about how new the list must be (Kubernetes API concepts, "resource versions").
+/// What the options say about how new the list must be (Kubernetes API concepts, "resource
+/// versions").
 fn wanted_state(options: &ListOptions) -> Result<State, Status> {
     use ResourceVersionMatch::{Exact, NotOlderThan};
     let continues = !options.continue_token.is_empty();

@@ -1,7 +1,7 @@
 //! watch: cursors into the cache's changes.
 //!
-//! Nothing is queued for a watch. It takes the changes when its client is ready for more; if they are no
-//! longer held by then, it ends with 410 and the client lists again.
+//! Nothing is queued for a watch. It takes the changes when its client is ready for more; if they
+//! are no longer held by then, it ends with 410 and the client lists again.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -167,7 +167,8 @@ impl Cursor {
     }
 }
 
-/// What a change is to a watch: an object that begins to match is added, one that ceases to is deleted.
+/// What a change is to a watch: an object that begins to match is added, one that ceases to is
+/// deleted.
 fn event(change: &Change, filter: &Filter) -> Option<Event> {
     let before = change.before.as_ref().filter(|entry| filter.matches(entry));
     let after = change.after.as_ref().filter(|entry| filter.matches(entry));

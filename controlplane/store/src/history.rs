@@ -1,8 +1,9 @@
 //! The latest batches, shared by all watchers of an engine that has no history of its own.
 //!
-//! A watcher is a cursor: it holds no queue. What a live cursor still has to see is held within wide bounds,
-//! so that a burst does not cut it off; what all have seen only within narrow ones, so that nothing much is
-//! in memory at rest. A cursor that is too slow falls off the end instead of slowing writers.
+//! A watcher is a cursor: it holds no queue. What a live cursor still has to see is held within
+//! wide bounds, so that a burst does not cut it off; what all have seen only within narrow ones, so
+//! that nothing much is in memory at rest. A cursor that is too slow falls off the end instead of
+//! slowing writers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

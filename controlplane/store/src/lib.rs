@@ -1,8 +1,9 @@
 //! Bytes and revisions: get, list, compare-and-write, watch, compact. Knows no kind.
 //!
-//! [`Store`] is the contract, with etcd's meaning of a revision: one global order; every transaction that
-//! writes takes the next one; numbers may be skipped and are never used twice, not even after a crash.
-//! [`EmbeddedStore`] keeps it in one file. Nothing here caches objects for readers: the registry does.
+//! [`Store`] is the contract, with etcd's meaning of a revision: one global order; every
+//! transaction that writes takes the next one; numbers may be skipped and are never used twice, not
+//! even after a crash. [`EmbeddedStore`] keeps it in one file. Nothing here caches objects for
+//! readers: the registry does.
 
 mod embedded;
 mod history;
@@ -64,8 +65,8 @@ pub trait Store: Send + Sync + 'static {
     /// Everything below a prefix.
     async fn list(&self, prefix: &[u8]) -> Result<Listing, StoreError>;
 
-    /// Writes all of a transaction if all that it expects is so, or nothing. Returns its revision once the
-    /// write is as durable as was asked.
+    /// Writes all of a transaction if all that it expects is so, or nothing. Returns its revision
+    /// once the write is as durable as was asked.
     async fn commit(
         &self,
         transaction: Transaction,

@@ -46,7 +46,8 @@ pub enum Write {
 pub enum Durability {
     /// It survives kill -9 and power loss.
     Synced,
-    /// It is visible and ordered, and becomes durable with the next synced write or a few seconds later.
+    /// It is visible and ordered, and becomes durable with the next synced write or a few seconds
+    /// later.
     Relaxed,
 }
 
@@ -108,8 +109,8 @@ pub enum CommitError {
         /// What is allowed.
         limit_bytes: usize,
     },
-    /// The write failed, on a full disk for example. It is not acknowledged; a later watch event tells
-    /// if it became durable all the same.
+    /// The write failed, on a full disk for example. It is not acknowledged; a later watch event
+    /// tells if it became durable all the same.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -42,7 +42,7 @@ pub enum WatchError {
 /// A running watch.
 #[async_trait]
 pub trait Watcher: Send {
-    /// Waits for the next batches, oldest first; never returns an empty list. Safe to drop and call again.
-    /// After an error the watch is over.
+    /// Waits for the next batches, oldest first; never returns an empty list. Safe to drop and call
+    /// again. After an error the watch is over.
     async fn next(&mut self) -> Result<Vec<Batch>, WatchError>;
 }

@@ -123,7 +123,8 @@ async fn a_file_cut_short_is_refused() {
     assert!(error.to_string().contains("is damaged"), "{error}");
 }
 
-/// Watches begun at any moment, under concurrent writers, see every later revision once and in order.
+/// Watches begun at any moment, under concurrent writers, see every later revision once and in
+/// order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watches_neither_skip_nor_repeat_nor_reorder() {
     const WRITERS: usize = 8;

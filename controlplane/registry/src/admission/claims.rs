@@ -1,8 +1,8 @@
 //! Addresses and ports that Services hold: no two may hold the same.
 //!
 //! A claim is a key of its own in the store, written and removed in the transaction that writes the
-//! Service, on the condition that it was free. So no crash and no race can give one out twice. What is in
-//! memory here only tells which ones are worth trying.
+//! Service, on the condition that it was free. So no crash and no race can give one out twice. What
+//! is in memory here only tells which ones are worth trying.
 
 use std::collections::HashSet;
 use std::fmt;

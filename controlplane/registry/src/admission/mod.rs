@@ -1,8 +1,8 @@
-//! What a write must agree with beyond its own object: the namespace, what the cluster gives to every pod,
-//! and what Services hold exclusively.
+//! What a write must agree with beyond its own object: the namespace, what the cluster gives to
+//! every pod, and what Services hold exclusively.
 //!
-//! Admission looks at the cache and returns [`Terms`]: what must still be true when the write is made, and
-//! what else the same transaction writes. So nothing that it saw can change in between.
+//! Admission looks at the cache and returns [`Terms`]: what must still be true when the write is
+//! made, and what else the same transaction writes. So nothing that it saw can change in between.
 
 mod claims;
 mod pod;

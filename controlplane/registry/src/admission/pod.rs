@@ -1,4 +1,5 @@
-//! What the cluster gives to every new pod: an account, a priority, patience with nodes that are away.
+//! What the cluster gives to every new pod: an account, a priority, patience with nodes that are
+//! away.
 
 use serde_json::{Value, json};
 use sheave_api::{ObjectKey, Status, kinds, meta, resource};
@@ -23,8 +24,8 @@ pub(super) fn complete(sink: &Sink, pod: &mut Value) -> Result<(), Status> {
     Ok(())
 }
 
-/// Pods run as their namespace's `default` account unless they name another one, which must exist. The
-/// default one is made by a controller soon after the namespace: pods do not wait for it.
+/// Pods run as their namespace's `default` account unless they name another one, which must exist.
+/// The default one is made by a controller soon after the namespace: pods do not wait for it.
 fn service_account(sink: &Sink, pod: &mut Value) -> Result<(), Status> {
     let spec = &mut pod["spec"];
     let named = ["serviceAccountName", "serviceAccount"]

@@ -1,7 +1,8 @@
 //! ClusterIPs and NodePorts: what a Service is given, and what it holds.
 //!
-//! Pure but for the look at what is free. A Service's claims follow from its spec alone ([`claims_of`]);
-//! the difference between the old and the new spec is what a write takes and gives back.
+//! Pure but for the look at what is free. A Service's claims follow from its spec alone
+//! ([`claims_of`]); the difference between the old and the new spec is what a write takes and gives
+//! back.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -15,8 +16,8 @@ use sheave_api::{FieldErrors, Status, meta};
 
 use super::claims::{Claim, Claims};
 
-/// Addresses at the start of the range that are given out last, so that they can be asked for by name:
-/// between 16 and 256, a sixteenth of the range (KEP-3070).
+/// Addresses at the start of the range that are given out last, so that they can be asked for by
+/// name: between 16 and 256, a sixteenth of the range (KEP-3070).
 const STATIC_BAND_MIN: u32 = 16;
 const STATIC_BAND_MAX: u32 = 256;
 

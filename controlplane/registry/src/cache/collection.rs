@@ -1,7 +1,8 @@
 //! All objects of one kind, and the changes that led to them.
 //!
-//! The changes are a bounded ring. A watch is a cursor into it, so that fan-out copies nothing and a slow
-//! watch falls off the end. Undoing them gives the state at an earlier revision, for pages of a list.
+//! The changes are a bounded ring. A watch is a cursor into it, so that fan-out copies nothing and
+//! a slow watch falls off the end. Undoing them gives the state at an earlier revision, for pages
+//! of a list.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -121,7 +122,8 @@ impl Collection {
         Ok(state.changes.range(start..).take(TAKE_MAX).cloned().collect())
     }
 
-    /// A page of the state now, behind `start` in key order, and the revision of the last change in it.
+    /// A page of the state now, behind `start` in key order, and the revision of the last change in
+    /// it.
     pub(crate) fn page(
         &self,
         filter: &Filter,

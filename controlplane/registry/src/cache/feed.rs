@@ -100,7 +100,8 @@ fn apply(sink: &Sink, batch: &Batch) {
     sink.cache.advance(batch.revision);
 }
 
-/// The object under a key. What this release does not know, or cannot read, is left alone in the store.
+/// The object under a key. What this release does not know, or cannot read, is left alone in the
+/// store.
 fn decode(sink: &Sink, key: &Bytes, value: &[u8], revision: Revision) -> Option<(String, Entry)> {
     let (resource, object) = keys::parse_object(key)?;
     let Some(collection) = sink.cache.by_resource(resource) else {
@@ -110,7 +111,7 @@ fn decode(sink: &Sink, key: &Bytes, value: &[u8], revision: Revision) -> Option<
     match Entry::decode(collection.kind, object.clone(), revision, value) {
         Ok(entry) => Some((resource.to_owned(), entry)),
         Err(error) => {
-            tracing::error!(resource, key = %object, %error, "stored object is unreadable; ignored");
+            tracing::error!(resource, key = %object, %error, "a stored object is unreadable");
             None
         }
     }

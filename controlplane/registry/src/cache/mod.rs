@@ -1,7 +1,7 @@
 //! Every object in memory, as the bytes that lists and watches hand out.
 //!
-//! Only [`feed`] changes it, from the store's own watch: whoever wrote, and wherever, is seen here in the
-//! store's order. Reads never touch the store.
+//! Only [`feed`] changes it, from the store's own watch: whoever wrote, and wherever, is seen here
+//! in the store's order. Reads never touch the store.
 
 mod collection;
 mod entry;

@@ -1,7 +1,7 @@
 //! `metadata.resourceVersion` inside serialized objects.
 //!
-//! The revision of a write is known only once it is committed, so objects are stored without it. The cache
-//! puts it in by copying bytes: no object is decoded and encoded again for that.
+//! The revision of a write is known only once it is committed, so objects are stored without it.
+//! The cache puts it in by copying bytes: no object is decoded and encoded again for that.
 
 use bytes::Bytes;
 use sheave_store::Revision;

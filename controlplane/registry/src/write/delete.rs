@@ -1,8 +1,8 @@
 //! delete and deletecollection: at once, or in steps.
 //!
-//! An object goes in steps if it has finalizers, a grace period (pods), or content (namespaces). The first
-//! step sets `metadata.deletionTimestamp`; whoever was waited for ends it, by an update that removes the last
-//! finalizer or by a delete without grace.
+//! An object goes in steps if it has finalizers, a grace period (pods), or content (namespaces).
+//! The first step sets `metadata.deletionTimestamp`; whoever was waited for ends it, by an update
+//! that removes the last finalizer or by a delete without grace.
 
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};

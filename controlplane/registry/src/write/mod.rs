@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! authorize -> read the newest state -> prepare (defaults, kept fields) -> admit -> validate
-//!           -> one transaction, on the condition that nothing it relied on has changed -> the cache shows it
+//!           -> one transaction, on the condition that nothing it relied on has changed
+//!           -> the cache shows it
 //! ```
 //!
-//! A transaction that finds something changed is tried again from the newest state; only a client that named
-//! the revision it started from is told.
+//! A transaction that finds something changed is tried again from the newest state; only a client
+//! that named the revision it started from is told.
 
 mod create;
 mod delete;

@@ -149,8 +149,8 @@ async fn a_dry_run_takes_nothing() {
     cluster.create(&SERVICES, wish).await.unwrap();
 }
 
-/// Concurrent creates and deletes in ranges that are nearly full: no address and no port is held twice, and
-/// the claims in the store are exactly those of the Services.
+/// Concurrent creates and deletes in ranges that are nearly full: no address and no port is held
+/// twice, and the claims in the store are exactly those of the Services.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_held_twice() {
     let config =

@@ -159,8 +159,8 @@ async fn options_that_contradict_each_other_are_refused() {
     assert_eq!(refused.err().unwrap().code, 422);
 }
 
-/// Watches begun at any moment, under concurrent writers, see every later change once and in order, and
-/// with the state they began from add up to the state at the end.
+/// Watches begun at any moment, under concurrent writers, see every later change once and in order,
+/// and with the state they began from add up to the state at the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watches_neither_skip_nor_repeat_nor_reorder() {
     const WRITERS: usize = 6;

@@ -1,22 +1,24 @@
 //! The store in one file, for one server.
 //!
-//! One thread owns the file and answers one request after the other, so that no lock is needed and the
-//! order of requests is the order of revisions. All commits that wait are made durable by one fsync (group
-//! commit). The file's cache is small: readers are served by the registry, from its own memory.
+//! One thread owns the file and answers one request after the other, so that no lock is needed and
+//! the order of requests is the order of revisions. All commits that wait are made durable by one
+//! fsync (group commit). The file's cache is small: readers are served by the registry, from its
+//! own memory.
 //!
 //! ```text
-//! Store calls --channel--> committer: stage, compare --> disk (redb, fsync) --> history --> watchers
-//!                                \--> write-behind (relaxed writes) --with the next fsync-->/
+//! Store calls -> channel -> committer: stage, compare -> disk (redb, fsync) -> history -> watchers
+//!                                  \-> write-behind (relaxed writes) -> with the next fsync -/
 //! ```
 //!
-//! redb is the engine because of its latency under load, its memory and its restart. Measured on two cores
-//! with a virtual disk (fdatasync 0.1 ms), group commit, values of 1 KiB, 20,000 keys, a cache of 4 MiB:
+//! redb is the engine because of its latency under load, its memory and its restart. Measured on
+//! two cores with a virtual disk (fdatasync 0.1 ms), group commit, values of 1 KiB, 20,000 keys, a
+//! cache of 4 MiB:
 //!
-//! | engine | 1 writer/s, p50, p99 | 16 writers | 64 writers | open + scan of 100,000 after abort | RSS |
+//! | engine | 1 writer, p99 | 16 writers | 64 writers | open + scan 100,000 | RSS |
 //! |---|---|---|---|---|---|
-//! | redb 4.4 | 7,740, 0.11, 0.25 ms | 27,731, 0.5, 1.2 | 35,162, 1.7, 3.6 | 243 ms + 91 ms, then 0.5 + 84 | 8 MiB |
-//! | fjall 3.1 | 16,622, 0.05, 0.11 ms | 44,059, 0.2, 2.9 | 52,666, 0.8, 11.1 | 50 ms + 59 ms | 10 MiB |
-//! | SQLite (WAL, FULL) | 10,567, 0.07, 0.16 ms | 22,201, 0.5, 7.4 | 22,465, 2.0, 10.7 | 1 ms + 121 ms | 8 MiB |
+//! | redb | 7,740/s, 0.25 ms | 27,731, 1.2 | 35,162, 3.6 | 243 + 91 ms | 8 MiB |
+//! | fjall | 16,622/s, 0.11 ms | 44,059, 2.9 | 52,666, 11.1 | 50 + 59 ms | 10 MiB |
+//! | SQLite | 10,567/s, 0.16 ms | 22,201, 7.4 | 22,465, 10.7 | 1 + 121 ms | 8 MiB |
 
 mod committer;
 mod disk;

@@ -1,7 +1,7 @@
 //! Relaxed writes that are visible and not yet in the file.
 //!
-//! They stay here until a commit that contains them has succeeded, so that an engine that fails and is
-//! opened again loses none of them. A key written ten times is written to the file once.
+//! They stay here until a commit that contains them has succeeded, so that an engine that fails and
+//! is opened again loses none of them. A key written ten times is written to the file once.
 
 use std::collections::BTreeMap;
 
