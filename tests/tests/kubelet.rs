@@ -419,6 +419,50 @@ async fn pods_wait_for_the_network_and_have_its_address() {
     node.until("it has ended", |n| n.ended.contains(&"net".into())).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_deleted_while_the_agent_was_away_is_ended_when_it_is_back() {
+    let mut node = TestNode::start().await;
+    let (gone, kept) = (pod("gone", FOREVER), pod("kept", FOREVER));
+    node.apply(&gone).await;
+    node.apply(&kept).await;
+    node.until("both are ready", |n| {
+        n.condition("gone", "Ready") == "True" && n.condition("kept", "Ready") == "True"
+    })
+    .await;
+    node.restart_kubelet(&[kept]).await;
+    let directory = node.config.data_dir.join("pods/uid-gone");
+    let begin = Instant::now();
+    while directory.exists() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the pod is still there");
+        node.listen(Duration::from_millis(100)).await;
+    }
+    assert!(node.config.data_dir.join("pods/uid-kept").exists());
+    assert_eq!(node.condition("kept", "Ready"), "True");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_sandbox_is_made_anew() {
+    let mut node = TestNode::start().await;
+    let p = pod("boxed", FOREVER);
+    node.apply(&p).await;
+    node.until_ready("boxed").await;
+    let first = ran(&node, "boxed")["containerID"].clone();
+    let pause = std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let groups = std::fs::read_to_string(entry.path().join("cgroup")).ok()?;
+        let ours = groups.contains(&node.config.cgroup_root);
+        (ours && line.starts_with(b"/pause")).then_some(pid)
+    });
+    let pause = nix::unistd::Pid::from_raw(pause.expect("the pause program runs"));
+    nix::sys::signal::kill(pause, nix::sys::signal::Signal::SIGKILL).unwrap();
+    node.until("it runs anew", |n| {
+        n.condition("boxed", "Ready") == "True" && ran(n, "boxed")["containerID"] != first
+    })
+    .await;
+    assert_eq!(ran(&node, "boxed")["restartCount"], 1);
+}
+
 fn object(name: &str, key_name: &str, value: &str) -> v1::DataObject {
     v1::DataObject {
         key: Some(key(name)),

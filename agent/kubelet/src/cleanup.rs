@@ -113,8 +113,7 @@ fn processes(config: &KubeletConfig, cgroups: &Cgroups) -> Vec<(i32, String)> {
         let program =
             arguments.first().map(|program| String::from_utf8_lossy(program).into_owned());
         let name = program?.rsplit('/').next()?.to_owned();
-        let is_shim = name.starts_with("containerd-shim")
-            && arguments.iter().any(|argument| *argument == socket.as_bytes());
+        let is_shim = name.starts_with("containerd-shim") && arguments.contains(&socket.as_bytes());
         let is_ours = Some(pid) == containerd || is_shim;
         (managed && is_ours || in_cgroups.contains(&pid)).then_some((pid, name))
     });

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sheave_push::v1;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::context::Shared;
 use crate::cri::{PodLabels, RuntimeEvent, follow_events, v1 as cri_v1};
@@ -34,6 +35,8 @@ pub(crate) struct Dispatcher {
     pods: HashMap<PodUid, Known>,
     /// Pods of which nothing is left, until their object is gone.
     ended: HashMap<PodUid, PodKey>,
+    /// Pods without an object that are being ended.
+    ending: HashMap<PodUid, JoinHandle<()>>,
     finished: mpsc::UnboundedSender<PodUid>,
     /// While a complete state is coming in: what was in it so far.
     incoming: Option<Incoming>,
@@ -58,6 +61,7 @@ pub(crate) async fn run(context: Shared, mut updates: mpsc::Receiver<Update>) {
         context,
         pods: HashMap::new(),
         ended: HashMap::new(),
+        ending: HashMap::new(),
         finished,
         incoming: None,
         seen: HashMap::new(),
@@ -178,7 +182,7 @@ impl Dispatcher {
     }
 
     /// Pods of the runtime, and directories, whose object nobody knows.
-    async fn remove_orphans(&self) {
+    async fn remove_orphans(&mut self) {
         if self.context.runtime.up().await.is_none() {
             return;
         }
@@ -194,15 +198,17 @@ impl Dispatcher {
             let uid = PodUid(entry.file_name().to_string_lossy().into_owned());
             orphans.entry(uid).or_insert_with(|| nameless.clone());
         }
-        orphans.retain(|uid, _| !self.pods.contains_key(uid));
+        self.ending.retain(|_, task| !task.is_finished());
+        orphans.retain(|uid, _| !self.pods.contains_key(uid) && !self.ending.contains_key(uid));
         for (uid, key) in orphans {
             tracing::info!(pod = %key, %uid, "nobody knows this pod any more: it is ended");
-            let context = self.context.clone();
-            tokio::spawn(async move {
-                if let Err(error) = apply::remove_pod(&context, &key, &uid).await {
+            let (context, ending) = (self.context.clone(), uid.clone());
+            let task = tokio::spawn(async move {
+                if let Err(error) = apply::end_orphan(&context, &key, &uid).await {
                     tracing::warn!(pod = %key, error, "something of the pod is left");
                 }
             });
+            self.ending.insert(ending, task);
         }
     }
 

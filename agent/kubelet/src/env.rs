@@ -24,11 +24,11 @@ pub(crate) struct Facts {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EnvError {
     #[error("{kind} {name:?} not found")]
-    ObjectMissing { kind: &'static str, name: String },
+    Object { kind: &'static str, name: String },
     #[error("couldn't find key {key} in {kind} {namespace}/{name}")]
-    KeyMissing { kind: &'static str, namespace: String, name: String, key: String },
+    Key { kind: &'static str, namespace: String, name: String, key: String },
     #[error("container {name:?} not found")]
-    ContainerMissing { name: String },
+    Container { name: String },
 }
 
 /// All variables, in order, each name once.
@@ -79,7 +79,7 @@ fn value(
             match object.data.get(key) {
                 Some(bytes) => Ok(Some(String::from_utf8_lossy(bytes).into_owned())),
                 None if source.optional => Ok(None),
-                None => Err(EnvError::KeyMissing {
+                None => Err(EnvError::Key {
                     kind: match source.kind {
                         DataKind::ConfigMap => "ConfigMap",
                         DataKind::Secret => "Secret",
@@ -105,7 +105,7 @@ fn object(
     };
     match data.get(&key) {
         None if !source.optional => {
-            Err(EnvError::ObjectMissing { kind: source.kind.as_str(), name: source.name.clone() })
+            Err(EnvError::Object { kind: source.kind.as_str(), name: source.name.clone() })
         }
         found => Ok(found),
     }
@@ -144,7 +144,7 @@ pub(crate) fn resource_field(
     let container = match &field.container {
         None => reader,
         Some(name) => {
-            spec.container(name).ok_or_else(|| EnvError::ContainerMissing { name: name.clone() })?
+            spec.container(name).ok_or_else(|| EnvError::Container { name: name.clone() })?
         }
     };
     let Resources {

@@ -28,6 +28,7 @@ pub(crate) async fn ensure(
     recorder: &Recorder,
     about: &About,
     container: &Container,
+    credentials: Vec<v1::AuthConfig>,
     sandbox: v1::PodSandboxConfig,
 ) -> Result<LocalImage, Waiting> {
     let name = container.image.as_str();
@@ -55,8 +56,27 @@ pub(crate) async fn ensure(
             recorder.warning(about, "ErrImageNeverPull", message.clone());
             Err(Waiting { reason: "ErrImageNeverPull", message })
         }
-        _ => pull(cri, recorder, about, name, sandbox).await,
+        _ => pull(cri, recorder, about, name, credentials, sandbox).await,
     }
+}
+
+/// With each of the credentials in turn, or without when there are none.
+async fn pull_with_any(
+    cri: &Cri,
+    name: &str,
+    credentials: Vec<v1::AuthConfig>,
+    sandbox: v1::PodSandboxConfig,
+) -> Result<String, tonic::Status> {
+    let (last, others) = match credentials.split_last() {
+        Some((last, others)) => (Some(last.clone()), others),
+        None => (None, [].as_slice()),
+    };
+    for auth in others {
+        if let Ok(image) = cri.pull_image(name, Some(auth.clone()), sandbox.clone()).await {
+            return Ok(image);
+        }
+    }
+    cri.pull_image(name, last, sandbox).await
 }
 
 async fn pull(
@@ -64,11 +84,12 @@ async fn pull(
     recorder: &Recorder,
     about: &About,
     name: &str,
+    credentials: Vec<v1::AuthConfig>,
     sandbox: v1::PodSandboxConfig,
 ) -> Result<LocalImage, Waiting> {
     recorder.normal(about, "Pulling", format!("Pulling image {name:?}"));
     let begin = Instant::now();
-    if let Err(status) = cri.pull_image(name, None, sandbox).await {
+    if let Err(status) = pull_with_any(cri, name, credentials, sandbox).await {
         let message = format!("Failed to pull image {name:?}: {}", status.message());
         recorder.warning(about, "Failed", message.clone());
         recorder.warning(about, "Failed", "Error: ErrImagePull");

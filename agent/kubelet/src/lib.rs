@@ -49,6 +49,7 @@ mod network;
 mod node;
 mod pod;
 mod probes;
+mod pull_secrets;
 mod quantity;
 mod recorder;
 mod runtime;

@@ -13,16 +13,31 @@ use tower::service_fn;
 
 pub(crate) use events::{RuntimeEvent, follow_events};
 pub(crate) use observe::{
-    IMAGE_ANNOTATION, PodLabels, TERMINATION_FILE_ANNOTATION, TERMINATION_LOGS_ANNOTATION, observe,
+    GRACE_ANNOTATION, IMAGE_ANNOTATION, PodLabels, TERMINATION_FILE_ANNOTATION,
+    TERMINATION_LOGS_ANNOTATION, observe,
 };
 
 /// Messages of `runtime.v1`.
-#[allow(missing_docs, unreachable_pub, dead_code, clippy::all, reason = "generated code")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
 pub(crate) mod v1 {
     tonic::include_proto!("runtime.v1");
 }
 
-#[allow(missing_docs, unreachable_pub, dead_code, clippy::all, reason = "generated code")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
 mod containerd {
     tonic::include_proto!("containerd.services.events.v1");
 }

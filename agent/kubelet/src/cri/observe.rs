@@ -15,6 +15,8 @@ const POD_UID: &str = "io.kubernetes.pod.uid";
 const CONTAINER_NAME: &str = "io.kubernetes.container.name";
 /// What the pod asked for; the runtime may know the image by another name.
 pub(crate) const IMAGE_ANNOTATION: &str = "sheave.io/image";
+/// The pod's `terminationGracePeriodSeconds`, for when its object is gone.
+pub(crate) const GRACE_ANNOTATION: &str = "sheave.io/termination-grace-seconds";
 /// Where the container's termination message is on the host.
 pub(crate) const TERMINATION_FILE_ANNOTATION: &str = "sheave.io/termination-message-file";
 /// Present when the end of the log stands in for a missing message.

@@ -15,7 +15,7 @@ use super::sandbox;
 use super::spec::PodSpec;
 use crate::context::Shared;
 use crate::recorder::About;
-use crate::{hooks, images, volumes};
+use crate::{hooks, images, pull_secrets, volumes};
 
 /// A stop signal is given at least this long, even after a preStop hook that took all of the grace.
 const GRACE_AFTER_HOOK_MIN: Duration = Duration::from_secs(2);
@@ -121,8 +121,11 @@ async fn try_start(context: &Shared, start: &Start) -> Result<String, Waiting> {
     let sandbox_config = sandbox::config(context, spec, *sandbox_attempt);
     let canceled = || Waiting { reason: "ContainerCreating", message: String::new() };
     let cri = context.cri();
+    let credentials = pull_secrets::credentials(spec, &container.image, &context.data);
+    let recorder = &context.recorder;
+    let pulled = sandbox_config.clone();
     let image = tokio::select! {
-        image = images::ensure(cri, &context.recorder, &about, container, sandbox_config.clone()) => image?,
+        image = images::ensure(cri, recorder, &about, container, credentials, pulled) => image?,
         () = cancel.cancelled() => return Err(canceled()),
     };
     let place = Place { spec, container, attempt: *attempt, pod_ips };
@@ -259,6 +262,24 @@ pub(crate) async fn remove_sandbox(context: Shared, id: String) -> Done {
         tracing::debug!(id, %status, "sandbox not removed");
     }
     Done::Removed { id }
+}
+
+/// Ends a pod whose object nobody has any more, with what time its object once gave it.
+pub(crate) async fn end_orphan(
+    context: &Shared,
+    key: &super::spec::PodKey,
+    uid: &super::spec::PodUid,
+) -> Result<(), String> {
+    let listed = context.cri().list_containers(crate::cri::PodLabels::selector(uid)).await;
+    let containers = listed.map_err(|status| status.message().to_owned())?;
+    let stops = containers.iter().map(|container| {
+        let grace_s = container.annotations.get(crate::cri::GRACE_ANNOTATION);
+        let grace_s = grace_s.and_then(|text| text.parse().ok()).unwrap_or(0);
+        context.cri().stop_container(&container.id, Duration::from_secs(grace_s))
+    });
+    // What does not stop is ended with its sandbox.
+    futures::future::join_all(stops).await;
+    remove_pod(context, key, uid).await
 }
 
 /// Takes away all of a pod that is left in the runtime and on the disk. Nothing of it runs any more; can

@@ -9,7 +9,8 @@ use super::spec::{Container, PodSpec, Propagation, VolumeMount};
 use crate::cgroups;
 use crate::context::Context;
 use crate::cri::{
-    IMAGE_ANNOTATION, PodLabels, TERMINATION_FILE_ANNOTATION, TERMINATION_LOGS_ANNOTATION, v1,
+    GRACE_ANNOTATION, IMAGE_ANNOTATION, PodLabels, TERMINATION_FILE_ANNOTATION,
+    TERMINATION_LOGS_ANNOTATION, v1,
 };
 use crate::env::{self, expand};
 use crate::images::LocalImage;
@@ -54,7 +55,10 @@ pub(crate) fn config(
     let facts = context.facts(place.pod_ips);
     let variables = env::variables(spec, container, &facts, &context.data)
         .map_err(|error| invalid(error.to_string()))?;
-    let mut annotations = BTreeMap::from([(IMAGE_ANNOTATION.to_owned(), container.image.clone())]);
+    let mut annotations = BTreeMap::from([
+        (IMAGE_ANNOTATION.to_owned(), container.image.clone()),
+        (GRACE_ANNOTATION.to_owned(), spec.termination_grace_s.to_string()),
+    ]);
     let mounts = mounts(context, place, &variables, &mut annotations)
         .map_err(|error| invalid(error.to_string()))?;
     if container.termination_message_from_logs {

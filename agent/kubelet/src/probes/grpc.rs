@@ -5,7 +5,14 @@ use std::time::Duration;
 
 use tonic::transport::Endpoint;
 
-#[allow(missing_docs, unreachable_pub, dead_code, clippy::all, reason = "generated code")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
 mod v1 {
     tonic::include_proto!("grpc.health.v1");
 }
