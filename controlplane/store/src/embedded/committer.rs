@@ -28,7 +28,7 @@ const BEHIND_BYTES_MAX: usize = 4 << 20;
 /// Revisions that may be handed out between two changes of the ceiling in the file.
 const CEILING_STEP: Revision = 1000;
 /// A file that failed is not opened more often than this.
-const REOPEN_INTERVAL: Duration = Duration::from_millis(250);
+const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
 
 type CommitReply = oneshot::Sender<Result<Revision, CommitError>>;
 

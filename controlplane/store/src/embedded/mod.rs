@@ -10,9 +10,10 @@
 //!                                  \-> write-behind (relaxed writes) -> with the next fsync -/
 //! ```
 //!
-//! redb is the engine because of its latency under load, its memory and its restart. Measured on
+//! redb is the engine: one file, pure Rust, no threads of its own, the steadiest latency with many
+//! writers and the least memory. fjall writes faster, SQLite opens faster after a crash. Measured on
 //! two cores with a virtual disk (fdatasync 0.1 ms), group commit, values of 1 KiB, 20,000 keys, a
-//! cache of 4 MiB:
+//! cache of 4 MiB, opened after an abort:
 //!
 //! | engine | 1 writer, p99 | 16 writers | 64 writers | open + scan 100,000 | RSS |
 //! |---|---|---|---|---|---|
