@@ -1,4 +1,5 @@
 //! The kubelet against a real containerd.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without fails it")]
 
 mod kubelet_node;
 

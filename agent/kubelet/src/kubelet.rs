@@ -44,6 +44,14 @@ pub enum StartError {
     },
 }
 
+/// What pods keep in their volumes is not for other users of the machine.
+fn private_directory(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::PermissionsExt;
+    let made = std::fs::create_dir_all(path)
+        .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o750)));
+    made.map_err(|source| StartError::Directory { path: path.display().to_string(), source })
+}
+
 /// The kubelet, to be told things. Clones are the same kubelet.
 #[derive(Clone, Debug)]
 pub struct Kubelet {
@@ -59,6 +67,7 @@ impl Kubelet {
     pub async fn start(
         config: KubeletConfig,
     ) -> Result<(Self, mpsc::Receiver<Outgoing>), StartError> {
+        private_directory(&config.data_dir.join("pods"))?;
         let runtime = Runtime::start(&config)?;
         let (updates, inbox) = mpsc::channel(UPDATES_MAX);
         let (outgoing, received) = mpsc::channel(OUTGOING_MAX);

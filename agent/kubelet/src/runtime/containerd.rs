@@ -222,7 +222,7 @@ impl Containerd {
         }
     }
 
-    /// Pods wait for the pause image, not for the others: those are looked for when they are needed.
+    /// Pods wait for all of them: one that found its image missing would back off for ten seconds.
     async fn provide_images(
         &self,
         cri: &Cri,
