@@ -383,6 +383,8 @@ pub(crate) struct HttpCheck {
     /// `None`: the pod's address.
     pub(crate) host: Option<String>,
     pub(crate) port: u16,
+    /// Over TLS, whatever certificate the server has.
+    pub(crate) tls: bool,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::pod::spec::HttpCheck;
 
@@ -24,7 +25,8 @@ pub(crate) async fn get(
         (None, Some(ip)) => ip.to_string(),
         (None, None) => return Err("the pod has no address".into()),
     };
-    let url = format!("http://{host}:{}{}", check.port, check.path);
+    let scheme = if check.tls { "https" } else { "http" };
+    let url = format!("{scheme}://{host}:{}{}", check.port, check.path);
     let asked = tokio::time::timeout(timeout, ask(check, &host, pod_ip, timeout)).await;
     let answer = asked.unwrap_or_else(|_| {
         Err("context deadline exceeded (Client.Timeout exceeded while awaiting headers)".into())
@@ -43,6 +45,20 @@ async fn ask(
     timeout: Duration,
 ) -> Result<u16, String> {
     let stream = super::connect(check.host.as_deref(), check.port, pod_ip, timeout).await?;
+    if check.tls {
+        let name = host.trim_matches(['[', ']']);
+        exchange(check, host, super::tls::connect(stream, name).await?).await
+    } else {
+        exchange(check, host, stream).await
+    }
+}
+
+/// One request and its answer.
+async fn exchange(
+    check: &HttpCheck,
+    host: &str,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> Result<u16, String> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
     let connection = tokio::spawn(connection);
@@ -100,7 +116,8 @@ mod tests {
             assert!(request[..n].starts_with(b"GET /ok?x=1 HTTP/1.1\r\n"));
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
-        let check = HttpCheck { host: None, port, path: "/ok?x=1".into(), headers: Vec::new() };
+        let check =
+            HttpCheck { host: None, port, tls: false, path: "/ok?x=1".into(), headers: Vec::new() };
         get(&check, Some("127.0.0.1".parse().unwrap()), Duration::from_secs(2)).await
     }
 
@@ -113,8 +130,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_certificate_that_nobody_knows_is_fine() {
+        let own = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap();
+        let key =
+            rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        });
+        let check =
+            HttpCheck { host: None, port, tls: true, path: "/".into(), headers: Vec::new() };
+        let ip = Some("127.0.0.1".parse().unwrap());
+        assert_eq!(get(&check, ip, Duration::from_secs(5)).await, Ok(200));
+    }
+
+    #[tokio::test]
     async fn nobody_there_is_said() {
-        let check = HttpCheck { host: None, port: 1, path: "/".into(), headers: Vec::new() };
+        let check =
+            HttpCheck { host: None, port: 1, tls: false, path: "/".into(), headers: Vec::new() };
         let error = get(&check, Some("127.0.0.1".parse().unwrap()), Duration::from_secs(2)).await;
         assert!(error.unwrap_err().contains("connection refused"));
     }

@@ -4,6 +4,7 @@
 mod grpc;
 pub(crate) mod http;
 mod threshold;
+mod tls;
 
 use std::net::IpAddr;
 use std::time::Duration;

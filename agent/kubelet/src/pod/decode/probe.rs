@@ -84,17 +84,14 @@ fn http(
     ports: &[ContainerPort],
     refusals: &mut Refusals,
 ) -> Option<HttpCheck> {
-    if get.scheme.as_deref().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) {
-        refusals
-            .add(format!("{field}.scheme"), "HTTPS is not supported; use HTTP, tcpSocket or exec");
-        return None;
-    }
+    let tls = get.scheme.as_deref().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
     let path = get.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let headers = get.http_headers.iter().flatten();
     Some(HttpCheck {
         host: host(get.host.as_ref()),
         port: port(field, &get.port, ports, refusals)?,
+        tls,
         path,
         headers: headers.map(|h| (h.name.clone(), h.value.clone())).collect(),
     })
