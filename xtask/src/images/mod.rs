@@ -64,13 +64,27 @@ fn hello() -> Result<Image> {
     })
 }
 
+/// iperf3 with its libraries in a directory of its own. They must not be where every program looks:
+/// a static busybox that resolves a name would load the shared libc into itself, and crash.
 fn iperf3() -> Result<Image> {
+    const DIRECTORY: &str = "usr/lib/iperf3";
     let program = find_program("iperf3").context("iperf3 is missing: run `cargo xtask setup`")?;
     let mut rootfs = busybox_rootfs()?;
-    rootfs.copy_file(&program, Path::new("usr/bin/iperf3"))?;
+    rootfs.copy_file(&program, &Path::new(DIRECTORY).join("iperf3"))?;
+    let mut loader = None;
     for library in libraries_of(&program)? {
-        rootfs.copy_file(&library, library.strip_prefix("/").unwrap_or(&library))?;
+        let name =
+            library.file_name().and_then(|name| name.to_str()).context("a library's name")?;
+        if name.starts_with("ld-") {
+            loader = Some(name.to_owned());
+        }
+        rootfs.copy_file(&library, &Path::new(DIRECTORY).join(name))?;
     }
+    let loader = loader.with_context(|| format!("{} has no loader", program.display()))?;
+    let launcher = format!(
+        "#!/bin/sh\nexec /{DIRECTORY}/{loader} --library-path /{DIRECTORY} /{DIRECTORY}/iperf3 \"$@\"\n"
+    );
+    rootfs.add_file("usr/bin/iperf3", launcher.into_bytes(), 0o755);
     Ok(Image {
         name: "sheave.local/iperf3:1".to_owned(),
         rootfs,
