@@ -514,6 +514,9 @@ async fn cleanup_leaves_nothing() {
     use sheave_kubelet::cleanup::{self, Leftover, Mode};
     let mut node = TestNode::start().await;
     let mut p = pod("messy", FOREVER);
+    // With a network namespace of its own, which is a mount.
+    node.configure_network("10.9.0.3");
+    p["spec"]["hostNetwork"] = json!(false);
     p["spec"]["volumes"] = json!([{"name": "m", "emptyDir": {"medium": "Memory"}}]);
     p["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "m", "mountPath": "/m"}]);
     node.apply(&p).await;
@@ -524,9 +527,16 @@ async fn cleanup_leaves_nothing() {
     assert!(has(|l| matches!(l, Leftover::Process { name, .. } if name == "containerd")));
     assert!(has(|l| matches!(l, Leftover::Process { name, .. } if name == "pause")));
     assert!(has(|l| matches!(l, Leftover::Mount(_))) && has(|l| matches!(l, Leftover::Cgroup(_))));
+    // The pod's network namespace is among what goes.
+    assert!(has(
+        |l| matches!(l, Leftover::Mount(path) if path.to_string_lossy().contains("netns"))
+    ));
     cleanup::run(&node.config, Mode::Remove).unwrap();
     assert_eq!(cleanup::run(&node.config, Mode::DryRun).unwrap(), []);
     assert!(!node.config.data_dir.join("containerd").exists());
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let ours = node.directory.path().display().to_string();
+    assert_eq!(mounts.lines().find(|line| line.contains(&ours)), None);
 }
 
 fn object(name: &str, key_name: &str, value: &str) -> v1::DataObject {

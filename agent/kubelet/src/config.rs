@@ -17,6 +17,7 @@ pub struct KubeletConfig {
     /// Sockets and pid files; the managed containerd's state is in `<run_dir>/containerd`.
     pub run_dir: PathBuf,
     /// Container logs: `<log_dir>/<namespace>_<name>_<uid>/<container>/<attempt>.log`.
+    /// Removed by `cleanup`, so not one that another kubelet writes to.
     pub log_dir: PathBuf,
     /// Which container runtime runs the pods.
     pub runtime: RuntimeChoice,
@@ -43,7 +44,7 @@ impl KubeletConfig {
             node_ips,
             data_dir: "/var/lib/sheave/agent".into(),
             run_dir: "/run/sheave".into(),
-            log_dir: "/var/log/pods".into(),
+            log_dir: "/var/log/sheave/pods".into(),
             runtime: RuntimeChoice::Managed(ManagedRuntime::default()),
             image_dir: Some("/var/lib/sheave/agent/images".into()),
             cluster_dns: ClusterDns::default(),

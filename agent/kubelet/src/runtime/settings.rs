@@ -57,6 +57,7 @@ disable_apparmor = {no_apparmor}
 tolerate_missing_hugetlb_controller = true
 enable_unprivileged_ports = true
 enable_unprivileged_icmp = true
+netns_mounts_under_state_dir = true
 
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = {bin_dir}
