@@ -174,7 +174,14 @@ fn apply_changes_what_changed_and_rollouts_go_back() {
     cluster.kubectl(&["rollout", "undo", "deployment/web"]);
     cluster.wait_rollout("web");
     assert_eq!(cluster.value(&["deployment", "web"], greeting), "first");
-    let pod = cluster.value(&["pods", "--selector=app=web"], "{.items[0].metadata.name}");
+    // A rollout is done while the last old pods still end.
+    let pods = wait::until(
+        "the old pods to be gone",
+        LIMIT,
+        || cluster.value(&["pods", "--selector=app=web"], "{.items[*].metadata.name}"),
+        |names| names.split(' ').count() == 2,
+    );
+    let pod = pods.split(' ').next().expect("two names").to_owned();
     assert_eq!(cluster.kubectl(&["exec", &pod, "--", "printenv", "GREETING"]), "first\n");
 
     cluster.kubectl(&["scale", "deployment/web", "--replicas=3"]);
