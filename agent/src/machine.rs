@@ -4,6 +4,7 @@ use std::net::{IpAddr, UdpSocket};
 
 use anyhow::{Context, Result, bail};
 use nix::ifaddrs::getifaddrs;
+use nix::net::if_::if_nametoindex;
 
 use crate::config::RunArguments;
 
@@ -39,6 +40,10 @@ impl Machine {
             [] => vec![interface_of(addresses[0])?],
             given => given.to_vec(),
         };
+        // The dataplane would refuse too, but later, when something has been made.
+        if let Some(absent) = uplinks.iter().find(|name| if_nametoindex(name.as_str()).is_err()) {
+            bail!("--uplink {absent}: there is no network interface {absent}");
+        }
         Ok(Self { name, addresses, uplinks })
     }
 }

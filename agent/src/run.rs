@@ -104,9 +104,6 @@ fn control_listener(path: &Path) -> Result<UnixListener> {
 
 fn open_dataplane(arguments: &RunArguments, machine: &Machine) -> Result<Dataplane> {
     let directories = &arguments.directories;
-    let mut footprint = Footprint::open(directories.footprint())?;
-    let with_v6 = machine.addresses.iter().any(std::net::IpAddr::is_ipv6);
-    sysctl::enable_forwarding(&mut footprint, with_v6)?;
     let config = DataplaneConfig {
         bpffs_dir: directories.bpffs_dir.clone(),
         uplinks: machine.uplinks.clone(),
@@ -114,6 +111,9 @@ fn open_dataplane(arguments: &RunArguments, machine: &Machine) -> Result<Datapla
         ..DataplaneConfig::default()
     };
     let dataplane = Dataplane::open(&config).context("cannot set up the dataplane")?;
+    let mut footprint = Footprint::open(directories.footprint())?;
+    let with_v6 = machine.addresses.iter().any(std::net::IpAddr::is_ipv6);
+    sysctl::enable_forwarding(&mut footprint, with_v6)?;
     if let ProgramsRunning::Before(error) = dataplane.running() {
         tracing::error!(%error, "this version's programs do not load; those of the version before go on");
     }

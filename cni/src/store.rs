@@ -8,7 +8,7 @@
 //! ```text
 //! <data dir>/<network>/lock               flock: one allocation at a time
 //!                      last               the addresses given last, so that the next ones differ
-//!                      shv0123456789ab    {"containerID":..,"ifname":..,"addresses":[..],"bootID":..}
+//!                      shv0123456789ab    {"containerID":..,"ifname":..,"netns":..,"addresses":[..],"bootID":..}
 //! ```
 
 use std::fs::{self, File};
@@ -37,6 +37,8 @@ pub struct Record {
     pub container_id: String,
     /// `CNI_IFNAME`.
     pub ifname: String,
+    /// `CNI_NETNS` of the ADD: for whoever takes a node apart whose runtime is gone.
+    pub netns: PathBuf,
     /// One a configured range, in their order.
     pub addresses: Vec<IpAddr>,
     /// Of the kernel that ran when it was written: no network namespace outlives it.
@@ -109,6 +111,7 @@ impl Store {
     pub fn allocate(
         &self,
         attachment: &Attachment,
+        netns: &Path,
         ranges: &[PodRange],
     ) -> Result<Record, StoreError> {
         let _locked = self.lock()?;
@@ -133,6 +136,7 @@ impl Store {
         let record = Record {
             container_id: attachment.container_id.clone(),
             ifname: attachment.ifname.clone(),
+            netns: netns.to_owned(),
             addresses,
             boot_id,
         };
@@ -258,6 +262,10 @@ mod tests {
         texts.iter().map(|text| PodRange::new(text.parse().unwrap()).unwrap()).collect()
     }
 
+    fn allocate(store: &Store, id: usize, ranges: &[PodRange]) -> Result<Record, StoreError> {
+        store.allocate(&attachment(id), Path::new("/run/netns/x"), ranges)
+    }
+
     fn store() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), "net").unwrap();
@@ -269,15 +277,15 @@ mod tests {
         let (_dir, store) = store();
         let ranges = ranges(&["10.0.0.0/29", "fd00::/64"]);
         let all: Vec<_> =
-            (0..5).map(|id| store.allocate(&attachment(id), &ranges).unwrap().addresses).collect();
+            (0..5).map(|id| allocate(&store, id, &ranges).unwrap().addresses).collect();
         assert_eq!(all[0], ["10.0.0.2".parse::<IpAddr>().unwrap(), "fd00::2".parse().unwrap()]);
-        let error = store.allocate(&attachment(5), &ranges).unwrap_err().to_string();
+        let error = allocate(&store, 5, &ranges).unwrap_err().to_string();
         assert!(error.starts_with("ranges: 10.0.0.0/29 is exhausted: all of its 5"), "{error}");
         assert_eq!(store.find(&attachment(5)).unwrap(), None, "and nothing of fd00::/64 is gone");
 
         store.release(&attachment(3)).unwrap();
         store.release(&attachment(3)).unwrap();
-        assert_eq!(store.allocate(&attachment(6), &ranges).unwrap().addresses[0], all[3][0]);
+        assert_eq!(allocate(&store, 6, &ranges).unwrap().addresses[0], all[3][0]);
         assert_eq!(store.records().unwrap().len(), 5);
     }
 
@@ -286,7 +294,7 @@ mod tests {
         let (_dir, store) = store();
         let ranges = ranges(&["10.0.0.0/29"]);
         for _ in 0..20 {
-            store.allocate(&attachment(1), &ranges).unwrap();
+            allocate(&store, 1, &ranges).unwrap();
         }
         assert_eq!(store.records().unwrap().len(), 1);
     }
@@ -296,7 +304,7 @@ mod tests {
         let (dir, store) = store();
         let ranges = ranges(&["10.0.0.0/29"]);
         for id in 0..5 {
-            store.allocate(&attachment(id), &ranges).unwrap();
+            allocate(&store, id, &ranges).unwrap();
         }
         let dir = dir.path().join("net");
         let old = dir.join(attachment(0).host_interface());
@@ -307,9 +315,9 @@ mod tests {
         fs::write(dir.join(attachment(1).host_interface()), "").unwrap();
         fs::write(dir.join(UNFINISHED), "{\"cont").unwrap();
 
-        store.allocate(&attachment(7), &ranges).unwrap();
-        store.allocate(&attachment(8), &ranges).unwrap();
-        store.allocate(&attachment(9), &ranges).unwrap_err();
+        allocate(&store, 7, &ranges).unwrap();
+        allocate(&store, 8, &ranges).unwrap();
+        allocate(&store, 9, &ranges).unwrap_err();
         assert!(!dir.join(UNFINISHED).exists());
     }
 
@@ -318,7 +326,7 @@ mod tests {
         let (_dir, store) = store();
         let ranges = ranges(&["10.0.0.0/24"]);
         let given: Vec<IpAddr> = std::thread::scope(|scope| {
-            let allocate = |id| store.allocate(&attachment(id), &ranges).unwrap().addresses[0];
+            let allocate = |id| allocate(&store, id, &ranges).unwrap().addresses[0];
             let threads: Vec<_> = (0..50).map(|id| scope.spawn(move || allocate(id))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });

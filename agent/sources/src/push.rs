@@ -253,7 +253,9 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
             }
         }
         // Between half and the whole of it, so that nodes do not come back in step.
-        tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+        let wait = pause.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+        let until_offline = OFFLINE_AFTER.saturating_sub(started.elapsed());
+        tokio::time::sleep(if knows_something { wait } else { wait.min(until_offline) }).await;
         if state.changes.is_closed() {
             return;
         }
