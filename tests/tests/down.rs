@@ -17,7 +17,16 @@ impl Neighbour {
     fn move_in() -> Self {
         command::output(&["ip", "netns", "add", Self::NAMESPACE]);
         let neighbour = Self;
-        command::output(&["ip", "link", "add", "not-sheaves0", "type", "dummy"]);
+        command::output(&[
+            "ip",
+            "link",
+            "add",
+            "not-sheaves0",
+            "type",
+            "veth",
+            "peer",
+            "not-sheaves1",
+        ]);
         command::output(&["nft", "add", "table", "inet", Self::NAMESPACE]);
         neighbour
     }
