@@ -56,7 +56,13 @@ struct Incoming {
 pub(crate) async fn run(context: Shared, mut updates: mpsc::Receiver<Update>) {
     let (finished, mut finished_pods) = mpsc::unbounded_channel();
     let (events, mut runtime_events) = mpsc::channel(EVENTS_MAX);
-    let reader = tokio::spawn(follow_events(context.runtime.socket.clone(), events));
+    let runtime = context.runtime.clone();
+    let reader = tokio::spawn(async move {
+        // Before the first pod is made, so that no end of one is missed.
+        if runtime.up().await.is_some() {
+            follow_events(runtime.socket.clone(), events).await;
+        }
+    });
     let mut dispatcher = Dispatcher {
         context,
         pods: HashMap::new(),

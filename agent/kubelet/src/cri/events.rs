@@ -15,7 +15,9 @@ use super::v1::runtime_service_client::RuntimeServiceClient;
 use super::{containerd, unix_channel, v1};
 
 /// Between tries to subscribe.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(200);
+/// A subscription that is not refused by then stands.
+const SUBSCRIBED: Duration = Duration::from_millis(100);
 
 /// Something happened to a container (or to a sandbox's own process, which has the sandbox's id).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +94,18 @@ async fn follow_containerd(
         .to_vec();
     let mut client = EventsClient::new(channel.clone());
     let request = containerd::SubscribeRequest { filters };
-    let mut stream = client.subscribe(request).await?.into_inner();
+    // The runtime answers with its first event, though it counts from the request: what happened before
+    // is asked for meanwhile.
+    let subscribing = client.subscribe(request);
+    tokio::pin!(subscribing);
+    let answer = match tokio::time::timeout(SUBSCRIBED, &mut subscribing).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            send(events, RuntimeEvent::Reconnected).await;
+            subscribing.await
+        }
+    };
+    let mut stream = answer?.into_inner();
     send(events, RuntimeEvent::Reconnected).await;
     while let Some(envelope) = stream.message().await? {
         let Some(payload) = envelope.event else { continue };
