@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
-use nix::mount::{MntFlags, umount2};
 use sheave_kubelet::cleanup::Mode;
 use sheave_kubelet::{KubeletConfig, ManagedRuntime, RuntimeChoice};
 
@@ -80,21 +78,14 @@ impl Cleanup {
         if !plugin.exists() {
             return;
         }
-        // Read before the plugin forgets them. The runtime that made them is gone by now.
-        let namespaces = pod_namespaces(&directories.cni_addresses().join(cni::NETWORK));
+        let attachments = count_files(&directories.cni_addresses().join(cni::NETWORK), "shv");
         if !self.dry_run
             && let Err(error) = collect_garbage(&plugin, &request)
         {
             return self.failed("the pods' network", error);
         }
-        for namespace in namespaces {
-            self.remove(&namespace, |path| {
-                match umount2(path, MntFlags::MNT_DETACH) {
-                    // Not mounted any more, or not there any more.
-                    Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => fs::remove_file(path),
-                    Err(errno) => Err(errno.into()),
-                }
-            });
+        if attachments > 0 {
+            self.say(format!("the network of {attachments} pods"));
         }
     }
 
@@ -161,12 +152,9 @@ impl Cleanup {
     }
 }
 
-/// Network namespaces of pods, as the plugin wrote them down.
-fn pod_namespaces(store: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(store).into_iter().flatten().flatten();
-    let records = entries.filter_map(|entry| fs::read(entry.path()).ok());
-    let values = records.filter_map(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
-    values.filter_map(|record| Some(PathBuf::from(record.get("netns")?.as_str()?))).collect()
+fn count_files(dir: &Path, prefix: &str) -> usize {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)).count()
 }
 
 fn collect_garbage(plugin: &Path, request: &serde_json::Value) -> Result<()> {

@@ -36,7 +36,7 @@ pub fn add(config: &Config, attachment: &Attachment, netns: &PodNetns) -> Result
     let store = Store::open(&config.data_dir, &config.network)?;
     refuse_twice(&store, attachment)?;
 
-    let record = store.allocate(attachment, netns.path(), &config.ranges)?;
+    let record = store.allocate(attachment, &config.ranges)?;
     let pinned = Pinned { endpoints: &endpoints, program: &program };
     let added = connect(config, attachment, netns, &record, &pinned);
     if added.is_err() {

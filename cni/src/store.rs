@@ -8,7 +8,7 @@
 //! ```text
 //! <data dir>/<network>/lock               flock: one allocation at a time
 //!                      last               the addresses given last, so that the next ones differ
-//!                      shv0123456789ab    {"containerID":..,"ifname":..,"netns":..,"addresses":[..],"bootID":..}
+//!                      shv0123456789ab    {"containerID":..,"ifname":..,"addresses":[..],"bootID":..}
 //! ```
 
 use std::fs::{self, File};
@@ -37,8 +37,6 @@ pub struct Record {
     pub container_id: String,
     /// `CNI_IFNAME`.
     pub ifname: String,
-    /// `CNI_NETNS` of the ADD: for whoever takes a node apart whose runtime is gone.
-    pub netns: PathBuf,
     /// One a configured range, in their order.
     pub addresses: Vec<IpAddr>,
     /// Of the kernel that ran when it was written: no network namespace outlives it.
@@ -111,7 +109,6 @@ impl Store {
     pub fn allocate(
         &self,
         attachment: &Attachment,
-        netns: &Path,
         ranges: &[PodRange],
     ) -> Result<Record, StoreError> {
         let _locked = self.lock()?;
@@ -136,7 +133,6 @@ impl Store {
         let record = Record {
             container_id: attachment.container_id.clone(),
             ifname: attachment.ifname.clone(),
-            netns: netns.to_owned(),
             addresses,
             boot_id,
         };
@@ -263,7 +259,7 @@ mod tests {
     }
 
     fn allocate(store: &Store, id: usize, ranges: &[PodRange]) -> Result<Record, StoreError> {
-        store.allocate(&attachment(id), Path::new("/run/netns/x"), ranges)
+        store.allocate(&attachment(id), ranges)
     }
 
     fn store() -> (tempfile::TempDir, Store) {
