@@ -247,13 +247,12 @@ pub(crate) fn decode(kind: Kind, view: Option<&mut View>) -> Result<Option<What>
     Ok(Some(what))
 }
 
+/// Told on the Node: that is where a user sees which node does not serve something.
 fn left_out(invalid: &Invalid) -> v1::Event {
-    let key = &invalid.key;
     v1::Event {
-        kind: invalid.kind.into(),
-        object: Some(v1::ObjectKey { namespace: key.namespace.clone(), name: key.name.clone() }),
+        kind: "Node".into(),
         warning: true,
-        reason: "Invalid".into(),
+        reason: "LeftOut".into(),
         message: invalid.to_string(),
         component: "dataplane".into(),
         ..v1::Event::default()
