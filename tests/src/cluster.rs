@@ -20,6 +20,9 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// Each daemon may take twenty seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(50);
 
+/// The agent's variable for its root in the cgroup trees.
+pub const CGROUP_ROOT: &str = "SHEAVE_CGROUP_ROOT";
+
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A running cluster.
@@ -101,7 +104,7 @@ impl Cluster {
     /// The whole command line of `sheave up` for this cluster.
     pub fn up_command(&self) -> Command {
         let mut command = Command::new(program("sheave"));
-        command.arg("up").args(self.flags());
+        command.arg("up").args(self.flags()).env(CGROUP_ROOT, self.cgroup_root());
         command.args(["--api-port", &self.api_port.to_string()]);
         command.arg("--image-dir").arg(root().join("target/images"));
         command
@@ -202,7 +205,13 @@ impl Cluster {
             .into_iter()
             .chain(flags.iter().map(String::as_str))
             .collect();
-        command::run(&words, &[], "")
+        command::run(&words, &[(CGROUP_ROOT, &self.cgroup_root())], "")
+    }
+
+    /// The pods' cgroups are below this one: another cluster's pods must not be taken for ours.
+    pub fn cgroup_root(&self) -> String {
+        let name = self.run_dir.file_name().expect("the directory has a name");
+        format!("/{}", name.to_string_lossy())
     }
 }
 

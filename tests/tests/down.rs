@@ -1,6 +1,6 @@
 //! `sheave down` takes everything away that a cluster put on the machine, and touches nothing else.
 
-use sheave_tests::cluster::Cluster;
+use sheave_tests::cluster::{CGROUP_ROOT, Cluster};
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::machine::Inventory;
 use sheave_tests::{command, wait};
@@ -88,7 +88,9 @@ fn dry_run(cluster: &Cluster) -> String {
         .into_iter()
         .chain(flags.iter().map(String::as_str))
         .collect();
-    command::output(&words)
+    let said = command::run(&words, &[(CGROUP_ROOT, &cluster.cgroup_root())], "");
+    assert!(said.ok, "{}{}", said.stdout, said.stderr);
+    said.stdout
 }
 
 /// The inventory once two in a row are equal: earlier tests may still be ending.

@@ -22,6 +22,8 @@ pub(crate) struct Cluster {
     pub(crate) run_dir: PathBuf,
     pub(crate) bpffs_dir: PathBuf,
     pub(crate) api_port: u16,
+    /// The pods' cgroups are below this one.
+    cgroup_root: &'static str,
 }
 
 impl Cluster {
@@ -32,6 +34,7 @@ impl Cluster {
             run_dir: "/run/sheave".into(),
             bpffs_dir: "/sys/fs/bpf/sheave".into(),
             api_port: 6443,
+            cgroup_root: "/sheave",
         }
     }
 
@@ -43,6 +46,7 @@ impl Cluster {
             run_dir: "/run/sheave-measure".into(),
             bpffs_dir: "/sys/fs/bpf/sheave-measure".into(),
             api_port: 16443,
+            cgroup_root: "/sheave-measure",
         }
     }
 
@@ -72,7 +76,7 @@ impl Cluster {
             mkdir -p "$(dirname "$log")"
             setsid -- "$@" </dev/null >>"$log" 2>&1 &
             echo $!"#;
-        let mut command = privilege::command("sh");
+        let mut command = privilege::command_with_env("sh", &self.variables());
         command.args(["-c", SCRIPT, "sh"]).arg(self.log("up.log"));
         command.arg(binary("sheave")).arg("up").args(self.flags());
         command.args(["--api-port", &self.api_port.to_string()]);
@@ -94,8 +98,12 @@ impl Cluster {
 
     /// Takes everything away that the cluster put on this machine; returns what `sheave down` said.
     pub(crate) fn remove(&self) -> Result<String> {
-        let mut command = privilege::command(binary("sheave"));
+        let mut command = privilege::command_with_env(binary("sheave"), &self.variables());
         output_of(command.arg("down").args(self.flags())).context("sheave down")
+    }
+
+    fn variables(&self) -> [(&'static str, &'static str); 1] {
+        [("SHEAVE_CGROUP_ROOT", self.cgroup_root)]
     }
 
     fn flags(&self) -> [&std::ffi::OsStr; 6] {
