@@ -10,14 +10,11 @@ use netlink_packet_route::tc::{
     TcAttribute, TcBpfFlags, TcFilterBpf, TcFilterBpfOption, TcHandle, TcMessage, TcOption,
 };
 use rtnetlink::Handle;
+use sheave_abi::pins::{TC_HANDLE, TC_PRIORITY};
 
 use crate::bpf::PodIngress;
 use crate::network::{NetworkError, step};
 
-/// Runs before filters of other priorities that people add.
-pub const PRIORITY: u16 = 1;
-/// Of our filter at that priority.
-pub const HANDLE: u32 = 1;
 /// What `tc filter show` prints.
 pub const NAME: &str = "sheave/pod_ingress";
 
@@ -39,9 +36,9 @@ pub async fn attach(
 
     let mut filter = TcMessage::with_index(ifindex.cast_signed());
     filter.header.parent = TcHandle { major: 0xffff, minor: TcHandle::MIN_INGRESS };
-    filter.header.handle = TcHandle::from(HANDLE);
+    filter.header.handle = TcHandle::from(TC_HANDLE);
     let protocol = (nix::libc::ETH_P_ALL as u16).to_be();
-    filter.header.info = u32::from(TcHandle { major: PRIORITY, minor: protocol });
+    filter.header.info = u32::from(TcHandle { major: TC_PRIORITY, minor: protocol });
     let fd = u32::try_from(program.as_raw_fd()).expect("a descriptor is never negative");
     filter.attributes = vec![
         TcAttribute::Kind(TcFilterBpf::KIND.into()),

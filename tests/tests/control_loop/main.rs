@@ -69,7 +69,7 @@ async fn a_deployment_becomes_running_pods_behind_a_service() {
                 .find(|s| s["metadata"]["labels"]["kubernetes.io/service-name"] == "web")?;
             let endpoints = slice["endpoints"].as_array()?;
             let ready = endpoints.iter().filter(|e| e["conditions"]["ready"] == true);
-            (ready.count() == 3).then(|| endpoints.len())
+            (ready.count() == 3).then_some(endpoints.len())
         })
         .await;
     assert_eq!(addresses, 3);

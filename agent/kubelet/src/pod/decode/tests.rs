@@ -1,3 +1,5 @@
+//! What a pod object becomes, field by field, and what is refused with the name of the field.
+
 use super::*;
 use crate::pod::spec::{Check, EnvValue, QosClass, VolumeSource};
 
