@@ -182,7 +182,7 @@ fn apply_changes_what_changed_and_rollouts_go_back() {
         |names| names.split(' ').count() == 2,
     );
     let pod = pods.split(' ').next().expect("two names").to_owned();
-    assert_eq!(cluster.kubectl(&["exec", &pod, "--", "printenv", "GREETING"]), "first\n");
+    assert_eq!(cluster.kubectl(&["exec", &pod, "--", "sh", "-c", "echo $GREETING"]), "first\n");
 
     cluster.kubectl(&["scale", "deployment/web", "--replicas=3"]);
     cluster.wait_value(&["deployment", "web"], "{.status.readyReplicas}", "3");
