@@ -78,24 +78,16 @@ impl<'a> Demo<'a> {
 
     /// Asks once from a pod, through `kubectl exec`.
     pub(crate) fn ask_from_pod(&self, server: SocketAddrV4) -> Result<String> {
-        let url = format!("http://{server}/");
-        let answer = self.cluster.kubectl(&[
-            "exec",
-            "--namespace",
-            NAMESPACE,
-            "deployment/iperf3",
-            "--",
-            "wget",
-            "-q",
-            "-T",
-            "3",
-            "-O",
-            "-",
-            &url,
-        ])?;
-        match answer.trim() {
+        // Not wget: that of Debian's static busybox crashes when it looks up an address.
+        let request =
+            format!(r"printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 3 {} {}", server.ip(), server.port());
+        let words =
+            ["exec", "--namespace", NAMESPACE, "deployment/iperf3", "--", "sh", "-c", &request];
+        let answer = self.cluster.kubectl(&words)?;
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        match body.trim() {
             name if name.starts_with("hello-") => Ok(format!("answer from {name}")),
-            other => bail!("{url} answered {other:?} to a pod, which is no pod's name"),
+            other => bail!("{server} answered {other:?} to a pod, which is no pod's name"),
         }
     }
 
