@@ -144,6 +144,8 @@ fn remove(config: &KubeletConfig) -> Result<(), CleanupError> {
         unmount_below(&directory)?;
     }
     cgroups.remove_all();
+    crate::node::forget(&config.data_dir)
+        .map_err(|source| CleanupError { what: "what was said of the node".into(), source })?;
     for directory in directories(config) {
         let what = Leftover::Directory(directory.clone()).to_string();
         match std::fs::remove_dir_all(&directory) {

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use k8s_openapi::api::core::v1 as api;
 use sheave_push::v1;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio_stream::Stream;
 
@@ -57,7 +57,8 @@ fn private_directory(path: &Path) -> Result<(), StartError> {
 pub struct Kubelet {
     updates: mpsc::Sender<Update>,
     context: Shared,
-    node_object: Bytes,
+    facts: Arc<node::Facts>,
+    node_status: watch::Receiver<api::NodeStatus>,
     tasks: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
@@ -72,19 +73,17 @@ impl Kubelet {
         let (updates, inbox) = mpsc::channel(UPDATES_MAX);
         let (outgoing, received) = mpsc::channel(OUTGOING_MAX);
         let facts = node::Facts::read(&config);
-        let not_ready = node::Health {
-            not_ready: Some("container runtime is starting".into()),
-            ..node::Health::default()
-        };
-        let status = node::status(&config, &facts, &not_ready, None, Timestamp::now());
-        let node_object = node::object(&config, &facts, status.clone());
+        let memory = node::SaidBefore::new(&config.data_dir);
+        let status = node::status_at_start(&config, &facts, memory.read(&facts));
+        let (said, node_status) = watch::channel(status);
         let context = Arc::new(Context::new(config, runtime, outgoing));
         let tasks = [
             tokio::spawn(dispatch::run(context.clone(), inbox)).abort_handle(),
-            tokio::spawn(node::follow(context.clone(), facts, status)).abort_handle(),
+            tokio::spawn(node::follow(context.clone(), facts.clone(), memory, said)).abort_handle(),
         ];
         let tasks = Arc::new(Mutex::new(tasks.into()));
-        Ok((Self { updates, context, node_object, tasks }, received))
+        let facts = Arc::new(facts);
+        Ok((Self { updates, context, facts, node_status, tasks }, received))
     }
 
     /// Tells the kubelet something. Waits only while more than a few hundred updates are not yet taken.
@@ -93,9 +92,10 @@ impl Kubelet {
         let _ = self.updates.send(update).await;
     }
 
-    /// The v1 Node as this machine would register it: name, labels, status. JSON.
+    /// The v1 Node as this machine would register it now: name, labels, status. JSON.
     pub fn node_object(&self) -> Bytes {
-        self.node_object.clone()
+        let status = self.node_status.borrow().clone();
+        node::object(&self.context.config, &self.facts, status)
     }
 
     /// The CRI socket of the runtime that pods run in.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as api;
+use tokio::sync::watch;
 
 use super::facts::{Facts, Storage};
+use super::said::{SaidBefore, is_ready};
 use super::{Health, Image, MEMORY_RESERVE_BYTES, encode, status};
 use crate::context::Shared;
 use crate::interface::Outgoing;
@@ -19,21 +21,37 @@ const LOOK_FOR_NETWORK: Duration = Duration::from_millis(100);
 /// A node with less than a tenth of its disk free is under pressure.
 const DISK_RESERVE_DIVISOR: u64 = 10;
 
-/// Runs as long as the agent. `reported` is what the node was registered with.
-pub(crate) async fn follow(context: Shared, facts: Facts, reported: api::NodeStatus) {
-    let mut before = reported;
+/// A node that was ready stays so while its agent looks for the runtime, at most this long.
+const STARTING_MAX: Duration = Duration::from_secs(5);
+
+/// Runs as long as the agent. `said` holds what the node was registered with, and then what is said.
+pub(crate) async fn follow(
+    context: Shared,
+    facts: Facts,
+    memory: SaidBefore,
+    said: watch::Sender<api::NodeStatus>,
+) {
     let mut known: Option<Health> = None;
+    let mut was_ready = is_ready(&said.borrow());
+    if was_ready {
+        let _ = tokio::time::timeout(STARTING_MAX, context.runtime.up()).await;
+    }
     let mut runtime = context.runtime.state.clone();
     loop {
         let state = runtime.borrow_and_update().clone();
         let health = look(&context, &state).await;
         let waits_for_network = matches!(state, RuntimeState::Up(_)) && health.not_ready.is_some();
         if known.as_ref() != Some(&health) {
-            say_readiness(&context, known.as_ref(), &health);
             let now = Timestamp::now();
-            let next = status(&context.config, &facts, &health, Some(&before), now);
-            context.send(Outgoing::NodeStatus(encode(&next))).await;
-            before = next;
+            let next = status(&context.config, &facts, &health, Some(&said.borrow()), now);
+            if is_ready(&next) != was_ready {
+                was_ready = !was_ready;
+                say_readiness(&context, was_ready);
+            }
+            let encoded = encode(&next);
+            memory.write(&encoded);
+            said.send_replace(next);
+            context.send(Outgoing::NodeStatus(encoded)).await;
             known = Some(health);
         }
         let pause = if waits_for_network { LOOK_FOR_NETWORK } else { LOOK };
@@ -45,12 +63,7 @@ pub(crate) async fn follow(context: Shared, facts: Facts, reported: api::NodeSta
 }
 
 /// What `kubectl describe node` shows of the past.
-fn say_readiness(context: &Shared, before: Option<&Health>, health: &Health) {
-    let was_ready = before.map(|before| before.not_ready.is_none());
-    let is_ready = health.not_ready.is_none();
-    if was_ready == Some(is_ready) || was_ready.is_none() && !is_ready {
-        return;
-    }
+fn say_readiness(context: &Shared, is_ready: bool) {
     let reason = if is_ready { "NodeReady" } else { "NodeNotReady" };
     let message = format!("Node {} status is now: {reason}", context.config.node_name);
     context.recorder.node(!is_ready, reason, message);

@@ -2,6 +2,7 @@
 
 mod facts;
 mod follow;
+mod said;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::pod::status::time;
 
 pub(crate) use facts::Facts;
 pub(crate) use follow::follow;
+pub(crate) use said::{SaidBefore, forget};
 
 /// Images that are listed, the largest first: the scheduler looks at them, people hardly.
 const IMAGES_MAX: usize = 50;
@@ -62,6 +64,23 @@ pub(crate) fn object(config: &KubeletConfig, facts: &Facts, status: api::NodeSta
         status: Some(status),
     };
     encode(&node)
+}
+
+/// What an agent that has just started says: what was said before, or that it is starting.
+pub(crate) fn status_at_start(
+    config: &KubeletConfig,
+    facts: &Facts,
+    before: Option<api::NodeStatus>,
+) -> api::NodeStatus {
+    let starting =
+        Health { not_ready: Some("container runtime is starting".into()), ..Health::default() };
+    let status = status(config, facts, &starting, None, Timestamp::now());
+    match before {
+        Some(before) => {
+            api::NodeStatus { conditions: before.conditions, images: before.images, ..status }
+        }
+        None => status,
+    }
 }
 
 /// Plain data with string keys always encodes.
