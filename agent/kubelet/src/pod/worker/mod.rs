@@ -2,6 +2,9 @@
 //! changed, and waits for the next thing to happen. It never blocks on an action and never asks the
 //! runtime without a reason.
 
+mod act;
+mod say;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +17,18 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{self, Done, Start, Stop};
+use super::apply::{self, Done};
 use super::health::Probes;
 use super::observed::Observed;
 use super::plan::{Action, Plan, Situation, plan};
 use super::previous::Previous;
-use super::progress::{Busy, Progress, Terminating, Waiting};
+use super::progress::{Progress, Terminating};
 use super::spec::{PodSpec, PodUid};
-use super::status::status;
 use crate::context::Shared;
 use crate::cri;
 use crate::interface::Outgoing;
 use crate::recorder::About;
 
-/// What a container waits with after a failed pull, once it no longer just failed.
-const PULL_FAILED_SHOWN: Duration = Duration::from_secs(2);
 /// The runtime's books lag behind its events: how long they are looked at again, and how often at first.
 const SETTLE_MAX: Duration = Duration::from_secs(3);
 const SETTLE_FIRST: Duration = Duration::from_millis(4);
@@ -321,208 +321,6 @@ impl Worker {
         }
     }
 
-    fn apply(&mut self, action: Action) {
-        let (context, spec) = (self.context.clone(), self.spec.clone());
-        let pod_ips = self.observed.sandbox.as_ref().map(|s| s.ips.clone()).unwrap_or_default();
-        match action {
-            Action::CreateSandbox { attempt } => {
-                self.progress.sandbox_busy = true;
-                self.tasks.spawn(apply::create_sandbox(context, spec, attempt));
-            }
-            Action::StartContainer { name, attempt } => {
-                let Some(sandbox) = self.observed.ready_sandbox() else { return };
-                let (sandbox_id, sandbox_attempt) = (sandbox.id.clone(), sandbox.attempt);
-                let cancel = self.cancel_starts.clone();
-                // Now: by the time it is started the newest run is another one.
-                let before = self.observed.latest(&name).and_then(|run| run.exit());
-                let after = before.map(|exit| exit.finished_at);
-                self.progress.container(&name).busy = Some(Busy::Starting);
-                let start = Start {
-                    spec,
-                    name,
-                    attempt,
-                    after,
-                    sandbox_id,
-                    sandbox_attempt,
-                    pod_ips,
-                    cancel,
-                };
-                self.tasks.spawn(apply::start_container(context, start));
-            }
-            Action::StopContainer { id, name, grace_s, why } => {
-                self.progress.container(&name).busy = Some(Busy::Stopping);
-                let skip_hook = !self.hooks_run.insert(id.clone());
-                let stop = Stop { spec, name: name.clone(), id, grace_s, why, skip_hook, pod_ips };
-                let handle = self.tasks.spawn(apply::stop_container(context, stop));
-                self.stopping.insert(name, handle);
-            }
-            Action::StopSandbox { id } => {
-                self.progress.sandbox_busy = true;
-                self.tasks.spawn(apply::stop_sandbox(context, id));
-            }
-            Action::RemoveContainer { id } => {
-                let run = self.observed.containers.iter().find(|run| run.id == id);
-                let log = run.map(|run| run.log_path.clone().into());
-                if self.removing.insert(id.clone()) {
-                    self.tasks.spawn(apply::remove_container(context, id, log));
-                }
-            }
-            Action::RemoveSandbox { id } => {
-                if self.removing.insert(id.clone()) {
-                    self.tasks.spawn(apply::remove_sandbox(context, id));
-                }
-            }
-            Action::Finish => {}
-        }
-    }
-
-    fn note(&mut self, done: Result<Done, tokio::task::JoinError>) {
-        let Ok(done) = done else { return };
-        self.look = true;
-        let now = Timestamp::now();
-        let about = About::pod(&self.spec);
-        match done {
-            Done::Sandbox(result) => {
-                self.progress.sandbox_busy = false;
-                let failure = result.err();
-                if let Some(failure) = &failure {
-                    self.progress.sandbox_retry.failed(now);
-                    // Said once, however often it is tried.
-                    if self.progress.sandbox_error.as_ref() != Some(&failure.message) {
-                        let message = failure.message.clone();
-                        self.context.recorder.warning(&about, failure.reason, message);
-                    }
-                }
-                self.progress.sandbox_error = failure.map(|failure| failure.message);
-            }
-            Done::SandboxStopped(result) => {
-                self.progress.sandbox_busy = false;
-                if let Err(error) = result {
-                    self.progress.sandbox_retry.failed(now);
-                    let message = format!("error killing pod: {error}");
-                    self.context.recorder.warning(&about, "FailedKillPod", message);
-                }
-            }
-            Done::Started { name, after, result } => self.note_start(&name, after, result, now),
-            Done::Stopped { name, result } => {
-                self.stopping.remove(&name);
-                self.progress.container(&name).busy = None;
-                if let Err(error) = result {
-                    let message = format!("error killing container {name}: {error}");
-                    self.context.recorder.warning(&about, "FailedKillPod", message);
-                    self.progress.container(&name).retry.failed(now);
-                }
-            }
-            Done::Removed { id } => {
-                self.removing.remove(&id);
-            }
-        }
-    }
-
-    fn note_start(
-        &mut self,
-        name: &str,
-        before: Option<Timestamp>,
-        result: Result<String, Waiting>,
-        now: Timestamp,
-    ) {
-        let spec = self.spec.clone();
-        let progress = self.progress.container(name);
-        progress.busy = None;
-        match result {
-            Ok(id) => {
-                progress.failure = None;
-                progress.retry = super::progress::ContainerProgress::default().retry;
-                if let Some(finished_at) = before {
-                    progress.restart.restarted(finished_at, now);
-                }
-                progress.health = spec.container(name).map(|c| (id, super::health::fresh(c)));
-            }
-            Err(waiting) => {
-                if waiting.reason == "ErrImagePull" {
-                    let turns_at = Instant::now() + PULL_FAILED_SHOWN;
-                    self.pull_failures.insert(name.to_owned(), turns_at);
-                }
-                // What was started and ended is restarted as other ended containers are.
-                let ran = matches!(waiting.reason, "RunContainerError" | "PostStartHookError");
-                match (ran, before) {
-                    (true, Some(finished_at)) => progress.restart.restarted(finished_at, now),
-                    (true, None) => progress.restart.restarted(now, now),
-                    (false, _) => progress.retry.failed(now),
-                }
-                progress.failure = Some(waiting).filter(|w| w.reason != "ContainerCreating");
-            }
-        }
-    }
-
-    /// "The pull failed" becomes "the next pull waits".
-    fn turn_pull_failures(&mut self) {
-        let now = Instant::now();
-        let due: Vec<_> = self
-            .pull_failures
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in due {
-            self.pull_failures.remove(&name);
-            let Some(image) = self.spec.container(&name).map(|c| c.image.clone()) else { continue };
-            let progress = self.progress.container(&name);
-            let Some(failure) = progress.failure.as_mut() else { continue };
-            failure.reason = "ImagePullBackOff";
-            failure.message =
-                format!("Back-off pulling image {image:?}: ErrImagePull: {}", failure.message);
-            let about = About::container(&self.spec, &name);
-            let message = format!("Back-off pulling image {image:?}");
-            self.context.recorder.normal(&about, "BackOff", message);
-            self.context.recorder.warning(&about, "Failed", "Error: ImagePullBackOff");
-        }
-    }
-
-    fn say_backoffs(&mut self) {
-        let now = Timestamp::now();
-        for (name, progress) in &self.progress.containers {
-            let Some(run) = self.observed.latest(name) else { continue };
-            let Some(exit) = run.exit() else { continue };
-            let waits = progress.restart.remaining(exit.finished_at, now).is_some();
-            let live = self.progress.terminating.is_none() && self.progress.ended.is_none();
-            if waits && live && progress.busy.is_none() && self.backoffs_said.insert(run.id.clone())
-            {
-                let about = About::container(&self.spec, name);
-                let message = format!(
-                    "Back-off restarting failed container {name} in pod {}_{}({})",
-                    self.spec.key.name, self.spec.key.namespace, self.spec.uid
-                );
-                self.context.recorder.warning(&about, "BackOff", message);
-            }
-        }
-    }
-
-    /// Sends the status when it is another than the last one.
-    async fn report(&mut self) {
-        if self.gone {
-            return;
-        }
-        let facts = self.context.runtime_facts();
-        let status = status(self.situation(), &self.context.node_ips(), &facts.name);
-        if self.sent.as_ref() == Some(&status) {
-            return;
-        }
-        let theirs = self.previous.conditions.drain(..);
-        let theirs: Vec<_> = theirs.filter(|c| !super::conditions::is_owned(&c.type_)).collect();
-        self.previous.conditions = status.conditions.clone().unwrap_or_default();
-        self.previous.conditions.extend(theirs);
-        let json = serde_json::to_vec(&status).expect("a status is plain data with string keys");
-        let message = v1::PodStatus {
-            pod: Some(key(&self.spec)),
-            uid: self.spec.uid.0.clone(),
-            status: json.into(),
-        };
-        self.sent = Some(status);
-        self.context.send(Outgoing::PodStatus(message)).await;
-    }
-
-    /// Nothing runs any more: takes away the rest, then says so.
     async fn finish(&mut self) {
         while let Err(error) =
             apply::remove_pod(&self.context, &self.spec.key, &self.spec.uid).await
