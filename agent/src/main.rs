@@ -10,6 +10,7 @@ mod footprint;
 mod health;
 mod lock;
 mod machine;
+mod memory;
 mod reconcile;
 mod run;
 mod status;
@@ -22,6 +23,7 @@ use config::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    memory::set_up();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("SHEAVE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -17,7 +17,7 @@ use crate::footprint::Footprint;
 use crate::lock::Lock;
 use crate::machine::Machine;
 use crate::reconcile::Reconciler;
-use crate::{cni, control, health, sysctl};
+use crate::{cni, control, health, memory, sysctl};
 
 /// Runs until it is told to end. Pods, runtime and dataplane go on.
 pub(crate) fn run(arguments: RunArguments) -> Result<()> {
@@ -38,6 +38,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     }
     let reconciler = Reconciler::new(dataplane, machine).context("cannot read the maps")?;
     let reconciler = Arc::new(Mutex::new(reconciler));
+
+    // The kernel's types were read, and are needed no more.
+    memory::give_back();
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
