@@ -36,7 +36,17 @@ pub(crate) fn install_plugin(directories: &Directories) -> Result<()> {
         // A plugin that is running keeps its file.
         fs::rename(&unfinished, &to)
     };
-    install().with_context(|| format!("cannot install {}", to.display()))
+    let installed = install().inspect_err(|_| {
+        let _ = fs::remove_file(&unfinished);
+    });
+    installed.with_context(|| {
+        format!(
+            "cannot install {} (it needs {} KiB): free some space, or choose another place with \
+             --data-dir",
+            to.display(),
+            program.len() >> 10
+        )
+    })
 }
 
 /// Where the plugin is installed.

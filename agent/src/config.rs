@@ -54,6 +54,9 @@ pub(crate) struct Directories {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) directories: Directories,
+    /// Only say whether the agent could start on this machine; nothing is made.
+    #[arg(long)]
+    pub(crate) check: bool,
     /// The control plane.
     #[arg(
         long,

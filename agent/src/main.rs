@@ -12,10 +12,12 @@ mod lock;
 mod machine;
 mod memory;
 mod reconcile;
+mod refusal;
 mod run;
 mod status;
 mod sysctl;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -26,7 +28,11 @@ fn main() -> ExitCode {
     memory::set_up();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_env("SHEAVE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let done = match cli.command {
         None => run::run(cli.run),
         Some(Command::Doctor(arguments)) => return doctor::run(&arguments),

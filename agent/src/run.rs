@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use parking_lot::Mutex;
-use sheave_dataplane::{Dataplane, DataplaneConfig, Features, ProgramsRunning};
+use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning};
 
 use crate::agent::Agent;
 use crate::config::RunArguments;
@@ -17,25 +17,31 @@ use crate::footprint::Footprint;
 use crate::lock::Lock;
 use crate::machine::Machine;
 use crate::reconcile::Reconciler;
+use crate::refusal::refuse_what_cannot_work;
 use crate::{cni, control, health, memory, sysctl};
 
 /// Runs until it is told to end. Pods, runtime and dataplane go on.
 pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     let started = Instant::now();
-    if !nix::unistd::geteuid().is_root() {
-        bail!("the agent needs root: run it as root, or with sudo");
+    let machine = refuse_what_cannot_work(&arguments)?;
+    if arguments.check {
+        return health_listeners(&machine, arguments.health_port).map(drop);
     }
     let directories = &arguments.directories;
-    let _lock = Lock::take(&directories.lock())?;
-    let machine = Machine::find(&arguments)?;
-    refuse_what_cannot_work(&directories.bpffs_dir)?;
-    let health = health_listeners(&machine, arguments.health_port)?;
+    let lock = Lock::take(&directories.lock())?;
+    let health = match health_listeners(&machine, arguments.health_port) {
+        Ok(health) => health,
+        Err(error) => {
+            lock.take_back();
+            return Err(error);
+        }
+    };
     let control = control_listener(&directories.control_socket())?;
-
-    let dataplane = open_dataplane(&arguments, &machine)?;
+    // A file first: a disk that fills up now leaves no program attached.
     if arguments.manifests.is_none() {
         cni::install_plugin(directories)?;
     }
+    let dataplane = open_dataplane(&arguments, &machine)?;
     let reconciler = Reconciler::new(dataplane, machine).context("cannot read the maps")?;
     let reconciler = Arc::new(Mutex::new(reconciler));
 
@@ -58,21 +64,6 @@ pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     runtime.shutdown_timeout(Duration::from_millis(500));
     let _ = std::fs::remove_file(directories.control_socket());
     ended
-}
-
-fn refuse_what_cannot_work(bpffs_dir: &Path) -> Result<()> {
-    let features = Features::probe(bpffs_dir);
-    let missing: Vec<_> = features.blocking().collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let sentence = |feature: &&sheave_dataplane::Feature| {
-        format!("no {}: {}; {}", feature.name, feature.cost, feature.remedy)
-    };
-    bail!(
-        "this machine cannot run Sheave: {}",
-        missing.iter().map(sentence).collect::<Vec<_>>().join(". ")
-    )
 }
 
 fn health_listeners(machine: &Machine, port: u16) -> Result<Vec<TcpListener>> {

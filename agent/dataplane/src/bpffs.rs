@@ -19,7 +19,7 @@ pub enum BpffsError {
     #[error("{dir} is not on a BPF file system: run `mount -t bpf bpf {USUAL}`, or let the agent mount it", dir = .0.display())]
     NotMounted(PathBuf),
     /// Mounting was refused.
-    #[error("cannot mount a BPF file system at {path}: run the agent as root, with CAP_SYS_ADMIN, on a kernel with CONFIG_BPF_SYSCALL", path = path.display())]
+    #[error("cannot mount a BPF file system at {path}: run `mount -t bpf bpf {USUAL}` beforehand, or run the agent with CAP_SYS_ADMIN on a kernel with CONFIG_BPF_SYSCALL", path = path.display())]
     Mount {
         /// Where.
         path: PathBuf,
@@ -45,9 +45,16 @@ pub(crate) fn ensure(dir: &Path, may_mount: bool) -> Result<(), BpffsError> {
             return Err(BpffsError::NotMounted(dir.into()));
         }
         let at = if dir.starts_with(USUAL) { Path::new(USUAL) } else { dir };
+        let is_new = !at.exists();
         make_dir(at)?;
-        let error = |error: nix::Error| BpffsError::Mount { path: at.into(), error: error.into() };
-        mount(Some(SOURCE), at, Some("bpf"), MsFlags::empty(), Some("mode=0700")).map_err(error)?;
+        let mounted = mount(Some(SOURCE), at, Some("bpf"), MsFlags::empty(), Some("mode=0700"));
+        if let Err(error) = mounted {
+            if is_new {
+                // Empty, and nobody's: without the mount it has no use.
+                let _ = fs::remove_dir(at);
+            }
+            return Err(BpffsError::Mount { path: at.into(), error: error.into() });
+        }
     }
     make_dir(dir)
 }

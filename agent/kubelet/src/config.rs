@@ -100,6 +100,16 @@ pub struct ManagedRuntime {
     pub cgroup_driver: Option<CgroupDriver>,
 }
 
+impl ManagedRuntime {
+    /// Whether the programs that pods need are installed. Makes nothing.
+    ///
+    /// # Errors
+    /// The first that is missing, and how to get it.
+    pub fn check_programs(&self) -> Result<(), crate::StartError> {
+        crate::runtime::Programs::find(self).map(drop)
+    }
+}
+
 impl Default for ManagedRuntime {
     fn default() -> Self {
         let pause_program = std::env::current_exe()

@@ -121,6 +121,24 @@ fn pidfd_open(pid: i32) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Where the programs are that are run by us.
+pub(crate) struct Programs {
+    containerd: PathBuf,
+    ctr: PathBuf,
+}
+
+impl Programs {
+    /// All of them, also those that containerd runs.
+    pub(crate) fn find(managed: &ManagedRuntime) -> Result<Self, StartError> {
+        const REMEDY: &str = "install it with `apt-get install containerd runc`, or name another \
+                              container runtime with --cri-endpoint";
+        let containerd = find_program(&managed.containerd, REMEDY)?;
+        find_program(Path::new("runc"), REMEDY)?;
+        find_program(Path::new("containerd-shim-runc-v2"), REMEDY)?;
+        Ok(Self { containerd, ctr: find_program(&managed.ctr, REMEDY)? })
+    }
+}
+
 /// What is needed to run it.
 #[derive(Debug)]
 pub(crate) struct Containerd {
@@ -137,11 +155,7 @@ impl Containerd {
         config: &KubeletConfig,
         managed: &ManagedRuntime,
     ) -> Result<Self, StartError> {
-        const REMEDY: &str = "apt-get install containerd runc";
-        let program = find_program(&managed.containerd, REMEDY)?;
-        find_program(Path::new("runc"), REMEDY)?;
-        find_program(Path::new("containerd-shim-runc-v2"), REMEDY)?;
-        let ctr = find_program(&managed.ctr, REMEDY)?;
+        let Programs { containerd: program, ctr } = Programs::find(managed)?;
         let paths = Paths::of(config);
         let parents = [&paths.config, &paths.socket].map(|path| path.parent());
         let directories = [&paths.root, &paths.state, &managed.cni_conf_dir].map(|p| p.as_path());

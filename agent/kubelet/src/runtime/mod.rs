@@ -19,7 +19,7 @@ use crate::kubelet::StartError;
 
 pub(crate) use pause::architecture;
 
-pub(crate) use containerd::{Containerd, Paths, Process};
+pub(crate) use containerd::{Containerd, Paths, Process, Programs};
 
 /// Between looks at a runtime that does not answer yet; each is one connect to a local socket.
 const ANSWER_RETRY: Duration = Duration::from_millis(20);
