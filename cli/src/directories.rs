@@ -1,5 +1,6 @@
 //! Where a cluster on this machine keeps its things: flags that several commands share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Directories of one cluster on this machine. Two clusters never share one.
@@ -14,6 +15,21 @@ pub(crate) struct Directories {
     /// Pinned programs, maps and links.
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sheave")]
     pub(crate) bpffs_dir: PathBuf,
+}
+
+/// Where a cluster's pods are in the cgroup trees.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Cgroups {
+    /// The pods' cgroups are below this one [default: /sheave].
+    #[arg(long, value_name = "CGROUP")]
+    cgroup_root: Option<String>,
+}
+
+impl Cgroups {
+    /// For the agent's command line; nothing when it is to decide.
+    pub(crate) fn words(&self) -> impl Iterator<Item = OsString> {
+        self.cgroup_root.iter().flat_map(|root| ["--cgroup-root".into(), root.into()])
+    }
 }
 
 impl Directories {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::directories::Directories;
+use crate::directories::{Cgroups, Directories};
 use crate::program;
 
 /// How long the daemons may take to end.
@@ -19,6 +19,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 pub(crate) struct Arguments {
     #[command(flatten)]
     directories: Directories,
+    #[command(flatten)]
+    cgroups: Cgroups,
     /// Only list what would be removed.
     #[arg(long)]
     dry_run: bool,
@@ -30,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.dry_run {
         stop_supervisor(directories)?;
     }
-    clean_up_node(directories, arguments.dry_run)?;
+    clean_up_node(arguments)?;
     for dir in [&directories.run_dir, &directories.data_dir] {
         remove_dir(dir, arguments.dry_run)?;
     }
@@ -62,14 +64,16 @@ fn running_supervisor(directories: &Directories) -> Option<Pid> {
 }
 
 /// Pods, containerd, pins, interfaces, mounts, cgroups: the agent's program made them and removes them.
-fn clean_up_node(directories: &Directories, dry_run: bool) -> Result<()> {
+fn clean_up_node(arguments: &Arguments) -> Result<()> {
+    let directories = &arguments.directories;
     let agent = program::sibling("sheave-agent")?;
     let mut command = Command::new(&agent);
     command.arg("cleanup");
     command.arg("--data-dir").arg(directories.agent_data_dir());
     command.arg("--run-dir").arg(&directories.run_dir);
     command.arg("--bpffs-dir").arg(&directories.bpffs_dir);
-    if dry_run {
+    command.args(arguments.cgroups.words());
+    if arguments.dry_run {
         command.arg("--dry-run");
     }
     let status = command.status().with_context(|| format!("cannot run {}", agent.display()))?;

@@ -3,12 +3,13 @@
 //! It starts the control plane and the agent and keeps both running. When it ends, they end; pods and
 //! dataplane go on, and the next `sheave up` finds them.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Write;
-use std::net::IpAddr;
+use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -18,15 +19,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::Api;
 use crate::children::{self, Daemon};
-use crate::directories::Directories;
+use crate::directories::{Cgroups, Directories};
 use crate::kubeconfig;
 use crate::program;
 
 /// How often a daemon that starts is asked whether it is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const API_READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Lines of a log that are shown when its daemon does not start.
-const LOG_TAIL_LINES: usize = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -50,6 +49,8 @@ pub(crate) struct Arguments {
     /// Use this container runtime instead of a containerd of our own.
     #[arg(long, value_name = "SOCKET")]
     cri_endpoint: Option<PathBuf>,
+    #[command(flatten)]
+    cgroups: Cgroups,
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -64,11 +65,15 @@ async fn supervise(arguments: Arguments) -> Result<ExitCode> {
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
     let directories = &arguments.directories;
     let node_name = arguments.node_name.clone().map_or_else(host_name, Ok)?;
-    prepare(directories)?;
-    let _alone = claim(directories)?;
-
     let server = server_daemon(&arguments, &node_name)?;
     let agent = agent_daemon(&arguments, &node_name)?;
+    // Nothing is made before all of this is settled.
+    let claimed = directories.pid_file().exists().then(|| claim(directories)).transpose()?;
+    refuse_taken_port(arguments.api_port)?;
+    refuse_what_agent_refuses(&agent)?;
+    prepare(directories)?;
+    let _alone = claimed.map_or_else(|| claim(directories), Ok)?;
+
     let mut server_child = server.start()?;
     let api = match api_ready(directories, &server, &mut server_child).await {
         Ok(api) => api,
@@ -80,10 +85,11 @@ async fn supervise(arguments: Arguments) -> Result<ExitCode> {
     println!("API server ready after {} ms", started.elapsed().as_millis());
     let mut agent_child = agent.start()?;
 
+    let is_ready = Cell::new(false);
     let outcome = tokio::select! {
         result = server.keep(&mut server_child) => result,
-        result = agent.keep(&mut agent_child) => result,
-        result = announce_node(&api, &node_name, started) => result,
+        result = keep_agent(&agent, &mut agent_child, &is_ready) => result,
+        result = announce_node(&api, &node_name, started, &is_ready) => result,
         _ = stopping.recv() => Ok(()),
         _ = interrupted.recv() => Ok(()),
     };
@@ -98,11 +104,42 @@ fn host_name() -> Result<String> {
     Ok(name.to_lowercase())
 }
 
+fn refuse_taken_port(port: u16) -> Result<()> {
+    match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
+            "port {port} is taken: another program listens on it (`ss -ltnp 'sport = :{port}'` names \
+             it); stop it, or choose another port with --api-port"
+        ),
+        // Whatever else is wrong, the server says.
+        _ => Ok(()),
+    }
+}
+
+/// The agent looks at the machine before anything is made on it.
+fn refuse_what_agent_refuses(agent: &Daemon) -> Result<()> {
+    let output = std::process::Command::new(&agent.program)
+        .arg("--check")
+        .args(&agent.arguments)
+        .env("SHEAVE_LOG", "error")
+        .output()
+        .with_context(|| format!("cannot run {}", agent.program.display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{}", said.trim().trim_start_matches("sheave-agent: "));
+    }
+    Ok(())
+}
+
 fn prepare(directories: &Directories) -> Result<()> {
     let log = directories.log("server");
     let log_dir = log.parent().unwrap_or(&directories.data_dir);
     for dir in [&directories.data_dir, &directories.run_dir, log_dir] {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        std::fs::create_dir_all(dir).with_context(|| {
+            format!(
+                "cannot make {}: choose other places with --data-dir and --run-dir",
+                dir.display()
+            )
+        })?;
     }
     Ok(())
 }
@@ -172,6 +209,7 @@ fn agent_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
     if let Some(socket) = &arguments.cri_endpoint {
         words.extend(["--cri-endpoint".into(), socket.into()]);
     }
+    words.extend(arguments.cgroups.words());
     Ok(Daemon {
         name: "agent",
         program: program::sibling("sheave-agent")?,
@@ -189,7 +227,7 @@ async fn api_ready(directories: &Directories, server: &Daemon, child: &mut Child
     let deadline = Instant::now() + API_READY_TIMEOUT;
     loop {
         if let Some(status) = child.try_wait()? {
-            bail!("the server ended ({status}): {}", log_tail(server));
+            bail!("{}", last_words(server, status));
         }
         // Until the server has made its certificates there is no kubeconfig, and that is no error yet.
         if let Ok(access) = kubeconfig::read(&directories.admin_kubeconfig()) {
@@ -200,29 +238,50 @@ async fn api_ready(directories: &Directories, server: &Daemon, child: &mut Child
         }
         if Instant::now() > deadline {
             bail!(
-                "the API server is not ready after {} s: {}",
+                "the API server is not ready after {} s; see {}",
                 API_READY_TIMEOUT.as_secs(),
-                log_tail(server)
+                server.log.display()
             );
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-fn log_tail(daemon: &Daemon) -> String {
+/// Keeps the agent running, unless it refuses this machine at its first start: then so do we, and say what
+/// it said.
+async fn keep_agent(agent: &Daemon, child: &mut Child, is_ready: &Cell<bool>) -> Result<()> {
+    let status = child.wait().await.context("lost sight of the agent")?;
+    // An exit is a refusal; a signal is an accident, after which it is started again.
+    if !is_ready.get() && status.code().is_some() {
+        bail!("{}", last_words(agent, status));
+    }
+    agent.keep(child).await
+}
+
+/// Why a daemon did not start, in its own words: the last line of its log.
+fn last_words(daemon: &Daemon, status: ExitStatus) -> String {
     let text = std::fs::read_to_string(&daemon.log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let tail = lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n  ");
-    format!("{} ends with\n  {tail}", daemon.log.display())
+    let last = text.lines().last().unwrap_or_default();
+    let prefix = format!("sheave-{}: ", daemon.name);
+    match last.strip_prefix(&prefix) {
+        Some(sentence) => sentence.to_owned(),
+        None => format!("the {} ended ({status}); see {}", daemon.name, daemon.log.display()),
+    }
 }
 
 /// Says once that the node is Ready, then waits for ever.
-async fn announce_node(api: &Api, node_name: &str, started: Instant) -> Result<()> {
+async fn announce_node(
+    api: &Api,
+    node_name: &str,
+    started: Instant,
+    is_ready: &Cell<bool>,
+) -> Result<()> {
     let path = format!("/api/v1/nodes/{node_name}");
     loop {
         if let Ok(node) = api.get(&path).await {
             let conditions = node["status"]["conditions"].as_array().into_iter().flatten();
             if conditions.into_iter().any(|c| c["type"] == "Ready" && c["status"] == "True") {
+                is_ready.set(true);
                 println!("Node {node_name} Ready after {} ms", started.elapsed().as_millis());
                 return std::future::pending().await;
             }
