@@ -1,6 +1,7 @@
 //! Every way to fail, and the error code of the CNI specification that each has.
 
 use std::error::Error as _;
+use std::io::{self, ErrorKind};
 
 use rscni_plugin::error::Error;
 
@@ -52,12 +53,16 @@ const CODE_DIFFERS: u32 = 100;
 const CODE_NETWORK: u32 = 101;
 const CODE_HELD: u32 = 102;
 
-/// An error with its causes, on one line.
+/// An error with its causes, on one line, and what to do when a disk is full.
 pub(crate) fn text(error: &Failure) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(io, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
+            text.push_str("; free some space there, the pod is tried again by itself");
+        }
         source = cause.source();
     }
     text

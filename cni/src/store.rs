@@ -222,8 +222,12 @@ impl Store {
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
         let (unfinished, path) = (self.dir.join(UNFINISHED), self.dir.join(name));
         let text = serde_json::to_vec(value).expect("strings and addresses always serialise");
-        fs::write(&unfinished, text).map_err(failed("write", &path))?;
-        fs::rename(&unfinished, &path).map_err(failed("write", &path))
+        let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
+        written.map_err(|error| {
+            // A full disk leaves an empty file; the next allocation would remove it too.
+            let _ = fs::remove_file(&unfinished);
+            failed("write", &path)(error)
+        })
     }
 }
 
