@@ -32,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) pod_cidr: IpNet,
 
     /// Prefix length of each node's part of the pod addresses.
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, env = "SHEAVE_NODE_CIDR_PREFIX", default_value_t = 24)]
     pub(crate) node_cidr_prefix: u8,
 
     /// Ports of Services of type NodePort.

@@ -86,7 +86,12 @@ fn warning_header(warning: &str) -> Bytes {
 
 /// 401: nobody we know.
 pub(crate) fn unauthorized() -> Status {
-    Status::new(401, "Unauthorized", "Unauthorized")
+    Status::new(
+        401,
+        "Unauthorized",
+        "Unauthorized: a client certificate of this cluster is needed, such as the one in \
+         server/admin.kubeconfig of the server's data directory",
+    )
 }
 
 /// 404: there is no such path.
