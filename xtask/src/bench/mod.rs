@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: what Sheave costs and gains, measured on this machine with tools that
 //! everybody has. Figures of one run are comparable, because the rounds are interleaved.
 
-mod client;
 mod footprint;
 mod plain;
+mod pods;
 mod throughput;
 
 use anyhow::Result;

@@ -37,12 +37,13 @@ pub(super) struct PlainVeths {
 }
 
 impl PlainVeths {
-    pub(super) fn set_up() -> Result<Self> {
+    /// `mtu` is the pods', so that only the way differs.
+    pub(super) fn set_up(mtu: u32) -> Result<Self> {
         // Left by a run that was killed.
         remove_namespaces();
         let mut plain = Self { server: None };
         for end in [&CLIENT, &SERVER] {
-            end.set_up().context("making namespaces to compare with")?;
+            end.set_up(mtu).context("making namespaces to compare with")?;
         }
         let mut server = privilege::command("ip");
         server.args(["netns", "exec", SERVER.namespace, "iperf3", "--server"]);
@@ -74,10 +75,12 @@ impl Drop for PlainVeths {
 }
 
 impl End {
-    fn set_up(&self) -> Result<()> {
+    fn set_up(&self, mtu: u32) -> Result<()> {
         let Self { namespace, host_link, address } = self;
         ip(&format!("netns add {namespace}"))?;
         ip(&format!("link add {host_link} type veth peer name eth0 netns {namespace}"))?;
+        ip(&format!("link set {host_link} mtu {mtu}"))?;
+        ip(&format!("-n {namespace} link set eth0 mtu {mtu}"))?;
         ip(&format!("-n {namespace} address add {address}/32 dev eth0"))?;
         ip(&format!("-n {namespace} link set lo up"))?;
         ip(&format!("-n {namespace} link set eth0 up"))?;

@@ -1,42 +1,82 @@
-//! A pod to measure from, in a namespace of its own; taken away when dropped.
+//! Two pods to measure between, and a Service before one of them, in a namespace of their own; taken away
+//! when dropped.
 
 use crate::cluster::Cluster;
 use anyhow::{Context, Result};
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 const NAMESPACE: &str = "bench";
-const POD: &str = "client";
+const PORT: u16 = 5201;
 
-pub(super) struct ClientPod<'a> {
+/// Equal shares of the processor for both ends, so that other work on the machine slows them alike.
+const MANIFEST: &str = include_str!("pods.yaml");
+
+pub(super) struct BenchPods<'a> {
     cluster: &'a Cluster,
 }
 
-impl<'a> ClientPod<'a> {
+impl<'a> BenchPods<'a> {
     pub(super) fn start(cluster: &'a Cluster) -> Result<Self> {
-        let namespace = ["--namespace", NAMESPACE];
         // Left by a run that was killed.
         let delete = ["delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s"];
         cluster.kubectl(&delete)?;
-        cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-        let client = Self { cluster };
-        // Waits by itself: the image's own command is a server.
-        let run = ["run", POD, "--image=sheave.local/iperf3:1"];
-        cluster.kubectl(&[&namespace[..], &run].concat())?;
-        let wait = ["wait", "pod", POD, "--for=condition=Ready", "--timeout=60s"];
-        cluster.kubectl(&[&namespace[..], &wait].concat())?;
-        Ok(client)
+        let manifest =
+            std::env::temp_dir().join(format!("sheave-bench-{}.yaml", std::process::id()));
+        std::fs::write(&manifest, MANIFEST)?;
+        let file = manifest.to_str().context("the temporary directory's path is not UTF-8")?;
+        let applied = cluster.kubectl(&["apply", "--filename", file]);
+        std::fs::remove_file(&manifest)?;
+        applied?;
+        let pods = Self { cluster };
+        pods.kubectl(&["wait", "pods", "--all", "--for=condition=Ready", "--timeout=60s"])?;
+        Ok(pods)
     }
 
-    /// What runs a command in the pod.
-    pub(super) fn prefix(&self) -> Result<Vec<String>> {
+    /// What runs a command in the client's pod.
+    pub(super) fn client_prefix(&self) -> Result<Vec<String>> {
         let kubeconfig = self.cluster.kubeconfig();
         let kubeconfig = kubeconfig.to_str().context("the kubeconfig's path is not UTF-8")?;
-        let words =
-            ["kubectl", "--kubeconfig", kubeconfig, "--namespace", NAMESPACE, "exec", POD, "--"];
+        let words = [
+            "kubectl",
+            "--kubeconfig",
+            kubeconfig,
+            "--namespace",
+            NAMESPACE,
+            "exec",
+            "client",
+            "--",
+        ];
         Ok(words.map(str::to_owned).to_vec())
+    }
+
+    /// The server by its pod's address.
+    pub(super) fn server(&self) -> Result<SocketAddrV4> {
+        self.address("pod", "{.status.podIP}")
+    }
+
+    /// The server by its Service.
+    pub(super) fn service(&self) -> Result<SocketAddrV4> {
+        self.address("service", "{.spec.clusterIP}")
+    }
+
+    /// Of the pods' interfaces.
+    pub(super) fn mtu(&self) -> Result<u32> {
+        let mtu = self.kubectl(&["exec", "client", "--", "cat", "/sys/class/net/eth0/mtu"])?;
+        mtu.trim().parse().context("the client's MTU")
+    }
+
+    fn address(&self, kind: &str, path: &str) -> Result<SocketAddrV4> {
+        let output = format!("--output=jsonpath={path}");
+        let address: Ipv4Addr = self.kubectl(&["get", kind, "server", &output])?.parse()?;
+        Ok(SocketAddrV4::new(address, PORT))
+    }
+
+    fn kubectl(&self, words: &[&str]) -> Result<String> {
+        self.cluster.kubectl(&[&["--namespace", NAMESPACE], words].concat())
     }
 }
 
-impl Drop for ClientPod<'_> {
+impl Drop for BenchPods<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.cluster.kubectl(&["delete", "namespace", NAMESPACE]) {
             eprintln!("the namespace {NAMESPACE} is left: {error:#}");

@@ -1,10 +1,9 @@
 //! One TCP stream from pod to pod: straight to the pod's address, through the Service, and over
 //! plain routed veths without Sheave. Needs the cluster of `cargo xtask up`.
 
-use super::client::ClientPod;
 use super::plain::PlainVeths;
+use super::pods::BenchPods;
 use crate::cluster::{Cluster, output_of};
-use crate::demo::Demo;
 use crate::{privilege, step, traffic};
 use anyhow::{Result, bail};
 use std::net::SocketAddrV4;
@@ -12,6 +11,10 @@ use std::time::Duration;
 
 /// The server closes its side of the last stream before it takes the next.
 const BETWEEN: Duration = Duration::from_millis(300);
+
+/// The same for every path, whatever this machine's default: one that paces by estimates (BBR) measures its
+/// estimates. Every kernel has it, and every container may use it.
+const CONGESTION: &str = "reno";
 
 /// A way from a client to a server.
 struct Path {
@@ -30,18 +33,17 @@ pub(super) fn run(rounds: u32, seconds: u32) -> Result<()> {
     if cluster.supervisor().is_none() {
         bail!("no cluster runs on this machine: run `cargo xtask up` first");
     }
-    let (demo, _) = Demo::apply(&cluster)?;
-    let plain = PlainVeths::set_up()?;
-    let client = ClientPod::start(&cluster)?;
-    let pod = client.prefix()?;
+    let pods = BenchPods::start(&cluster)?;
+    let plain = PlainVeths::set_up(pods.mtu()?)?;
+    let pod = pods.client_prefix()?;
     let path =
         |name, client_prefix, server| Path { name, client_prefix, server, gbit_s: Vec::new() };
     let mut paths = [
-        path("pod to pod address", pod.clone(), demo.iperf3_pod()?),
-        path("pod to ClusterIP", pod, demo.iperf3_service()?),
+        path("pod to pod address", pod.clone(), pods.server()?),
+        path("pod to ClusterIP", pod, pods.service()?),
         path("plain routed veths", plain.client_prefix(), plain.server()),
     ];
-    println!("iperf3, one TCP stream, {rounds} rounds of {seconds} s each:");
+    println!("iperf3, one TCP stream ({CONGESTION}), {rounds} rounds of {seconds} s each:");
     for round in 1..=rounds {
         step::perform(&format!("round {round}"), || measure_round(&mut paths, round, seconds))?;
     }
@@ -68,6 +70,7 @@ fn measure(path: &Path, seconds: u32) -> Result<f64> {
     let mut command = privilege::command(&path.client_prefix[0]);
     command.args(&path.client_prefix[1..]);
     command.args(traffic::iperf3_words(path.server, seconds));
+    command.args(["--congestion", CONGESTION]);
     let report = output_of(&mut command)?;
     traffic::received_gbit_s(&report)
 }
