@@ -6,17 +6,19 @@
 mod rollout;
 mod status;
 mod template;
+mod view;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, ReplicaSet};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
 use sheave_api::{ObjectKey, Status, resource};
 use sheave_client::{DeleteOptions, Informer, Involved, Patch, Record, Typed, TypedEvent};
 
-use self::rollout::{Bounds, Set};
-use self::template::{DESIRED_REPLICAS, MAX_REPLICAS, REVISION};
+use self::rollout::Set;
+use self::template::REVISION;
+use self::view::{View, is_empty, is_recreate, owner_uid, replicas_of};
 use crate::pod::PodFacts;
 use crate::queue::Queue;
 use crate::{Context, controller_reference, selector};
@@ -34,16 +36,6 @@ struct Controller {
     pods: Informer<PodFacts>,
     queue: Queue<ObjectKey>,
     deployment_by_uid: BTreeMap<String, ObjectKey>,
-}
-
-/// What one reconciliation works with: one picture of one Deployment.
-struct View {
-    deployment: Typed<Deployment>,
-    spec: DeploymentSpec,
-    /// Oldest first.
-    sets: Vec<Typed<ReplicaSet>>,
-    current: Option<usize>,
-    bounds: Bounds,
 }
 
 impl Controller {
@@ -137,7 +129,7 @@ impl Controller {
         if !terminating && self.adopt(&deployment).await? {
             return Ok(());
         }
-        let Some(view) = self.view(deployment) else { return Ok(()) };
+        let Some(view) = View::of(deployment, self.sets.objects().values()) else { return Ok(()) };
         if !terminating {
             self.roll(&view).await?;
             self.prune_history(&view).await?;
@@ -164,34 +156,6 @@ impl Controller {
             }
         }
         Ok(adopted)
-    }
-
-    fn view(&self, deployment: Typed<Deployment>) -> Option<View> {
-        let spec = deployment.object.spec.clone()?;
-        let uid = deployment.object.metadata.uid.as_deref().unwrap_or_default();
-        let owned = self.sets.objects().values().filter(|set| owner_uid(&set.object) == uid);
-        let mut sets: Vec<Typed<ReplicaSet>> = owned.cloned().collect();
-        sets.sort_by_cached_key(|set| {
-            let created = set.object.metadata.creation_timestamp.as_ref().map(|t| t.0);
-            (created, template::revision_of(&set.object), set.key.name.clone())
-        });
-        let runs_template = |set: &Typed<ReplicaSet>| {
-            let template = set.object.spec.as_ref().and_then(|s| s.template.as_ref());
-            template.is_some_and(|template| template::same(template, &spec.template))
-        };
-        let current = sets.iter().position(runs_template);
-        let replicas = spec.replicas.unwrap_or(1);
-        let bounds = if is_recreate(&spec) {
-            Bounds::recreate(replicas)
-        } else {
-            let rolling = spec.strategy.as_ref().and_then(|s| s.rolling_update.as_ref());
-            Bounds::new(
-                replicas,
-                rolling.and_then(|r| r.max_surge.as_ref()),
-                rolling.and_then(|r| r.max_unavailable.as_ref()),
-            )
-        };
-        Some(View { deployment, spec, sets, current, bounds })
     }
 
     /// Creates the current set when there is none, else moves all sets one step.
@@ -397,54 +361,4 @@ impl Controller {
             host: String::new(),
         });
     }
-}
-
-impl View {
-    fn numbers(&self) -> Vec<Set> {
-        let numbers = self.sets.iter().enumerate().map(|(i, set)| Set {
-            current: Some(i) == self.current,
-            replicas: replicas_of(&set.object),
-            available: set.object.status.as_ref().and_then(|s| s.available_replicas).unwrap_or(0),
-            max_replicas_then: narrow(template::number(&set.object, MAX_REPLICAS)),
-            desired_then: narrow(template::number(&set.object, DESIRED_REPLICAS)),
-        });
-        numbers.collect()
-    }
-
-    fn size_annotations(&self) -> BTreeMap<String, String> {
-        [
-            (DESIRED_REPLICAS.to_owned(), self.bounds.replicas.to_string()),
-            (MAX_REPLICAS.to_owned(), self.bounds.max_total().to_string()),
-        ]
-        .into()
-    }
-
-    /// One more than the newest revision among the old sets.
-    fn next_revision(&self) -> i64 {
-        let old = self.sets.iter().enumerate().filter(|(i, _)| Some(*i) != self.current);
-        old.map(|(_, set)| template::revision_of(&set.object)).max().unwrap_or_default() + 1
-    }
-}
-
-fn narrow(number: Option<i64>) -> Option<i32> {
-    number.and_then(|n| i32::try_from(n).ok())
-}
-
-fn is_recreate(spec: &DeploymentSpec) -> bool {
-    spec.strategy.as_ref().and_then(|s| s.type_.as_deref()) == Some("Recreate")
-}
-
-fn replicas_of(set: &ReplicaSet) -> i32 {
-    set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
-}
-
-fn is_empty(set: &ReplicaSet) -> bool {
-    replicas_of(set) == 0
-        && set.status.as_ref().is_none_or(|status| status.replicas == 0)
-        && set.metadata.deletion_timestamp.is_none()
-}
-
-fn owner_uid(set: &ReplicaSet) -> &str {
-    let owners = set.metadata.owner_references.iter().flatten();
-    owners.into_iter().find(|o| o.controller == Some(true)).map_or("", |o| o.uid.as_str())
 }
