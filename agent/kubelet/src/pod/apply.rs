@@ -238,10 +238,19 @@ pub(crate) fn pod_ip(context: &Shared, spec: &PodSpec, pod_ips: &[String]) -> Op
     pod_ips.first()?.parse().ok()
 }
 
-/// Ends what runs in a sandbox, its network and namespaces.
-pub(crate) async fn stop_sandbox(context: Shared, id: String) -> Done {
-    let result = context.cri().stop_sandbox(&id).await;
-    Done::SandboxStopped(result.map_err(|status| status.message().to_owned()))
+/// Ends what runs in the sandbox of a pod that is over, its network and namespaces; then nobody needs
+/// volumes that are in memory.
+pub(crate) async fn stop_sandbox(context: Shared, spec: Arc<PodSpec>, id: String) -> Done {
+    if let Err(status) = context.cri().stop_sandbox(&id).await {
+        return Done::SandboxStopped(Err(status.message().to_owned()));
+    }
+    let directory = context.directory(&spec.uid);
+    let unmounted = tokio::task::spawn_blocking(move || volumes::unmount(&directory)).await;
+    if let Ok(Err(error)) = unmounted {
+        // They go with the pod's directory at the latest.
+        tracing::warn!(pod = %spec.key, %error, "volumes in memory are not freed");
+    }
+    Done::SandboxStopped(Ok(()))
 }
 
 pub(crate) async fn remove_container(

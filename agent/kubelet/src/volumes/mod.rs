@@ -120,12 +120,19 @@ fn ensure_one(
     }
 }
 
-/// Unmounts what is mounted in a pod's directory and removes it. Never follows what a pod may have put
-/// there: mounts are detached first, and links are removed, not followed.
-pub(crate) fn remove(directory: &PodDirectory) -> io::Result<()> {
+/// Frees the memory of volumes that live there, once nothing of the pod runs any more. What is on disk
+/// stays for as long as the pod's object does.
+pub(crate) fn unmount(directory: &PodDirectory) -> io::Result<()> {
     for point in mounts_below(&directory.0) {
         umount2(&point, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW)?;
     }
+    Ok(())
+}
+
+/// Unmounts what is mounted in a pod's directory and removes it. Never follows what a pod may have put
+/// there: mounts are detached first, and links are removed, not followed.
+pub(crate) fn remove(directory: &PodDirectory) -> io::Result<()> {
+    unmount(directory)?;
     match std::fs::remove_dir_all(&directory.0) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,

@@ -52,7 +52,7 @@ impl Worker {
             }
             Action::StopSandbox { id } => {
                 self.progress.sandbox_busy = true;
-                self.tasks.spawn(apply::stop_sandbox(context, id));
+                self.tasks.spawn(apply::stop_sandbox(context, spec, id));
             }
             Action::RemoveContainer { id } => {
                 let run = self.observed.containers.iter().find(|run| run.id == id);
