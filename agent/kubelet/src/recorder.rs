@@ -31,6 +31,10 @@ impl About {
         let list = if is_init { "initContainers" } else { "containers" };
         Self { field_path: format!("spec.{list}{{{name}}}"), ..Self::pod(spec) }
     }
+
+    pub(crate) fn ephemeral_container(spec: &PodSpec, name: &str) -> Self {
+        Self { field_path: format!("spec.ephemeralContainers{{{name}}}"), ..Self::pod(spec) }
+    }
 }
 
 impl Recorder {

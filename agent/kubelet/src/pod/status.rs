@@ -12,6 +12,10 @@ use super::spec::{Container, RestartPolicy};
 /// What the runtime's container ids are prefixed with, e.g. "containerd".
 pub(crate) type RuntimeName = str;
 
+/// Why an ephemeral container does not start, and what to do instead.
+pub(super) const EPHEMERAL_REFUSED: &str = "ephemeral containers are not supported by this node; use \
+    `kubectl exec`, or debug a copy of the pod with `kubectl debug --copy-to`";
+
 /// The whole status. `node_ips` are the pod's own on the host network.
 pub(crate) fn status(
     s: Situation<'_>,
@@ -38,8 +42,26 @@ pub(crate) fn status(
             .filter(|ips| !ips.is_empty()),
         init_container_statuses: Some(reports.init).filter(|statuses| !statuses.is_empty()),
         container_statuses: Some(reports.main),
+        ephemeral_container_statuses: Some(ephemeral_statuses(&s))
+            .filter(|statuses| !statuses.is_empty()),
         ..api::PodStatus::default()
     }
+}
+
+/// What `kubectl debug` reads while it waits.
+fn ephemeral_statuses(s: &Situation<'_>) -> Vec<api::ContainerStatus> {
+    let status = |name: &String| api::ContainerStatus {
+        name: name.clone(),
+        state: Some(api::ContainerState {
+            waiting: Some(api::ContainerStateWaiting {
+                reason: Some("CreateContainerConfigError".into()),
+                message: Some(EPHEMERAL_REFUSED.into()),
+            }),
+            ..api::ContainerState::default()
+        }),
+        ..api::ContainerStatus::default()
+    };
+    s.spec.ephemeral_containers.iter().map(status).collect()
 }
 
 /// The last known addresses stay while a pod ends: they may still be looked up.

@@ -92,6 +92,12 @@ pub(crate) fn decode(object: &[u8]) -> Result<(PodSpec, Previous), InvalidPod> {
         },
         init_containers,
         containers,
+        ephemeral_containers: spec
+            .ephemeral_containers
+            .unwrap_or_default()
+            .into_iter()
+            .map(|container| container.name)
+            .collect(),
         volumes,
         host_network: spec.host_network.unwrap_or(false),
         host_pid: spec.host_pid.unwrap_or(false),

@@ -53,6 +53,8 @@ pub(crate) struct PodSpec {
     pub(crate) restart_policy: RestartPolicy,
     pub(crate) init_containers: Vec<Container>,
     pub(crate) containers: Vec<Container>,
+    /// Names. They are not run here, and each is told so: the pod itself goes on.
+    pub(crate) ephemeral_containers: Vec<String>,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) host_network: bool,
     pub(crate) host_pid: bool,

@@ -95,6 +95,8 @@ struct Worker {
     pull_failures: HashMap<String, Instant>,
     /// Runs whose back-off has been said.
     backoffs_said: HashSet<String>,
+    /// Ephemeral containers that have been told that they do not run.
+    ephemeral_said: HashSet<String>,
     sent: Option<api::PodStatus>,
     look: bool,
     gone: bool,
@@ -131,6 +133,7 @@ impl Worker {
             settle_delay: SETTLE_FIRST,
             pull_failures: HashMap::new(),
             backoffs_said: HashSet::new(),
+            ephemeral_said: HashSet::new(),
             sent: None,
             look: true,
             gone: false,
@@ -170,6 +173,7 @@ impl Worker {
             let live = self.progress.terminating.is_none() && self.progress.ended.is_none();
             self.probes.keep(&self.spec, &self.observed, &self.progress, live);
             self.say_backoffs();
+            self.say_ephemeral_containers();
             self.report().await;
             if finish {
                 self.finish().await;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Worker, key};
 use crate::interface::Outgoing;
 use crate::pod::conditions::is_owned;
-use crate::pod::status::status;
+use crate::pod::status::{EPHEMERAL_REFUSED, status};
 use crate::recorder::About;
 
 impl Worker {
@@ -32,6 +32,17 @@ impl Worker {
             let message = format!("Back-off pulling image {image:?}");
             self.context.recorder.normal(&about, "BackOff", message);
             self.context.recorder.warning(&about, "Failed", "Error: ImagePullBackOff");
+        }
+    }
+
+    /// Once each: they may be added at any time.
+    pub(super) fn say_ephemeral_containers(&mut self) {
+        for name in &self.spec.ephemeral_containers {
+            if self.ephemeral_said.insert(name.clone()) {
+                let about = About::ephemeral_container(&self.spec, name);
+                let message = format!("Error: {EPHEMERAL_REFUSED}");
+                self.context.recorder.warning(&about, "Failed", message);
+            }
         }
     }
 
