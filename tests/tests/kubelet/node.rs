@@ -29,7 +29,8 @@ pub(crate) struct TestNode {
     pub(crate) history: Vec<(String, Value)>,
     pub(crate) events: Vec<v1::Event>,
     pub(crate) ended: Vec<String>,
-    pub(crate) node_status: Option<Value>,
+    /// Every status of the node, in order.
+    pub(crate) node_history: Vec<Value>,
 }
 
 impl TestNode {
@@ -64,7 +65,7 @@ impl TestNode {
             history: Vec::new(),
             events: Vec::new(),
             ended: Vec::new(),
-            node_status: None,
+            node_history: Vec::new(),
         }
     }
 
@@ -150,7 +151,7 @@ impl TestNode {
             Outgoing::PodEnded(ended) => self.ended.push(ended.pod.unwrap().name),
             Outgoing::Event(event) => self.events.push(event),
             Outgoing::NodeStatus(json) => {
-                self.node_status = Some(serde_json::from_slice(&json).unwrap());
+                self.node_history.push(serde_json::from_slice(&json).unwrap());
             }
         }
     }
