@@ -8,6 +8,8 @@ use sheave_tests::kubectl::Kubectl;
 use sheave_tests::load::Load;
 use sheave_tests::{command, wait};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -71,6 +73,7 @@ fn traffic_goes_on_while_the_agent_is_dead_and_when_it_comes_back() {
     assert!(report.ok, "{}{}", report.stdout, report.stderr);
     assert_eq!(before, during, "nobody was there to change a map");
     assert_eq!(before, after, "the agent that came back found its maps as they should be");
+    assert_eq!(map_writes(&cluster), 0, "the agent that came back rewrote entries");
     // The pods are the same ones: adopted, not started again.
     let restarts = cluster.value(
         &["pods", "--namespace=hello"],
@@ -103,6 +106,17 @@ fn pods_and_traffic_outlive_sheave_up() {
     let now = cluster.value(&["pod", "box"], "{.status.containerStatuses[0].containerID}");
     assert_eq!(now, started, "the container was adopted");
     assert_eq!(sheave_tests::http::get(service, "/").expect("an answer"), "box");
+}
+
+/// Entries that the agent has written since it started, as it counts them itself.
+fn map_writes(cluster: &Cluster) -> u64 {
+    let mut stream = UnixStream::connect(cluster.run_dir.join("agent.sock")).expect("the socket");
+    stream.write_all(b"GET /status HTTP/1.0\r\nHost: agent\r\n\r\n").expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+    let status: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    status["services"]["mapWrites"].as_u64().expect("the number of writes")
 }
 
 /// What the maps of frontends, backends and pods hold. Flows and counters, which change with each
