@@ -16,7 +16,7 @@ pub enum CgroupError {
     )]
     NotMounted,
     /// The one named is none.
-    #[error("{path} is not a directory of a cgroup v2 hierarchy: name one with --cgroup2, or leave it to be found", path = .0.display())]
+    #[error("{path} is not a directory of a cgroup v2 hierarchy: name one with --cgroup2-path, or leave it to be found", path = .0.display())]
     NotCgroup2(PathBuf),
     /// The mount table or the directory cannot be read.
     #[error("cannot read {path}", path = path.display())]

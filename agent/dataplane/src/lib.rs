@@ -132,12 +132,12 @@ impl Dataplane {
         if !nix::unistd::geteuid().is_root() {
             return Err(OpenError::NotRoot);
         }
+        let cgroup = cgroup2::open(config.cgroup2_path.as_deref())?;
         let dir = &config.bpffs_dir;
         bpffs::ensure(dir, config.mount_bpffs)?;
         for sub in [MAPS_DIR, PROGRAMS_DIR, CGROUP_LINKS_DIR, UPLINK_LINKS_DIR, POD_LINKS_DIR] {
             bpffs::make_dir(&dir.join(sub))?;
         }
-        let cgroup = cgroup2::open(config.cgroup2_path.as_deref())?;
         let uplinks = config
             .uplinks
             .iter()
