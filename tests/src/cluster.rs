@@ -20,9 +20,6 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// Each daemon may take twenty seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(50);
 
-/// The agent's variable for its root in the cgroup trees.
-pub const CGROUP_ROOT: &str = "SHEAVE_CGROUP_ROOT";
-
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A running cluster.
@@ -38,6 +35,8 @@ pub struct Cluster {
     /// Files of the test: manifests, what is copied.
     pub scratch: tempfile::TempDir,
     supervisor: Option<Child>,
+    /// Of `sheave up`, and so of the daemons.
+    variables: Vec<(&'static str, &'static str)>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -56,7 +55,13 @@ pub fn root() -> &'static Path {
 impl Cluster {
     /// Starts a cluster and waits until its node is Ready.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// As [`Cluster::start`], with variables in the environment of the daemons.
+    pub fn start_with(variables: &[(&'static str, &'static str)]) -> Self {
         let mut cluster = Self::prepare();
+        cluster.variables = variables.to_vec();
         cluster.start_supervisor();
         wait::until_true("the API server to be ready", START_LIMIT, || {
             cluster.assert_alive();
@@ -85,6 +90,7 @@ impl Cluster {
             api_port: free_port(),
             scratch: tempfile::tempdir().expect("a temporary directory"),
             supervisor: None,
+            variables: Vec::new(),
             _alone: alone,
         }
     }
@@ -104,9 +110,10 @@ impl Cluster {
     /// The whole command line of `sheave up` for this cluster.
     pub fn up_command(&self) -> Command {
         let mut command = Command::new(program("sheave"));
-        command.arg("up").args(self.flags()).env(CGROUP_ROOT, self.cgroup_root());
+        command.arg("up").args(self.flags()).args(["--cgroup-root", &self.cgroup_root()]);
         command.args(["--api-port", &self.api_port.to_string()]);
         command.arg("--image-dir").arg(root().join("target/images"));
+        command.envs(self.variables.iter().copied());
         command
     }
 
@@ -201,11 +208,10 @@ impl Cluster {
         self.stop_supervisor();
         let sheave = program("sheave");
         let flags = self.flags();
-        let words: Vec<&str> = [sheave.to_str().expect("the path is UTF-8"), "down"]
-            .into_iter()
-            .chain(flags.iter().map(String::as_str))
-            .collect();
-        command::run(&words, &[(CGROUP_ROOT, &self.cgroup_root())], "")
+        let root = self.cgroup_root();
+        let own = [sheave.to_str().expect("the path is UTF-8"), "down", "--cgroup-root", &root];
+        let words: Vec<&str> = own.into_iter().chain(flags.iter().map(String::as_str)).collect();
+        command::run(&words, &[], "")
     }
 
     /// The pods' cgroups are below this one: another cluster's pods must not be taken for ours.

@@ -1,6 +1,6 @@
 //! `sheave down` takes everything away that a cluster put on the machine, and touches nothing else.
 
-use sheave_tests::cluster::{CGROUP_ROOT, Cluster};
+use sheave_tests::cluster::Cluster;
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::machine::Inventory;
 use sheave_tests::{command, wait};
@@ -84,11 +84,14 @@ fn nothing_is_left_and_nothing_else_is_touched() {
 fn dry_run(cluster: &Cluster) -> String {
     let sheave = sheave_tests::cluster::program("sheave");
     let flags = cluster.flags();
-    let words: Vec<&str> = [sheave.to_str().expect("the path is UTF-8"), "down", "--dry-run"]
+    let root = cluster.cgroup_root();
+    let own = [sheave.to_str().expect("the path is UTF-8"), "down", "--dry-run"];
+    let words: Vec<&str> = own
         .into_iter()
+        .chain(["--cgroup-root", &root])
         .chain(flags.iter().map(String::as_str))
         .collect();
-    let said = command::run(&words, &[(CGROUP_ROOT, &cluster.cgroup_root())], "");
+    let said = command::run(&words, &[], "");
     assert!(said.ok, "{}{}", said.stdout, said.stderr);
     said.stdout
 }
