@@ -217,6 +217,29 @@ fn an_exhausted_range_is_a_clear_error_and_makes_nothing() {
 }
 
 #[test]
+fn a_full_disk_is_said_and_makes_nothing() {
+    let node = Node::new(pins::Verdict::Pass);
+    let pod = Pod::new(&node, "a");
+    let disk = node::FullDisk::new(&node);
+    let conf = json!({ "dataDir": disk.path() });
+    let error = node.cni("ADD", &pod, conf.clone()).unwrap_err();
+    assert_eq!(error["code"], 5, "{error}");
+    let details = error["details"].as_str().unwrap();
+    let file = format!("address store: cannot write {}", disk.path().join("test").display());
+    assert!(details.starts_with(&file) && details.contains("No space left on device"), "{error}");
+    assert!(
+        details.ends_with("free some space there, the pod is tried again by itself"),
+        "{error}"
+    );
+    assert_eq!(disk.files(), ["lock"]);
+    assert_nothing_left(&node);
+
+    disk.make_room();
+    node.cni("ADD", &pod, conf.clone()).unwrap();
+    node.cni("DEL", &pod, conf).unwrap();
+}
+
+#[test]
 fn a_failure_half_way_is_taken_back() {
     let node = Node::new(pins::Verdict::Pass);
     let pod = Pod::new(&node, "a");

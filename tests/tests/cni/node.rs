@@ -21,6 +21,42 @@ pub(crate) struct Node {
     dir: tempfile::TempDir,
 }
 
+/// A disk without room, unmounted with the value.
+pub(crate) struct FullDisk {
+    path: PathBuf,
+}
+
+impl FullDisk {
+    pub(crate) fn new(node: &Node) -> Self {
+        let path = node.dir.path().join("disk");
+        std::fs::create_dir(&path).unwrap();
+        said(&["mount", "-t", "tmpfs", "-o", "size=16k", "none", path.to_str().unwrap()]);
+        let disk = Self { path };
+        std::fs::write(disk.path.join("filler"), [0; 16 << 10]).unwrap();
+        disk
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the network of the tests keeps there.
+    pub(crate) fn files(&self) -> Vec<String> {
+        names_in(&self.path.join("test")).collect()
+    }
+
+    pub(crate) fn make_room(&self) {
+        std::fs::remove_file(self.path.join("filler")).unwrap();
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        output(&["umount", self.path.to_str().unwrap()]);
+    }
+}
+
 /// A pod's namespace, removed with the value.
 pub(crate) struct Pod {
     name: String,
