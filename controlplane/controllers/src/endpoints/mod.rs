@@ -84,7 +84,7 @@ impl Controller {
                 biased;
                 event = self.services.next() => match event {
                     Some(TypedEvent::Apply { new, .. }) => self.queue.mark(new.key),
-                    Some(TypedEvent::Delete(old)) => self.queue.mark(old.key),
+                    Some(TypedEvent::Delete(old)) => drop(self.written_until.remove(&old.key)),
                     Some(TypedEvent::Synced) => {}
                     None => return,
                 },

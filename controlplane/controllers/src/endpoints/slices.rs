@@ -178,6 +178,8 @@ fn same(slice: &Value, wanted: &Value) -> bool {
     list(slice, "endpoints") == list(wanted, "endpoints")
         && list(slice, "ports") == list(wanted, "ports")
         && slice["metadata"]["labels"] == wanted["metadata"]["labels"]
+        // Of a Service that was deleted and made again, the old one's slices would be collected.
+        && slice["metadata"]["ownerReferences"] == wanted["metadata"]["ownerReferences"]
 }
 
 fn list<'a>(slice: &'a Value, field: &str) -> &'a [Value] {
@@ -270,6 +272,18 @@ mod tests {
             })
             .collect();
         assert_eq!(conditions, [[true, true, false], [false, false, false], [false, true, true]]);
+    }
+
+    #[test]
+    fn slices_of_a_service_made_again_change_their_owner() {
+        let candidates = [candidate(1, true, false)];
+        let slices = apply(&[], planned(&candidates, &[]));
+        let mut again = service();
+        again.metadata.uid = Some("other".into());
+        let key = ObjectKey::new("default", "web");
+        let plan = plan(&key, &again, &candidates, &slices);
+        assert_eq!((plan.create.len(), plan.update.len(), plan.delete.len()), (0, 1, 0));
+        assert_eq!(plan.update[0].1["metadata"]["ownerReferences"][0]["uid"], "other");
     }
 
     #[test]
