@@ -35,6 +35,42 @@ fn a_missing_image_is_told_in_status_and_events() {
 }
 
 #[test]
+fn a_pod_without_an_address_says_that_the_range_is_exhausted() {
+    // Room for five pods.
+    let cluster = Cluster::start_with(&[("SHEAVE_NODE_CIDR_PREFIX", "29")]);
+    let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: many}\nspec:\n  \
+                    replicas: 5\n  selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: \
+                    {a: b}}\n    spec:\n      containers: [{name: a, image: sheave.local/busybox:1, \
+                    command: [sleep, \"1000\"]}]\n      terminationGracePeriodSeconds: 0\n";
+    cluster.apply(manifest);
+    cluster.wait_rollout("many");
+    cluster.kubectl(&[
+        "run",
+        "late",
+        "--image=sheave.local/busybox:1",
+        "--restart=Always",
+        "--command",
+        "--",
+        "sleep",
+        "1000",
+    ]);
+    let said = wait::until(
+        "an event that says why",
+        LIMIT,
+        || cluster.kubectl(&["describe", "pod", "late"]),
+        |said| said.contains("FailedCreatePodSandBox"),
+    );
+    assert!(said.contains("ranges: 10.244.0.0/29 is exhausted: all of its 5 addresses"), "{said}");
+    assert!(said.contains("delete pods or give the node a larger pod CIDR"), "{said}");
+    let links = command::output(&["ip", "-json", "link"]);
+    assert_eq!(links.matches("\"ifname\":\"shv").count(), 5, "one a pod: {links}");
+
+    // It is tried again by itself once there is room.
+    cluster.kubectl(&["scale", "deployment", "many", "--replicas=4"]);
+    cluster.wait_pod_ready("late");
+}
+
+#[test]
 fn a_pod_that_fits_nowhere_says_why() {
     let cluster = Cluster::start();
     let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: huge}\nspec:\n  containers:\n  \
