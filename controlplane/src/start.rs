@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context, bail};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use sheave_api::time;
 use sheave_apiserver::pki::{self, PkiConfig};
 use sheave_apiserver::{ApiServer, ApiServerConfig, GIT_VERSION, tls};
 use sheave_client::{Client, Recorder};
@@ -51,7 +52,7 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
         .await
         .context("cannot load the objects")?;
     let client: Arc<dyn Client> = Arc::<Registry>::clone(&registry);
-    let recorder = Recorder::start(Arc::clone(&client), now_text);
+    let recorder = Recorder::start(Arc::clone(&client), now_s);
     let push = PushServer::start(Arc::clone(&client), recorder.clone(), push_config(config));
     let server = Arc::new(ApiServer::new(ApiServerConfig {
         registry: Arc::clone(&registry),
@@ -163,7 +164,8 @@ fn push_config(config: &Config) -> PushConfig {
         },
         node_prefix_len: config.node_cidr_prefix,
         server_version: GIT_VERSION.to_owned(),
-        now: now_text,
+        now: || time::micros(Timestamp::now()),
+        now_s,
     }
 }
 
@@ -173,7 +175,7 @@ fn start_background(client: &Arc<dyn Client>, recorder: &Recorder) -> JoinSet<()
         recorder: recorder.clone(),
         now: Timestamp::now,
     });
-    background.spawn(sheave_scheduler::run(Arc::clone(client), recorder.clone(), now_text));
+    background.spawn(sheave_scheduler::run(Arc::clone(client), recorder.clone(), now_s));
     background
 }
 
@@ -211,6 +213,6 @@ fn node_name(extensions: &tonic::Extensions) -> Option<String> {
     extensions.get::<Identity>()?.node().map(str::to_owned)
 }
 
-fn now_text() -> String {
-    sheave_api::time::micros(Timestamp::now())
+fn now_s() -> String {
+    time::seconds(Timestamp::now())
 }

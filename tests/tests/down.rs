@@ -4,7 +4,7 @@ use sheave_tests::cluster::Cluster;
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::machine::Inventory;
 use sheave_tests::{command, wait};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const DEMO: &str = include_str!("../../examples/hello.yaml");
 
@@ -96,20 +96,20 @@ fn dry_run(cluster: &Cluster) -> String {
     said.stdout
 }
 
-/// The inventory once two in a row are equal: earlier tests may still be ending.
+/// The inventory once nothing has changed for a while: earlier tests may still be ending, and a link that
+/// was just brought up gets its link-local address when nobody has objected to it (RFC 4862, 5.4).
 fn settled() -> Inventory {
-    let mut last = Inventory::take();
-    wait::until(
-        "the machine to settle",
-        Duration::from_secs(30),
-        || {
-            std::thread::sleep(Duration::from_millis(500));
-            let now = Inventory::take();
-            let changes = now.changes_since(&last);
-            last = now;
-            changes
-        },
-        Vec::is_empty,
-    );
+    const QUIET: Duration = Duration::from_secs(3);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (mut last, mut since) = (Inventory::take(), Instant::now());
+    while since.elapsed() < QUIET {
+        std::thread::sleep(Duration::from_millis(250));
+        let now = Inventory::take();
+        let changes = now.changes_since(&last);
+        if !changes.is_empty() {
+            assert!(Instant::now() < deadline, "the machine does not settle: {changes:?}");
+            (last, since) = (now, Instant::now());
+        }
+    }
     last
 }

@@ -11,6 +11,7 @@
 mod encode;
 mod follow;
 mod log;
+mod node_status;
 mod pod_cidr;
 mod registration;
 mod report;
@@ -37,8 +38,10 @@ pub struct PushConfig {
     pub node_prefix_len: u8,
     /// Sent in Welcome.
     pub server_version: String,
-    /// The time in RFC 3339 with microseconds.
+    /// The time in RFC 3339 with microseconds, as Leases have it.
     pub now: fn() -> String,
+    /// The time in RFC 3339 with seconds, as everything else has it.
+    pub now_s: fn() -> String,
 }
 
 /// The push server: follows objects from the start, serves nodes as they come. Cheap to clone.

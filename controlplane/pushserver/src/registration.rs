@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sheave_api::{ObjectKey, Status, resource};
 use sheave_client::Patch;
 
-use crate::{Shared, pod_cidr};
+use crate::{Shared, node_status, pod_cidr};
 
 /// Ensures the Node object and returns the node's pod ranges.
 pub(crate) async fn register(
@@ -33,8 +33,7 @@ pub(crate) async fn register(
         shared.client.patch(&resource::NODES, &key, None, Patch::Merge(patch)).await?;
     }
     if let Some(status) = described.get("status") {
-        let patch = Patch::Strategic(json!({ "status": status }));
-        shared.client.patch(&resource::NODES, &key, Some("status"), patch).await?;
+        node_status::write(shared, node, status.clone()).await?;
     }
     Ok(pod_cidrs)
 }

@@ -9,7 +9,7 @@ use sheave_api::{ObjectKey, Status, resource};
 use sheave_client::{DeleteOptions, Involved, Patch, Record};
 use sheave_push::v1::{self, agent_message};
 
-use crate::Shared;
+use crate::{Shared, node_status};
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 /// Without a renewal for so long, the node counts as lost.
@@ -27,7 +27,9 @@ pub(crate) async fn take(
         agent_message::Kind::Hello(_) => Err(Status::bad_request("Hello may only be sent once")),
         // Acknowledgements are the stream's own matter.
         agent_message::Kind::Ack(_) => Ok(()),
-        agent_message::Kind::NodeStatus(status) => node_status(shared, node, &status).await,
+        agent_message::Kind::NodeStatus(status) => {
+            node_status::write(shared, node, json_value(&status)?).await
+        }
         agent_message::Kind::PodStatus(report) => pod_status(shared, node, report).await,
         agent_message::Kind::PodEnded(report) => pod_ended(shared, node, report).await,
         agent_message::Kind::Event(event) => {
@@ -36,12 +38,6 @@ pub(crate) async fn take(
         }
         agent_message::Kind::Heartbeat(_) => renew_lease(shared, node).await,
     }
-}
-
-async fn node_status(shared: &Shared, node: &str, status: &Bytes) -> Result<(), Status> {
-    let patch = Patch::Strategic(json!({ "status": json_value(status)? }));
-    let key = ObjectKey::cluster(node);
-    shared.client.patch(&resource::NODES, &key, Some("status"), patch).await.map(drop)
 }
 
 async fn pod_status(shared: &Shared, node: &str, report: v1::PodStatus) -> Result<(), Status> {

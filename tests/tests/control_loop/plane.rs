@@ -127,5 +127,6 @@ fn push_config() -> PushConfig {
         node_prefix_len: 24,
         server_version: "test".into(),
         now: || time::micros(Timestamp::now()),
+        now_s: || time::seconds(Timestamp::now()),
     }
 }

@@ -1,0 +1,60 @@
+//! A node's status as it reports it, with the times at which its conditions really changed.
+//!
+//! The node does not know what the control plane wrote while it was away (`Unknown`, when its lease ran
+//! out), so the time of a transition is decided here, from the object there is.
+
+use serde_json::{Value, json};
+use sheave_api::{ObjectKey, Status, resource};
+use sheave_client::Patch;
+
+use crate::Shared;
+
+/// Writes a reported `v1.NodeStatus`.
+pub(crate) async fn write(shared: &Shared, node: &str, reported: Value) -> Result<(), Status> {
+    let key = ObjectKey::cluster(node);
+    let stored = shared.client.get(&resource::NODES, &key).await?;
+    let current: Value = serde_json::from_slice(&stored.json)
+        .map_err(|error| Status::internal(format!("stored node cannot be decoded: {error}")))?;
+    let status = with_transition_times(&current["status"], reported, &(shared.config.now_s)());
+    let patch = Patch::Strategic(json!({ "status": status }));
+    shared.client.patch(&resource::NODES, &key, Some("status"), patch).await.map(drop)
+}
+
+/// A condition whose status stays keeps its time; one whose status changes against the object there is
+/// changed now.
+fn with_transition_times(current: &Value, mut reported: Value, now: &str) -> Value {
+    let conditions = reported["conditions"].as_array_mut().into_iter().flatten();
+    for condition in conditions {
+        let known = current["conditions"].as_array().into_iter().flatten();
+        let Some(known) = known.into_iter().find(|k| k["type"] == condition["type"]) else {
+            continue;
+        };
+        condition["lastTransitionTime"] = if known["status"] == condition["status"] {
+            known["lastTransitionTime"].clone()
+        } else {
+            json!(now)
+        };
+    }
+    reported
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(current: Value, reported: &str) -> Value {
+        let reported = json!({ "conditions": [
+            { "type": "Ready", "status": reported, "lastTransitionTime": "reported" }] });
+        with_transition_times(&current, reported, "now")["conditions"][0]["lastTransitionTime"]
+            .clone()
+    }
+
+    #[test]
+    fn a_node_that_was_away_becomes_ready_now() {
+        let unknown = json!({ "conditions": [
+            { "type": "Ready", "status": "Unknown", "lastTransitionTime": "lost" }] });
+        assert_eq!(time(unknown.clone(), "True"), "now");
+        assert_eq!(time(unknown, "Unknown"), "lost");
+        assert_eq!(time(json!({}), "True"), "reported");
+    }
+}
