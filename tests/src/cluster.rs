@@ -113,7 +113,7 @@ impl Cluster {
         command.arg("up").args(self.flags()).args(["--cgroup-root", &self.cgroup_root()]);
         command.args(["--api-port", &self.api_port.to_string()]);
         command.arg("--image-dir").arg(root().join("target/images"));
-        command.envs(self.variables.iter().copied());
+        command.envs(self.variables.iter().copied()).envs([crate::machine::MARK]);
         command
     }
 

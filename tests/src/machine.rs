@@ -133,20 +133,26 @@ fn directories_below(directory: &str) -> BTreeSet<String> {
     lines(&["find", directory, "-type", "d"])
 }
 
-/// Processes by number and command line, without the kernel's own threads, which come and go, and
-/// without this program and what it has started.
+/// Marks the processes of a test's clusters and neighbours, which pass it on to what they start. Other
+/// processes of the machine come and go as they please.
+pub const MARK: (&str, &str) = ("SHEAVE_TEST_INVENTORY", "1");
+
+/// Marked processes, and those in cgroups of ours, by number and command line.
 fn processes() -> BTreeSet<String> {
-    let own = std::process::id().to_string();
-    lines(&["ps", "-e", "-o", "pid=,ppid=,args="])
-        .into_iter()
-        .filter(|line| {
-            let mut words = line.split_whitespace();
-            let (pid, parent) =
-                (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            let program = words.next().unwrap_or_default();
-            !(program.starts_with('[') || pid == own || parent == own || program == "ps")
-        })
-        .collect()
+    let mark = format!("{}={}", MARK.0, MARK.1);
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir("/proc").expect("/proc is there").flatten() {
+        let process = entry.path();
+        // A process may end while it is read.
+        let read = |file: &str| std::fs::read(process.join(file)).unwrap_or_default();
+        let is_marked = read("environ").split(|byte| *byte == 0).any(|v| v == mark.as_bytes());
+        let is_in_our_cgroup = String::from_utf8_lossy(&read("cgroup")).contains("sheave");
+        if is_marked || is_in_our_cgroup {
+            let words = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+            found.insert(format!("{} {words}", entry.file_name().to_string_lossy()));
+        }
+    }
+    found
 }
 
 /// Rules without the comment lines, which hold the time, and without counters.

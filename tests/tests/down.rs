@@ -2,21 +2,30 @@
 
 use sheave_tests::cluster::Cluster;
 use sheave_tests::kubectl::Kubectl;
-use sheave_tests::machine::Inventory;
+use sheave_tests::machine::{Inventory, MARK};
 use sheave_tests::{command, wait};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 const DEMO: &str = include_str!("../../examples/hello.yaml");
 
-/// Named namespace, link, rules: what somebody else has on this machine.
-struct Neighbour;
+/// Named namespace, a process in it, link, rules: what somebody else has on this machine.
+struct Neighbour {
+    process: Child,
+}
 
 impl Neighbour {
     const NAMESPACE: &str = "not-sheaves";
 
     fn move_in() -> Self {
         command::output(&["ip", "netns", "add", Self::NAMESPACE]);
-        let neighbour = Self;
+        let process = Command::new("nsenter")
+            .arg(format!("--net=/run/netns/{}", Self::NAMESPACE))
+            .args(["sleep", "600"])
+            .envs([MARK])
+            .spawn()
+            .expect("nsenter is there");
+        let neighbour = Self { process };
         command::output(&[
             "ip",
             "link",
@@ -34,6 +43,9 @@ impl Neighbour {
 
 impl Drop for Neighbour {
     fn drop(&mut self) {
+        // It may have ended; the test has noticed then.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
         let namespace = Self::NAMESPACE;
         command::run(&["nft", "delete", "table", "inet", namespace], &[], "");
         command::run(&["ip", "link", "delete", "dev", "not-sheaves0"], &[], "");
@@ -53,8 +65,16 @@ fn nothing_is_left_and_nothing_else_is_touched() {
             cluster.kubectl(&["--namespace=hello", "rollout", "status", &name, "--timeout=60s"]);
         }
         let with_cluster = Inventory::take();
-        for kind in ["network namespaces", "BPF programs", "BPF maps", "pins", "mounts", "cgroups"]
-        {
+        let kinds = [
+            "network namespaces",
+            "BPF programs",
+            "BPF maps",
+            "pins",
+            "mounts",
+            "cgroups",
+            "processes",
+        ];
+        for kind in kinds {
             assert!(with_cluster.count(kind) > before.count(kind), "a cluster has no {kind}?");
         }
         let rules: Vec<String> = with_cluster
