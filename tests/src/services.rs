@@ -40,6 +40,8 @@ pub fn service(name: &str, protocol: Protocol, frontend: &str, node_port: Option
         internal_traffic_policy: TrafficPolicy::Cluster,
         external_traffic_policy: TrafficPolicy::Cluster,
         affinity_timeout_s: None,
+        source_ranges: vec![],
+        health_check_node_port: None,
     }
 }
 

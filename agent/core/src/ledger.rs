@@ -52,6 +52,7 @@ impl Ledger {
                 }
             }
             Update::Node(node) => self.model.node = node,
+            Update::HostPorts(host_ports) => self.model.host_ports = host_ports,
             Update::Service(service) => {
                 if let Some(named) = &mut self.named {
                     named.services.insert(service.key.clone());

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
+use ipnet::IpNet;
+
 /// Namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {
@@ -71,6 +73,10 @@ pub struct Service {
     pub external_traffic_policy: TrafficPolicy,
     /// Seconds a client sticks to its backend; `None` without session affinity.
     pub affinity_timeout_s: Option<u32>,
+    /// `spec.loadBalancerSourceRanges`: the clients outside that may come; empty is all.
+    pub source_ranges: Vec<IpNet>,
+    /// `spec.healthCheckNodePort`: where load balancers ask whether this node has endpoints.
+    pub health_check_node_port: Option<NonZeroU16>,
 }
 
 /// One port of a Service.
@@ -131,6 +137,23 @@ pub struct Endpoint {
     pub node_hints: Vec<String>,
 }
 
+/// A `hostPort` of a container of this node: a frontend with one backend, here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// The pod.
+    pub pod: ObjectKey,
+    /// `hostIP`; `None`: all addresses of the node that NodePorts are served on.
+    pub host_ip: Option<IpAddr>,
+    /// On the node.
+    pub host_port: NonZeroU16,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// The pod's address; a pod with both families has an entry for each.
+    pub pod_ip: IpAddr,
+    /// Where the container listens.
+    pub container_port: NonZeroU16,
+}
+
 /// Who this node is.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Node {
@@ -160,6 +183,9 @@ pub enum Update {
     EndpointSlice(EndpointSlice),
     /// Deleted.
     EndpointSliceGone(ObjectKey),
+    /// All host ports of the pods of this node, in place of those said before. From the kubelet, not from
+    /// the source: outside of [`Update::Init`] and [`Update::InitDone`].
+    HostPorts(Vec<HostPort>),
 }
 
 /// All Services and slices that are known, and since when they are complete.
@@ -171,4 +197,6 @@ pub struct Model {
     pub services: BTreeMap<ObjectKey, Service>,
     /// By key of the slice.
     pub slices: BTreeMap<ObjectKey, EndpointSlice>,
+    /// In the order of pods.
+    pub host_ports: Vec<HostPort>,
 }

@@ -37,6 +37,8 @@ fn service(index: u8, node_port: bool, local: bool) -> Service {
         internal_traffic_policy: TrafficPolicy::Cluster,
         external_traffic_policy: policy,
         affinity_timeout_s: None,
+        source_ranges: vec![],
+        health_check_node_port: None,
     }
 }
 

@@ -90,6 +90,8 @@ fn served(object: &core::Service, key: &ObjectKey) -> Result<Option<Service>, Wr
             spec.external_traffic_policy,
         )?,
         affinity_timeout_s: affinity.map(affinity_timeout_s).transpose()?,
+        source_ranges: vec![],
+        health_check_node_port: None,
     }))
 }
 

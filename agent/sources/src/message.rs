@@ -64,6 +64,8 @@ fn served(
         internal_traffic_policy: policy(message.internal_traffic_policy()),
         external_traffic_policy: policy(message.external_traffic_policy()),
         affinity_timeout_s: Some(message.affinity_timeout_seconds).filter(|seconds| *seconds > 0),
+        source_ranges: vec![],
+        health_check_node_port: None,
     })
 }
 

@@ -80,6 +80,10 @@ pub mod flags {
     pub const INTERNAL_DROP: u32 = 4;
     /// Outside, traffic without a backend is dropped, not refused (externalTrafficPolicy Local).
     pub const EXTERNAL_DROP: u32 = 8;
+    /// From outside only clients that `SOURCES` names for the service may come.
+    pub const SOURCE_RANGES: u32 = 16;
+    /// The external range is a Maglev table: the slot is a hash of the flow, not chance.
+    pub const MAGLEV: u32 = 32;
 }
 
 /// Value of `BACKENDS`; its key, the backend id, is an index. Id 0 is never used.
@@ -95,7 +99,7 @@ pub struct Backend {
     pub generation: u32,
     /// Where it listens.
     pub port: Be16,
-    /// [`BACKEND_LIVE`] or [`BACKEND_GONE`].
+    /// [`BACKEND_LIVE`], [`BACKEND_DRAINING`] or [`BACKEND_GONE`].
     pub state: u16,
 }
 
@@ -103,6 +107,22 @@ pub struct Backend {
 pub const BACKEND_GONE: u16 = 0;
 /// Some frontend leads to this backend.
 pub const BACKEND_LIVE: u16 = 1;
+/// No frontend leads to this backend any more, but its endpoint is still there: its connections go on, and
+/// it gets no new ones.
+pub const BACKEND_DRAINING: u16 = 2;
+
+/// Key of `SOURCES`, an LPM trie: clients outside that a service with [`flags::SOURCE_RANGES`] takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[repr(C)]
+pub struct SourceRange {
+    /// Bits that count, those of `service` included: 32 + the prefix length of `addr`, which for IPv4 is
+    /// 96 + that of the mapped address.
+    pub prefix_len: u32,
+    /// Service port.
+    pub service: u32,
+    /// The range's address.
+    pub addr: Addr,
+}
 
 /// Key of `AFFINITY`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -140,5 +160,6 @@ pub struct Affinity {
 const _: () = assert!(core::mem::size_of::<FrontendKey>() == 20);
 const _: () = assert!(core::mem::size_of::<Frontend>() == 28);
 const _: () = assert!(core::mem::size_of::<Backend>() == 28);
+const _: () = assert!(core::mem::size_of::<SourceRange>() == 24);
 const _: () = assert!(core::mem::size_of::<AffinityKey>() == 20);
 const _: () = assert!(core::mem::size_of::<Affinity>() == 12);

@@ -91,6 +91,8 @@ fn service(
         internal_traffic_policy: internal,
         external_traffic_policy: external,
         affinity_timeout_s,
+        source_ranges: vec![],
+        health_check_node_port: None,
     })
 }
 

@@ -69,6 +69,8 @@ fn service(object: core::Service) -> Service {
         internal_traffic_policy: policy(spec.internal_traffic_policy.as_deref()),
         external_traffic_policy: policy(spec.external_traffic_policy.as_deref()),
         affinity_timeout_s: client_ip.then(|| timeout.unwrap_or(10_800) as u32),
+        source_ranges: vec![],
+        health_check_node_port: None,
     }
 }
 
