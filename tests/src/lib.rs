@@ -6,8 +6,12 @@
 pub mod cgroup;
 pub mod cluster;
 pub mod command;
+pub mod connections;
+pub mod echo;
 pub mod http;
+pub mod iperf;
 pub mod kubectl;
+pub mod lab;
 pub mod load;
 pub mod machine;
 pub mod netns;

@@ -1,0 +1,66 @@
+//! What the node of the chaos serves.
+
+use std::fmt::Write as _;
+
+/// Backends of `web`.
+pub(crate) const BACKENDS: [u8; 2] = [2, 3];
+/// The pod that the long streams go to.
+pub(crate) const STREAM_SERVER: u8 = 4;
+/// A pod whose processes are in the cgroup of the socket hooks.
+pub(crate) const SOCKET_CLIENT: u8 = 10;
+/// A pod whose sockets the host does not see.
+pub(crate) const PACKET_CLIENT: u8 = 11;
+/// All pods.
+pub(crate) const PODS: [u8; 5] = [2, 3, STREAM_SERVER, SOCKET_CLIENT, PACKET_CLIENT];
+
+/// `web` on these backends; the services of the streams; and `none`, which nobody answers for.
+pub(crate) fn manifests(web: &[u8]) -> String {
+    let mut text = String::from(
+        "
+kind: Service
+metadata: {name: web}
+spec:
+  type: NodePort
+  clusterIP: 10.96.0.1
+  ports:
+  - {name: tcp, port: 80, nodePort: 30080}
+  - {name: udp, protocol: UDP, port: 53, nodePort: 30053}
+  - {name: held, port: 7, nodePort: 30007}
+---
+kind: Service
+metadata: {name: none}
+spec: {type: NodePort, clusterIP: 10.96.0.9, ports: [{port: 80, nodePort: 30099}]}
+",
+    );
+    let endpoints: Vec<String> =
+        web.iter().map(|pod| format!("{{addresses: [10.244.0.{pod}], nodeName: here}}")).collect();
+    let slice = "
+---
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports:
+- {name: tcp, port: 8080}
+- {name: udp, protocol: UDP, port: 5353}
+- {name: held, port: 7007}
+endpoints: [";
+    writeln!(text, "{slice}{}]", endpoints.join(", ")).expect("a string takes all");
+    for stream in 1..=3 {
+        let service = format!(
+            "
+---
+kind: Service
+metadata: {{name: stream{stream}}}
+spec: {{type: NodePort, clusterIP: 10.96.0.1{stream}, ports: [{{port: 5201, nodePort: 3020{stream}}}]}}
+---
+kind: EndpointSlice
+metadata: {{name: stream{stream}-1, labels: {{kubernetes.io/service-name: stream{stream}}}}}
+addressType: IPv4
+ports: [{{port: 520{stream}}}]
+endpoints: [{{addresses: [10.244.0.{STREAM_SERVER}], nodeName: here}}]
+"
+        );
+        text.push_str(&service);
+    }
+    text
+}
