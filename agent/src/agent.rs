@@ -140,6 +140,8 @@ impl Agent {
         let for_pods = match what {
             What::Nothing => return,
             What::Services(update) => return self.reconciler.lock().note(update),
+            What::Node(this) => return self.reconciler.lock().note(Update::Node(this.node)),
+            What::NodeGone => return,
             What::Cluster(cluster) => {
                 if let Err(error) = self.join_cluster(&cluster).await {
                     tracing::error!("{error:#}");

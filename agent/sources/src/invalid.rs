@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use sheave_core::model::ObjectKey;
+use ipnet::IpNet;
+use sheave_core::model::{ObjectKey, ServiceType, TrafficPolicy};
 
 /// An object that was left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,4 +80,27 @@ pub(crate) fn addresses(field: &str, texts: &[String]) -> Result<Vec<IpAddr>, Wr
         })
     };
     texts.iter().enumerate().map(address).collect()
+}
+
+/// Ranges of addresses in CIDR notation; space around them is allowed, as the API allows it.
+pub(crate) fn ranges(field: &str, texts: &[String]) -> Result<Vec<IpNet>, Wrong> {
+    let range = |(index, text): (usize, &String)| {
+        let parsed = text.trim().parse::<IpNet>();
+        parsed.map(|range| range.trunc()).map_err(|_| {
+            let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+            Wrong::new(format!("{field}[{index}]"), text, why)
+        })
+    };
+    texts.iter().enumerate().map(range).collect()
+}
+
+/// The health check port of a Service; nobody asks there unless traffic from outside stays on its node.
+pub(crate) fn health_check_node_port(
+    service_type: ServiceType,
+    external: TrafficPolicy,
+    number: impl TryInto<u16> + fmt::Display + Copy + Default + PartialEq,
+) -> Result<Option<NonZeroU16>, Wrong> {
+    let needed = service_type == ServiceType::LoadBalancer && external == TrafficPolicy::Local;
+    let port = optional_port("spec.healthCheckNodePort", number)?;
+    Ok(port.filter(|_| needed))
 }

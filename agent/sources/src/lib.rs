@@ -21,5 +21,7 @@ mod session;
 mod tunnel;
 mod view;
 
-pub use push::{Change, Connection, Generation, PodChange, Push, PushConfig, TlsFiles, What};
+pub use push::{
+    Change, Connection, Generation, PodChange, Push, PushConfig, ThisNode, TlsFiles, What,
+};
 pub use tunnel::{FromClient, Tunnels};

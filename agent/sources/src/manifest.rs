@@ -8,7 +8,9 @@ use sheave_core::model::{
     TrafficPolicy,
 };
 
-use crate::invalid::{Invalid, Wrong, addresses, optional_port, port};
+use crate::invalid::{
+    Invalid, Wrong, addresses, health_check_node_port, optional_port, port, ranges,
+};
 
 /// Seconds of session affinity when the Service does not say.
 const AFFINITY_TIMEOUT_S_DEFAULT: i32 = 10_800;
@@ -74,6 +76,8 @@ fn served(object: &core::Service, key: &ObjectKey) -> Result<Option<Service>, Wr
             node_port: optional_port(field("nodePort"), object.node_port.unwrap_or_default())?,
         })
     });
+    let external_traffic_policy =
+        policy("spec.externalTrafficPolicy", spec.external_traffic_policy)?;
     Ok(Some(Service {
         key: key.clone(),
         service_type,
@@ -85,13 +89,17 @@ fn served(object: &core::Service, key: &ObjectKey) -> Result<Option<Service>, Wr
             "spec.internalTrafficPolicy",
             spec.internal_traffic_policy,
         )?,
-        external_traffic_policy: policy(
-            "spec.externalTrafficPolicy",
-            spec.external_traffic_policy,
-        )?,
+        external_traffic_policy,
         affinity_timeout_s: affinity.map(affinity_timeout_s).transpose()?,
-        source_ranges: vec![],
-        health_check_node_port: None,
+        source_ranges: ranges(
+            "spec.loadBalancerSourceRanges",
+            &spec.load_balancer_source_ranges.unwrap_or_default(),
+        )?,
+        health_check_node_port: health_check_node_port(
+            service_type,
+            external_traffic_policy,
+            spec.health_check_node_port.unwrap_or_default(),
+        )?,
     }))
 }
 

@@ -7,7 +7,13 @@ use sheave_core::model::{
 };
 use sheave_push::v1;
 
-use crate::invalid::{Invalid, Wrong, addresses, optional_port, port};
+use crate::invalid::{
+    Invalid, Wrong, addresses, health_check_node_port, optional_port, port, ranges,
+};
+use crate::push::ThisNode;
+
+/// Put on nodes by the cluster autoscaler before it takes them away.
+const TO_BE_DELETED_TAINT: &str = "ToBeDeletedByClusterAutoscaler";
 
 /// A key as the protocol writes it.
 pub fn key(key: &v1::ObjectKey) -> ObjectKey {
@@ -64,8 +70,15 @@ fn served(
         internal_traffic_policy: policy(message.internal_traffic_policy()),
         external_traffic_policy: policy(message.external_traffic_policy()),
         affinity_timeout_s: Some(message.affinity_timeout_seconds).filter(|seconds| *seconds > 0),
-        source_ranges: vec![],
-        health_check_node_port: None,
+        source_ranges: ranges(
+            "spec.loadBalancerSourceRanges",
+            &message.load_balancer_source_ranges,
+        )?,
+        health_check_node_port: health_check_node_port(
+            service_type,
+            policy(message.external_traffic_policy()),
+            message.health_check_node_port,
+        )?,
     })
 }
 
@@ -116,9 +129,12 @@ fn slice(message: &v1::EndpointSlice, key: ObjectKey) -> Result<EndpointSlice, W
 ///
 /// # Errors
 /// When it is no Node, or an address is none.
-pub fn node(json: &[u8]) -> Result<Node, Invalid> {
+pub fn node(json: &[u8]) -> Result<ThisNode, Invalid> {
     let node: k8s_openapi::api::core::v1::Node =
         serde_json::from_slice(json).map_err(|_| undecodable("Node"))?;
+    let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
+    let leaving = node.metadata.deletion_timestamp.is_some()
+        || taints.iter().any(|taint| taint.key == TO_BE_DELETED_TAINT);
     let name = node.metadata.name.unwrap_or_default();
     let labels = node.metadata.labels.unwrap_or_default();
     let status = node.status.unwrap_or_default();
@@ -130,12 +146,13 @@ pub fn node(json: &[u8]) -> Result<Node, Invalid> {
         .map(|address| address.address)
         .collect();
     let key = ObjectKey { namespace: String::new(), name: name.clone() };
-    Ok(Node {
+    let node = Node {
         name,
         zone: labels.get("topology.kubernetes.io/zone").cloned().unwrap_or_default(),
         node_port_addresses: addresses("status.addresses", &internal)
             .map_err(|wrong| wrong.of("Node", &key))?,
-    })
+    };
+    Ok(ThisNode { node, leaving })
 }
 
 fn protocol(field: String, number: i32) -> Result<Protocol, Wrong> {
@@ -202,6 +219,8 @@ mod tests {
             r#type: v1::ServiceType::LoadBalancer as i32,
             external_traffic_policy: v1::TrafficPolicy::Local as i32,
             affinity_timeout_seconds: 60,
+            health_check_node_port: 31000,
+            load_balancer_source_ranges: vec!["192.0.2.9/24".into(), " 2001:db8::/64 ".into()],
             load_balancer_ingress: vec![
                 v1::LoadBalancerIngress { ip: "192.0.2.1".into(), proxy_mode: false },
                 v1::LoadBalancerIngress { ip: "192.0.2.2".into(), proxy_mode: true },
@@ -215,6 +234,13 @@ mod tests {
         assert_eq!(service.internal_traffic_policy, TrafficPolicy::Cluster);
         assert_eq!(service.affinity_timeout_s, Some(60));
         assert_eq!(service.ports[0].node_port.map(u16::from), Some(30080));
+        assert_eq!(service.health_check_node_port.map(u16::from), Some(31000));
+        let ranges: Vec<_> = service.source_ranges.iter().map(ToString::to_string).collect();
+        assert_eq!(ranges, ["192.0.2.0/24", "2001:db8::/64"], "of the network, without spaces");
+
+        let cluster = v1::Service { external_traffic_policy: 0, ..message };
+        let service = decode(&cluster).unwrap().unwrap();
+        assert_eq!(service.health_check_node_port, None, "every node would be as good");
     }
 
     #[test]
@@ -246,6 +272,10 @@ mod tests {
                 v1::Service { cluster_ips: vec!["x".into()], ..web() },
                 "Service default/web: spec.clusterIPs[0]: Invalid value: x: must be a valid IP address",
             ),
+            (
+                v1::Service { load_balancer_source_ranges: vec!["10.0.0.1".into()], ..web() },
+                "Service default/web: spec.loadBalancerSourceRanges[0]: Invalid value: 10.0.0.1: must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+            ),
         ];
         for (message, expected) in cases {
             assert_eq!(decode(&message).unwrap_err().to_string(), expected);
@@ -270,8 +300,23 @@ mod tests {
     fn a_node_serves_node_ports_on_its_internal_addresses() {
         let json = br#"{"metadata":{"name":"n1","labels":{"topology.kubernetes.io/zone":"z"}},
             "status":{"addresses":[{"type":"Hostname","address":"n1"},{"type":"InternalIP","address":"192.0.2.9"}]}}"#;
-        let node = node(json).unwrap();
+        let ThisNode { node, leaving } = node(json).unwrap();
+        assert!(!leaving);
         assert_eq!((node.name.as_str(), node.zone.as_str()), ("n1", "z"));
         assert_eq!(node.node_port_addresses, ["192.0.2.9".parse::<std::net::IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn a_node_that_is_deleted_or_about_to_be_is_leaving() {
+        for json in [
+            r#"{"metadata":{"name":"n","deletionTimestamp":"2026-01-01T00:00:00Z"}}"#,
+            r#"{"metadata":{"name":"n"},"spec":{"taints":[
+                {"key":"ToBeDeletedByClusterAutoscaler","effect":"NoSchedule"}]}}"#,
+        ] {
+            assert!(node(json.as_bytes()).unwrap().leaving, "{json}");
+        }
+        let other =
+            r#"{"metadata":{"name":"n"},"spec":{"taints":[{"key":"k","effect":"NoSchedule"}]}}"#;
+        assert!(!node(other.as_bytes()).unwrap().leaving);
     }
 }

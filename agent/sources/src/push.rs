@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sheave_core::model::Update;
+use sheave_core::model::{Node, Update};
 use sheave_push::v1;
 use tokio::sync::{mpsc, watch};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -80,12 +80,25 @@ pub enum What {
     Init,
     /// The complete state has been sent.
     InitDone,
-    /// For the dataplane. Never [`Update::Init`] or [`Update::InitDone`].
+    /// For the dataplane. Never [`Update::Init`], [`Update::InitDone`] or [`Update::Node`].
     Services(Update),
+    /// This node's own object is new or changed.
+    Node(ThisNode),
+    /// This node's own object is gone: the cluster does not count on the node any more.
+    NodeGone,
     /// For the kubelet.
     Pods(PodChange),
     /// Nothing that this node acts on; its generation counts.
     Nothing,
+}
+
+/// This node, as the API has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThisNode {
+    /// For the dataplane.
+    pub node: Node,
+    /// It is being deleted, or marked to be: no new traffic from outside should come here.
+    pub leaving: bool,
 }
 
 /// What the kubelet must know, in the protocol's own words: the Kubernetes API is its schema.

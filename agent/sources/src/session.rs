@@ -20,7 +20,7 @@ use crate::outbox::Outbox;
 use crate::push::{Change, Generation, PodChange, SessionError, What};
 use crate::tunnel::{self, Tunnels};
 use crate::view::{Slot, View};
-use sheave_core::model::Update;
+use sheave_core::model::{ObjectKey, Update};
 
 /// Renews the node's lease, which the control plane lets run out after 40 s.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -216,11 +216,14 @@ pub(crate) fn decode(kind: Kind, view: Option<&mut View>) -> Result<Option<What>
             What::Services(Update::EndpointSliceGone(key))
         }
         Kind::Node(json) => {
-            let node = message::node(&json)?;
-            let key =
-                sheave_core::model::ObjectKey { namespace: String::new(), name: node.name.clone() };
+            let this = message::node(&json)?;
+            let key = ObjectKey { namespace: String::new(), name: this.node.name.clone() };
             view.put(Slot::Node, key, Kind::Node(json));
-            What::Services(Update::Node(node))
+            What::Node(this)
+        }
+        Kind::NodeGone(key) => {
+            view.remove(Slot::Node, message::key(&key));
+            What::NodeGone
         }
         Kind::Pod(pod) => {
             let key = message::key(&pod.key.clone().unwrap_or_default());

@@ -76,6 +76,41 @@ fn manifests_of_a_directory_are_one_complete_state() {
 }
 
 #[test]
+fn a_load_balancer_is_read_with_all_that_nodes_need() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        "a.yaml",
+        "
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: LoadBalancer
+  clusterIPs: [10.96.0.7]
+  externalTrafficPolicy: Local
+  healthCheckNodePort: 31000
+  loadBalancerSourceRanges: [192.0.2.0/24, '2001:db8::/64']
+  ports: [{port: 80, nodePort: 30080}]
+status:
+  loadBalancer:
+    ingress:
+    - {ip: 198.51.100.1, ipMode: VIP}
+    - {ip: 198.51.100.2, ipMode: Proxy}
+    - {ip: 198.51.100.3}
+",
+    );
+    let (updates, left_out) = file::read(dir.path()).unwrap();
+    assert!(left_out.is_empty(), "{left_out:?}");
+    let Update::Service(service) = &updates[1] else { panic!("{updates:?}") };
+    let balancer: Vec<_> = service.load_balancer_ips.iter().map(ToString::to_string).collect();
+    assert_eq!(balancer, ["198.51.100.1", "198.51.100.3"], "a proxy is not passed by");
+    let ranges: Vec<_> = service.source_ranges.iter().map(ToString::to_string).collect();
+    assert_eq!(ranges, ["192.0.2.0/24", "2001:db8::/64"]);
+    assert_eq!(service.health_check_node_port.map(u16::from), Some(31000));
+}
+
+#[test]
 fn what_is_wrong_is_named_and_the_rest_is_served() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "a.yaml", WEB);

@@ -189,7 +189,12 @@ impl State {
     }
 
     pub(crate) fn remove_node(&self, name: &str) {
-        self.inner.lock().nodes.remove(name);
+        self.change(|inner| {
+            if inner.nodes.remove(name).is_some() {
+                let key = v1::ObjectKey { namespace: String::new(), name: name.to_owned() };
+                inner.log.push(Target::Node(name.into()), Kind::NodeGone(key));
+            }
+        });
     }
 
     /// What a node that has seen everything up to `seen` must be sent.
@@ -351,6 +356,8 @@ mod tests {
             Kind::Secret(_) => "secret",
             Kind::SecretGone(_) => "secret-gone",
             Kind::Service(_) => "service",
+            Kind::Node(_) => "node",
+            Kind::NodeGone(_) => "node-gone",
             _ => "other",
         }
     }
@@ -389,6 +396,17 @@ mod tests {
         state.apply_pod(key, pod("n2", "u2", 1, &[]));
         assert_eq!(seen(&state, "n1", 0), ["pod", "pod-gone"]);
         assert_eq!(seen(&state, "n2", 0), ["pod"]);
+    }
+
+    #[test]
+    fn a_node_is_told_that_it_is_deleted_and_that_it_is_back() {
+        let state = State::new();
+        state.apply_node("n1", 1, Bytes::from_static(b"{}"));
+        state.remove_node("n1");
+        state.remove_node("n1");
+        state.apply_node("n1", 1, Bytes::from_static(b"{}"));
+        assert_eq!(seen(&state, "n1", 0), ["node", "node-gone", "node"]);
+        assert_eq!(seen(&state, "n2", 0), Vec::<&str>::new());
     }
 
     #[test]

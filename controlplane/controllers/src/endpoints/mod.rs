@@ -5,6 +5,7 @@
 //! still read it.
 
 mod candidates;
+mod hints;
 mod legacy;
 mod slices;
 

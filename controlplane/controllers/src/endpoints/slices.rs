@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sheave_api::ObjectKey;
 
 use super::candidates::{Candidate, Port, family_name};
+use super::hints::Hints;
 use crate::controller_reference;
 
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
@@ -45,12 +46,13 @@ pub(super) fn plan(
     candidates: &[Candidate],
     existing: &[Value],
 ) -> Plan {
+    let hints = Hints::of(service);
     let mut groups: BTreeMap<Group, BTreeMap<String, Value>> = BTreeMap::new();
     for candidate in candidates {
         let mut ports = candidate.ports.clone();
         ports.sort();
         let group = groups.entry((family_name(&candidate.address), ports)).or_default();
-        group.insert(candidate.address.to_string(), endpoint(candidate));
+        group.insert(candidate.address.to_string(), endpoint(candidate, hints));
     }
     if groups.is_empty() {
         groups.insert(("IPv4", Vec::new()), BTreeMap::new());
@@ -151,7 +153,7 @@ fn port(port: &Port) -> Value {
     value
 }
 
-fn endpoint(candidate: &Candidate) -> Value {
+fn endpoint(candidate: &Candidate, hints: Hints) -> Value {
     let mut value = json!({
         "addresses": [candidate.address.to_string()],
         "conditions": {
@@ -167,6 +169,9 @@ fn endpoint(candidate: &Candidate) -> Value {
     });
     if !candidate.zone.is_empty() {
         value["zone"] = json!(candidate.zone);
+    }
+    if let Some(hints) = hints.of_endpoint(candidate) {
+        value["hints"] = hints;
     }
     if let Some(hostname) = &candidate.hostname {
         value["hostname"] = json!(hostname);
@@ -272,6 +277,25 @@ mod tests {
             })
             .collect();
         assert_eq!(conditions, [[true, true, false], [false, false, false], [false, true, true]]);
+    }
+
+    #[test]
+    fn a_change_of_traffic_distribution_changes_every_hint_and_nothing_else() {
+        let mut candidate = candidate(1, true, false);
+        candidate.zone = "a".into();
+        let slices = apply(&[], planned(std::slice::from_ref(&candidate), &[]));
+        assert_eq!(list(&slices[0], "endpoints")[0].get("hints"), None);
+        let key = ObjectKey::new("default", "web");
+        let mut service = service();
+        let spec = service.spec.get_or_insert_default();
+        spec.traffic_distribution = Some("PreferSameZone".into());
+        let candidates = [candidate];
+        let changed = plan(&key, &service, &candidates, &slices);
+        assert_eq!(changed.update[0].1["endpoints"][0]["hints"]["forZones"][0]["name"], "a");
+        let slices = apply(&slices, changed);
+        assert_eq!(plan(&key, &service, &candidates, &slices), Plan::default());
+        let back = apply(&slices, planned(&candidates, &slices));
+        assert_eq!(list(&back[0], "endpoints")[0].get("hints"), None);
     }
 
     #[test]
