@@ -13,6 +13,7 @@
 pub mod diff;
 pub mod dump;
 pub mod endpoints;
+pub mod explain;
 pub mod held;
 pub mod ledger;
 pub mod model;
