@@ -11,7 +11,9 @@ mod demo;
 mod down;
 mod ebpf;
 mod images;
+mod outcome;
 mod privilege;
+mod programs;
 mod report;
 mod schema;
 mod setup;
@@ -19,6 +21,7 @@ mod step;
 mod test;
 mod traffic;
 mod up;
+mod vm;
 mod workspace;
 
 use anyhow::Result;
@@ -34,7 +37,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what building and running need: packages and bpf-linker. Does nothing twice
+    /// Install what building, running and testing need: packages and bpf-linker. Does nothing twice
     Setup,
     /// Build the kernel programs
     BuildEbpf,
@@ -52,6 +55,8 @@ enum Command {
     Check,
     /// Set up, build, check, then run every test
     Test,
+    /// Run the tests of the dataplane in virtual machines, on Debian's kernels from 5.10 to the newest
+    Vm(vm::Vm),
     /// Measure throughput, or with `footprint` start times and memory
     Bench(bench::Bench),
 }
@@ -68,7 +73,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Setup => setup::run(),
+        Command::Setup => setup::run().and_then(|()| setup::emulator()),
         Command::Schema => schema::run(workspace::root()),
         Command::BuildEbpf => ebpf::run(),
         Command::Build => build::run(),
@@ -77,6 +82,7 @@ fn run(command: Command) -> Result<()> {
         Command::Down => down::run(),
         Command::Check => check::run(),
         Command::Test => test::run(),
+        Command::Vm(vm) => vm::run(&vm),
         Command::Bench(bench) => bench::run(&bench),
     }
 }

@@ -4,7 +4,8 @@
 //! What is needed is probed as programs and files, not as package names: a containerd that came
 //! with Docker, or a kubectl that somebody put into /usr/local/bin, is as good as Debian's.
 
-use crate::workspace::{cargo, find_program};
+use crate::vm::apt::Suites;
+use crate::workspace::{cargo, find_program, target_dir};
 use crate::{privilege, step};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -88,6 +89,10 @@ const KERNEL_COMPILER: [Requirement; 2] = [
     package("libstd-rust-web-dev-bpf", "is the kernel programs' core library"),
 ];
 
+/// What booting other kernels needs.
+const EMULATOR: Requirement =
+    program("qemu-system-x86_64", "qemu-system-x86", "boots the kernels that the tests run on");
+
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
     println!("Set up this machine:");
@@ -115,6 +120,39 @@ pub(crate) fn run() -> Result<()> {
             crate::ebpf::TOOLCHAIN_REMEDY
         ),
     }
+    Ok(())
+}
+
+/// Installs QEMU, which only `cargo xtask vm` and `cargo xtask test` need.
+pub(crate) fn emulator() -> Result<()> {
+    if is_met(&EMULATOR) {
+        step::unneeded("QEMU", "there");
+        return Ok(());
+    }
+    let packages = [EMULATOR.package];
+    if !apt_knows(&packages) {
+        step::run("refresh the package lists", apt_get().arg("update"))?;
+    }
+    let mut trial = apt_install(&packages);
+    let is_installable = trial.arg("--simulate").output().is_ok_and(|said| said.status.success());
+    if is_installable {
+        return install_packages(&[&EMULATOR]);
+    }
+    // Parts of QEMU that are here came from backports, and all must be of one version.
+    let release = std::fs::read_to_string("/etc/os-release").context("/etc/os-release")?;
+    let release = release
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .context("/etc/os-release names no release")?;
+    let backports = format!("{release}-backports");
+    let directory = target_dir().join("vm/qemu");
+    let suites = Suites::open(&[release, &backports], &directory, true)?;
+    let (variable, configuration) = suites.configuration();
+    let configuration = configuration.to_str().context("the checkout's path is not UTF-8")?;
+    let environment = [("DEBIAN_FRONTEND", "noninteractive"), (variable, configuration)];
+    let mut install = privilege::command_with_env("apt-get", &environment);
+    install.args(INSTALL).args(["--target-release", &backports]).args(packages);
+    step::run(&format!("install {} from {backports}", EMULATOR.package), &mut install)?;
     Ok(())
 }
 
@@ -210,9 +248,11 @@ fn apt_get() -> Command {
     command
 }
 
+const INSTALL: [&str; 4] = ["install", "--yes", "--no-install-recommends", "--no-remove"];
+
 fn apt_install(packages: &[&str]) -> Command {
     let mut command = apt_get();
-    command.args(["install", "--yes", "--no-install-recommends", "--no-remove"]).args(packages);
+    command.args(INSTALL).args(packages);
     command
 }
 

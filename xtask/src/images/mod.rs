@@ -2,7 +2,7 @@
 //! imports. Made from programs of this machine, so that a first cluster needs no registry.
 
 mod archive;
-mod rootfs;
+pub(crate) mod rootfs;
 
 use crate::step;
 use crate::workspace::{find_program, target_dir};
@@ -93,7 +93,7 @@ fn iperf3() -> Result<Image> {
 }
 
 /// A root file system with busybox and a link for each of its applets.
-fn busybox_rootfs() -> Result<Rootfs> {
+pub(crate) fn busybox_rootfs() -> Result<Rootfs> {
     let busybox = static_busybox()?;
     let mut rootfs = Rootfs::new();
     for directory in ["etc", "home", "proc", "root", "run", "sys", "usr/bin", "var"] {
@@ -117,7 +117,7 @@ fn applets_of(busybox: &Path) -> Result<Vec<String>> {
 
 /// A busybox that needs no libraries: the machine's own, or one unpacked from Debian's package
 /// without installing it, because busybox-static would displace an installed busybox.
-fn static_busybox() -> Result<PathBuf> {
+pub(crate) fn static_busybox() -> Result<PathBuf> {
     if let Some(installed) = find_program("busybox")
         && libraries_of(&installed)?.is_empty()
     {

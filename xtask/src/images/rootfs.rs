@@ -1,8 +1,9 @@
-//! The tree of files of an image, in memory, written out as a tar layer that has the same bytes
-//! whenever its content is the same.
+//! The tree of files of an image, in memory, written out as a tar layer or as a cpio archive, which
+//! have the same bytes whenever the content is the same.
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,30 +15,30 @@ enum Entry {
 }
 
 /// A tree of files; paths have no leading slash.
-pub(super) struct Rootfs {
+pub(crate) struct Rootfs {
     /// Ordered, so that a directory comes before what it holds.
     entries: BTreeMap<PathBuf, Entry>,
 }
 
 impl Rootfs {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { entries: BTreeMap::new() }
     }
 
-    pub(super) fn add_directory(&mut self, path: &str, mode: u32) {
+    pub(crate) fn add_directory(&mut self, path: &str, mode: u32) {
         self.add(Path::new(path), Entry::Directory { mode });
     }
 
-    pub(super) fn add_file(&mut self, path: &str, content: Vec<u8>, mode: u32) {
+    pub(crate) fn add_file(&mut self, path: &str, content: Vec<u8>, mode: u32) {
         self.add(Path::new(path), Entry::File { content, mode });
     }
 
-    pub(super) fn add_link(&mut self, path: &str, target: &str) {
+    pub(crate) fn add_link(&mut self, path: &str, target: &str) {
         self.add(Path::new(path), Entry::Link { target: target.to_owned() });
     }
 
     /// Copies a file of this machine, following links; its permissions stay.
-    pub(super) fn copy_file(&mut self, source: &Path, path: &Path) -> Result<()> {
+    pub(crate) fn copy_file(&mut self, source: &Path, path: &Path) -> Result<()> {
         let content = std::fs::read(source).with_context(|| format!("{}", source.display()))?;
         let mode = source.metadata()?.permissions().mode() & 0o777;
         self.add(path, Entry::File { content, mode });
@@ -52,7 +53,7 @@ impl Rootfs {
     }
 
     /// The tree as an uncompressed tar: owned by root, dated 1970.
-    pub(super) fn to_layer(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_layer(&self) -> Result<Vec<u8>> {
         let mut builder = tar::Builder::new(Vec::new());
         for (path, entry) in &self.entries {
             let mut header = tar::Header::new_gnu();
@@ -81,11 +82,52 @@ impl Rootfs {
         }
         builder.into_inner().context("writing a layer")
     }
+
+    /// The tree as a kernel unpacks it at boot: owned by root, dated 1970.
+    pub(crate) fn to_cpio(&self) -> Result<Vec<u8>> {
+        const DIRECTORY: u32 = 0o040_000;
+        const FILE: u32 = 0o100_000;
+        const LINK: u32 = 0o120_000;
+        let mut archive = Vec::new();
+        for (number, (path, entry)) in self.entries.iter().enumerate() {
+            let name = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
+            let (mode, content) = match entry {
+                Entry::Directory { mode } => (DIRECTORY | mode, &[][..]),
+                Entry::File { content, mode } => (FILE | mode, content.as_slice()),
+                Entry::Link { target } => (LINK | 0o777, target.as_bytes()),
+            };
+            append_cpio(&mut archive, number + 1, name, mode, content)?;
+        }
+        append_cpio(&mut archive, 0, "TRAILER!!!", 0, &[])?;
+        Ok(archive)
+    }
+}
+
+/// One file of an archive in the format "newc" (Documentation/driver-api/early-userspace/buffer-format.rst):
+/// a header of thirteen numbers of eight hexadecimal digits, the name, the content; each padded to four
+/// bytes.
+fn append_cpio(
+    archive: &mut Vec<u8>,
+    inode: usize,
+    name: &str,
+    mode: u32,
+    content: &[u8],
+) -> Result<()> {
+    let size = u32::try_from(content.len()).with_context(|| format!("{name} is too large"))?;
+    let name_size = name.len() + 1;
+    // inode, mode, user, group, links, time, size, two numbers each of device and special file, the
+    // name's size, checksum.
+    write!(archive, "070701{inode:08x}{mode:08x}{0:08x}{0:08x}{1:08x}{0:08x}{size:08x}", 0, 1)?;
+    write!(archive, "{0:08x}{0:08x}{0:08x}{0:08x}{name_size:08x}{0:08x}{name}\0", 0)?;
+    archive.resize(archive.len().next_multiple_of(4), 0);
+    archive.extend_from_slice(content);
+    archive.resize(archive.len().next_multiple_of(4), 0);
+    Ok(())
 }
 
 /// The shared libraries and the dynamic linker that a program needs, by the paths it finds them at;
 /// empty for a static program.
-pub(super) fn libraries_of(program: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn libraries_of(program: &Path) -> Result<Vec<PathBuf>> {
     let output = Command::new("ldd").arg(program).output().context("cannot start ldd")?;
     if !output.status.success() {
         return Ok(Vec::new());
@@ -136,5 +178,25 @@ mod tests {
             .map(|entry| entry.unwrap().path().unwrap().display().to_string())
             .collect();
         assert_eq!(paths, ["bin", "bin/sh", "usr", "usr/bin", "usr/bin/hello"]);
+    }
+
+    #[test]
+    fn cpio_unpacks_what_was_packed() {
+        let mut rootfs = Rootfs::new();
+        rootfs.add_file("usr/bin/hello", b"hello".to_vec(), 0o755);
+        rootfs.add_link("bin/sh", "../usr/bin/hello");
+        let directory = std::env::temp_dir().join(format!("xtask-cpio-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let mut unpack = Command::new("busybox");
+        let archive = directory.join("archive");
+        std::fs::write(&archive, rootfs.to_cpio().unwrap()).unwrap();
+        unpack.args(["cpio", "-i", "-F", "archive"]).current_dir(&directory);
+        let unpacked = unpack.status().unwrap().success();
+        let content = std::fs::read_to_string(directory.join("bin/sh"));
+        let mode = directory.join("usr/bin/hello").metadata().map(|data| data.permissions().mode());
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert!(unpacked);
+        assert_eq!(content.unwrap(), "hello");
+        assert_eq!(mode.unwrap() & 0o777, 0o755);
     }
 }

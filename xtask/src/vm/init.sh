@@ -1,0 +1,27 @@
+#!/bin/sh
+# The first process of the machine: mounts, drivers, the test programs one after the other, off.
+# What it says on the second serial line is read by machine.rs.
+
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root RUST_BACKTRACE=1
+mount -t devtmpfs devtmpfs /dev
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /tmp
+mount -t bpf bpf /sys/fs/bpf
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+exec </dev/null >/dev/ttyS1 2>&1
+for module in /modules/*.ko; do
+    insmod "$module"
+done
+ip link set lo up
+
+while IFS='|' read -r name limit_s directory executable; do
+    cd "$directory"
+    export CARGO_MANIFEST_DIR="$directory"
+    echo "@@ begin $name"
+    timeout -k 5 "$limit_s" "$executable" --test-threads=1 </dev/null
+    echo "@@ end $? $name"
+done </programs
+
+echo "@@ off"
+poweroff -f
