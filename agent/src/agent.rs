@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use crate::config::{Directories, RunArguments};
 use crate::footprint::Footprint;
 use crate::machine::Machine;
+use crate::network::{self, Ranges};
 use crate::reconcile::Reconciler;
 use crate::{cni, status, sysctl};
 
@@ -52,7 +53,12 @@ impl Agent {
     ) -> Result<Self> {
         let (changes, pods) = match &arguments.manifests {
             Some(path) => {
-                set_service_cidrs(&reconciler, &arguments.service_cidr)?;
+                let ranges = Ranges {
+                    services: arguments.service_cidr.clone(),
+                    node_pods: arguments.pod_cidr.clone(),
+                    cluster_pods: arguments.cluster_pod_cidr.clone(),
+                };
+                tell_network(&reconciler, &ranges)?;
                 (follow_manifests(path)?, None)
             }
             None => {
@@ -170,10 +176,12 @@ impl Agent {
 
     /// What the server says of the cluster: service addresses, pod addresses, DNS.
     async fn join_cluster(&self, cluster: &v1::ClusterConfig) -> Result<()> {
-        let cidrs = cluster.service_cidrs.iter().map(|cidr| {
-            cidr.parse().with_context(|| format!("the server's service CIDR {cidr:?} is none"))
-        });
-        set_service_cidrs(&self.reconciler, &cidrs.collect::<Result<Vec<_>>>()?)?;
+        let ranges = Ranges {
+            services: parsed("service", &cluster.service_cidrs)?,
+            node_pods: parsed("pod", &cluster.node_pod_cidrs)?,
+            cluster_pods: parsed("pod", &cluster.pod_cidrs)?,
+        };
+        tell_network(&self.reconciler, &ranges)?;
         let ports = [cluster.node_port_first, cluster.node_port_last].map(u16::try_from);
         if let [Ok(first @ 1..), Ok(last)] = ports {
             let mut footprint = Footprint::open(self.directories.footprint())?;
@@ -194,10 +202,17 @@ impl Agent {
     }
 }
 
-fn set_service_cidrs(reconciler: &Mutex<Reconciler>, cidrs: &[ipnet::IpNet]) -> Result<()> {
-    let cidrs: Vec<_> = cidrs.iter().map(|cidr| (cidr.addr(), cidr.prefix_len())).collect();
-    let changed = reconciler.lock().dataplane().set_service_cidrs(&cidrs);
-    changed.context("cannot tell the programs the service addresses").map(drop)
+fn tell_network(reconciler: &Mutex<Reconciler>, ranges: &Ranges) -> Result<()> {
+    let reconciler = reconciler.lock();
+    network::tell(reconciler.dataplane(), reconciler.machine(), ranges)
+}
+
+/// CIDRs as the server says them.
+fn parsed(what: &str, cidrs: &[String]) -> Result<Vec<ipnet::IpNet>> {
+    let parse = |cidr: &String| {
+        cidr.parse().with_context(|| format!("the server's {what} CIDR {cidr:?} is none"))
+    };
+    cidrs.iter().map(parse).collect()
 }
 
 fn follow_manifests(path: &Path) -> Result<mpsc::Receiver<Change>> {

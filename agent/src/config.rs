@@ -72,6 +72,14 @@ pub(crate) struct RunArguments {
     /// Service addresses, with --manifests.
     #[arg(long, value_name = "CIDR", default_value = "10.96.0.0/16", requires = "manifests")]
     pub(crate) service_cidr: Vec<ipnet::IpNet>,
+    /// Addresses of this node's pods, with --manifests, at most one range a family: what none of them has
+    /// is refused.
+    #[arg(long, value_name = "CIDR", requires = "manifests")]
+    pub(crate) pod_cidr: Vec<ipnet::IpNet>,
+    /// Addresses of all pods, with --manifests, at most one range a family: what this node's pods send
+    /// elsewhere leaves with the node's address.
+    #[arg(long, value_name = "CIDR", requires = "manifests")]
+    pub(crate) cluster_pod_cidr: Vec<ipnet::IpNet>,
     /// Name of this node [default: the host name].
     #[arg(long, value_name = "NAME", env = "SHEAVE_NODE_NAME")]
     pub(crate) node_name: Option<String>,

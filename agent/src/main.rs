@@ -11,6 +11,7 @@ mod health;
 mod lock;
 mod machine;
 mod memory;
+mod network;
 mod reconcile;
 mod refusal;
 mod run;

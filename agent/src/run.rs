@@ -16,6 +16,7 @@ use crate::config::RunArguments;
 use crate::footprint::Footprint;
 use crate::lock::Lock;
 use crate::machine::Machine;
+use crate::network::NAT_PORTS;
 use crate::reconcile::Reconciler;
 use crate::refusal::refuse_what_cannot_work;
 use crate::{cni, control, health, memory, sysctl};
@@ -108,6 +109,7 @@ fn open_dataplane(arguments: &RunArguments, machine: &Machine) -> Result<Datapla
     let mut footprint = Footprint::open(directories.footprint())?;
     let with_v6 = machine.addresses.iter().any(std::net::IpAddr::is_ipv6);
     sysctl::enable_forwarding(&mut footprint, with_v6)?;
+    sysctl::reserve_ports(&mut footprint, NAT_PORTS)?;
     if let ProgramsRunning::Before(error) = dataplane.running() {
         tracing::error!(%error, "this version's programs do not load; those of the version before go on");
     }

@@ -2,10 +2,10 @@
 
 use std::vec::Vec;
 
-use sheave_abi::order::Be16;
+use sheave_abi::order::{Addr, Be16};
 
 use crate::checksum::fold;
-use crate::packet::{Covered, Packet};
+use crate::packet::Packet;
 use crate::wire::Header;
 
 /// A frame whose sender has completed the checksum, or left that to the hardware.
@@ -30,36 +30,39 @@ impl Packet for Frame {
         true
     }
 
-    // inet_proto_csum_replace4() and bpf_l4_csum_replace(), net/core.
-    fn update_l4_checksum(
-        &mut self,
-        offset: usize,
-        from: u32,
-        to: u32,
-        what: Covered,
-        udp: bool,
-    ) -> bool {
-        let field = Be16([self.bytes[offset], self.bytes[offset + 1]]);
-        if udp && field.get() == 0 {
-            return true;
-        }
-        let words = |value: u32| {
-            let b = value.to_ne_bytes();
-            let words = [Be16([b[0], b[1]]), Be16([b[2], b[3]])];
-            words.iter().map(|word| u32::from(word.get())).sum::<u32>()
+    fn address_changes(&mut self, offset: usize, from: &Addr, to: &Addr, udp: bool) -> bool {
+        let words = |addr: &Addr| {
+            let octets = addr.octets();
+            let bytes = if addr.is_v4() { &octets[12..] } else { &octets[..] };
+            bytes.chunks(2).map(|pair| u32::from(Be16([pair[0], pair[1]]).get())).sum()
         };
-        let change = words(to) + 2 * 0xffff - words(from);
-        let new = match (self.partial, what) {
-            (false, _) => !fold(u32::from(!field.get()) + change),
-            (true, Covered::Address) => fold(u32::from(field.get()) + change),
-            (true, Covered::Port) => field.get(),
-        };
-        let new = if udp && new == 0 { 0xffff } else { new };
-        self.bytes[offset..offset + 2].copy_from_slice(&new.to_be_bytes());
-        true
+        self.changes(offset, words(from), words(to), true, udp)
+    }
+
+    fn word_changes(&mut self, offset: usize, from: Be16, to: Be16, udp: bool) -> bool {
+        self.changes(offset, from.get().into(), to.get().into(), false, udp)
     }
 
     fn ifindex(&self) -> u32 {
         7
+    }
+}
+
+impl Frame {
+    // inet_proto_csum_replace4() and bpf_l4_csum_replace(), net/core: sums of words.
+    fn changes(&mut self, offset: usize, from: u32, to: u32, address: bool, udp: bool) -> bool {
+        let field = Be16([self.bytes[offset], self.bytes[offset + 1]]);
+        if udp && field.get() == 0 {
+            return true;
+        }
+        let change = to + 8 * 0xffff - from;
+        let new = match (self.partial, address) {
+            (false, _) => !fold(u32::from(!field.get()) + change),
+            (true, true) => fold(u32::from(field.get()) + change),
+            (true, false) => field.get(),
+        };
+        let new = if udp && new == 0 { 0xffff } else { new };
+        self.bytes[offset..offset + 2].copy_from_slice(&new.to_be_bytes());
+        true
     }
 }

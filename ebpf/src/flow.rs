@@ -1,126 +1,301 @@
-//! How a flow to a frontend gets its backend, and keeps it.
+//! How a flow gets its translation, and keeps it.
+//!
+//! ```text
+//! first packet of a client -> frontend -> backend -> an entry for each direction in OPENING
+//! answered, and heard again -> both entries in FLOWS
+//! ```
+//!
+//! A datagram, and a connection that is only being asked for, go to whom the service has now. A connection
+//! stays with its backend while that is there, chosen or not, and is reset when it is gone.
 
 use sheave_abi::event::Event;
-use sheave_abi::flow::{Flow, FlowKey, REPLY};
-use sheave_abi::service::{AffinityKey, FrontendKey, flags};
+use sheave_abi::flow::{Flow, FlowKey, flags};
+use sheave_abi::order::{Addr, Be16};
+use sheave_abi::service::{
+    AffinityKey, BACKEND_DRAINING, BACKEND_GONE, BACKEND_LIVE, FrontendKey, flags as frontend_flags,
+};
 
-use crate::packet::{Ip4, Transport};
-use crate::select::{choose, still};
-use crate::socket::Peer;
-use crate::tables::Tables;
-use crate::wire::protocol;
+use crate::packet::{Arrived, Work};
+use crate::select::{choose, choose_external};
+use crate::tables::{Stage, Tables};
+use crate::wire::{protocol, tcp_flags};
 
-/// In place of the interface that leads to the client: it is a pod of this node.
+/// In place of the interface that leads to the client: it is inside the cluster.
 pub const INSIDE: u32 = 0;
 
-/// What is known of a packet's flow after [`flow_of`].
+/// What is to be done with a client's packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Opened {
-    /// The destination is to become this backend.
-    To(Peer),
+#[repr(u32)]
+pub enum Way {
+    /// It becomes what the flow says.
+    Translated,
     /// No frontend has this destination.
     NotAService,
-    /// A frontend has, but no backend may be given.
-    Nobody {
-        /// Bits of [`flags`].
-        flags: u32,
-    },
-    /// A backend was chosen and could not be kept.
+    /// A frontend has, but nobody answers; its flags are in [`Work::refused_by`].
+    Nobody,
+    /// The frontend does not take this client.
+    SourceRefused,
+    /// The flow's backend is gone.
+    BackendGone,
+    /// The client would reach itself, and there is no other address to show.
+    Hairpin,
+    /// No port is left to tell the flow from others.
+    NoPort,
+    /// The flow could not be kept.
     Busy,
 }
 
-/// The key of a packet's flow, as it is before any translation.
+/// What is known of a packet's flow.
 #[inline(always)]
-pub fn flow_key(ip: &Ip4, segment: &Transport, direction: u8) -> FlowKey {
-    FlowKey {
-        src: ip.src_addr(),
-        dst: ip.dst_addr(),
-        src_port: segment.ports.src,
-        dst_port: segment.ports.dst,
-        protocol: ip.protocol,
-        direction,
-        reserved: [0; 2],
+pub fn find<'a>(tables: &'a impl Tables, key: &FlowKey) -> Option<(Stage, &'a Flow)> {
+    if let Some(flow) = tables.flow(Stage::Established, key) {
+        return Some((Stage::Established, flow));
+    }
+    Some((Stage::Opening, tables.flow(Stage::Opening, key)?))
+}
+
+/// A packet to the client was seen.
+#[inline(always)]
+pub fn answered(tables: &impl Tables, work: &mut Work, stage: Stage, flow: &Flow) {
+    let now_s = tables.now_s();
+    let added = closing(&work.arrived) | flags::ANSWERED;
+    if flow.seen_s == now_s && flow.flags & added == added {
+        return;
+    }
+    let is_first = stage == Stage::Opening && flow.flags & flags::ANSWERED == 0;
+    tables.touch_flow(stage, &work.arrived.key, now_s, added);
+    if is_first {
+        work.answer_key = inverse_key(flow, work.arrived.key.protocol);
+        tables.touch_flow(stage, &work.answer_key, now_s, flags::ANSWERED);
     }
 }
 
-/// The backend of a packet's flow: the one that is known, if it may still be used, or a new one. `opens`
-/// says that the packet is a TCP SYN; `uplink` leads to the client, or is [`INSIDE`].
+/// What becomes of a packet of a client. `known` is what [`find`] found; `uplink` leads to the client, or
+/// is [`INSIDE`]. With [`Way::Translated`] the translation is in `work.flow`.
 #[inline(always)]
-pub fn flow_of(tables: &impl Tables, key: &FlowKey, opens: bool, uplink: u32) -> Opened {
-    let known = tables.flow(key);
-    if let Some(flow) = known {
-        // A datagram, and a connection that is only being asked for, go to whom the service has now; an
-        // established connection stays with its backend for as long as that lives.
-        let may_move = key.protocol == protocol::UDP || opens;
-        if !may_move || still(tables, flow.backend, flow.generation).is_some() {
-            let backend = Peer { addr: flow.addr, port: flow.port };
-            return match ensure_reply(tables, key, flow) {
-                true => Opened::To(backend),
-                false => Opened::Busy,
-            };
+pub fn from_client(
+    tables: &impl Tables,
+    work: &mut Work,
+    known: Option<(Stage, &Flow)>,
+    uplink: u32,
+) -> Way {
+    let Some((stage, known)) = known else {
+        return open(tables, work, uplink, Event::FlowOpened);
+    };
+    let opens = work.arrived.opens();
+    if opens && known.flags & flags::CLOSING != 0 {
+        return open(tables, work, uplink, Event::FlowOpened);
+    }
+    let may_move = opens || !is_connection(work.arrived.key.protocol);
+    match state_of(tables, known) {
+        BACKEND_LIVE => {}
+        BACKEND_DRAINING if !may_move => {}
+        _ if !may_move => return Way::BackendGone,
+        _ => return open(tables, work, uplink, Event::FlowMoved),
+    }
+    work.flow = *known;
+    match went_on(tables, work, stage) {
+        true => Way::Translated,
+        false => Way::Busy,
+    }
+}
+
+/// The state of a flow's backend, as that of the backend that was chosen.
+#[inline(always)]
+fn state_of(tables: &impl Tables, flow: &Flow) -> u16 {
+    match tables.backend(flow.backend) {
+        Some(backend) if backend.generation == flow.generation => backend.state,
+        _ => BACKEND_GONE,
+    }
+}
+
+/// A packet of the client's was seen, whose flow is in `work.flow`. False: an entry could not be written.
+#[inline(always)]
+pub fn went_on(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
+    let now_s = tables.now_s();
+    let seen = work.flow.flags;
+    if stage == Stage::Opening && seen & flags::ANSWERED != 0 && !work.arrived.opens() {
+        return keep(tables, work, Stage::Established);
+    }
+    let added = closing(&work.arrived);
+    if work.flow.seen_s == now_s && seen & added == added {
+        return true;
+    }
+    tables.touch_flow(stage, &work.arrived.key, now_s, added);
+    // The other entry, if the map has given it up: about once a second is enough to find out.
+    set_answer_key(work);
+    tables.touch_flow(stage, &work.answer_key, now_s, 0) || keep(tables, work, stage)
+}
+
+#[inline(always)]
+fn closing(arrived: &Arrived) -> u32 {
+    let closes = arrived.tcp_flags & (tcp_flags::FIN | tcp_flags::RST) != 0;
+    if closes { flags::CLOSING } else { 0 }
+}
+
+#[inline(always)]
+const fn is_connection(protocol: u8) -> bool {
+    matches!(protocol, protocol::TCP | protocol::SCTP)
+}
+
+// The functions below are functions of their own in the program too: the verifier walks them once a call,
+// and not once for every way that leads to it.
+
+#[inline(never)]
+fn open(tables: &impl Tables, work: &mut Work, uplink: u32, event: Event) -> Way {
+    let key = &work.arrived.key;
+    work.frontend = FrontendKey::new(key.dst, key.dst_port, key.protocol);
+    let Some(frontend) = tables.frontend(&work.frontend) else { return Way::NotAService };
+    if frontend.flags & frontend_flags::HOST_ONLY != 0 {
+        return Way::NotAService;
+    }
+    work.client = AffinityKey { client: key.src, service: frontend.service };
+    let chosen = if uplink == INSIDE {
+        choose(tables, frontend, &work.client, Some(&key.src))
+    } else {
+        if frontend.flags & frontend_flags::SOURCE_RANGES != 0
+            && !tables.source(frontend.service, &key.src)
+        {
+            return Way::SourceRefused;
         }
-    }
-    let Some(frontend) = tables.frontend(&FrontendKey::new(key.dst, key.dst_port, key.protocol))
-    else {
-        return Opened::NotAService;
+        choose_external(tables, frontend, &work.client, key.src_port)
     };
-    if frontend.flags & flags::HOST_ONLY != 0 {
-        return Opened::NotAService;
-    }
-    let range = if uplink == INSIDE { &frontend.internal } else { &frontend.external };
-    let client = AffinityKey { client: key.src, service: frontend.service };
-    let avoid = if uplink == INSIDE { Some(&key.src) } else { None };
-    let Some(chosen) = choose(tables, frontend, range, &client, avoid) else {
-        return Opened::Nobody { flags: frontend.flags };
+    let Some(chosen) = chosen else {
+        work.refused_by = frontend.flags;
+        return Way::Nobody;
     };
-    let flow = Flow {
-        addr: chosen.backend.addr,
-        port: chosen.backend.port,
-        reserved: 0,
+    work.flow = Flow {
+        src: key.src,
+        dst: chosen.backend.addr,
+        src_port: key.src_port,
+        dst_port: chosen.backend.port,
         backend: chosen.id,
         generation: chosen.backend.generation,
         uplink,
-        began_s: tables.now_s(),
+        seen_s: tables.now_s(),
+        flags: 0,
     };
-    if tables.put_flow(key, &flow).is_err() || !put_reply(tables, key, &flow) {
-        return Opened::Busy;
+    if work.flow.src == work.flow.dst {
+        let Some(shown) = hairpin(tables, &work.flow.src) else { return Way::Hairpin };
+        work.flow.src = shown;
     }
-    tables.count(if known.is_some() { Event::FlowMoved } else { Event::FlowOpened });
-    Opened::To(Peer { addr: flow.addr, port: flow.port })
+    begin(tables, work, event)
 }
 
-/// Makes the entry for the backend's answers again if the map has given it up.
-#[inline(always)]
-fn ensure_reply(tables: &impl Tables, key: &FlowKey, flow: &Flow) -> bool {
-    tables.flow(&reply_of(key, flow)).is_some() || put_reply(tables, key, flow)
-}
-
-// Functions of their own in the program too: inlined into one frame the keys and values of both entries
-// would not fit the 512 bytes of stack.
-
+/// Keeps the new flow in `work.flow`, told from all others by another source port if need be.
 #[inline(never)]
-fn put_reply(tables: &impl Tables, key: &FlowKey, flow: &Flow) -> bool {
-    let reply = Flow {
-        addr: key.dst,
-        port: key.dst_port,
-        reserved: 0,
-        backend: flow.backend,
-        generation: flow.generation,
-        uplink: flow.uplink,
-        began_s: flow.began_s,
+pub fn begin(tables: &impl Tables, work: &mut Work, event: Event) -> Way {
+    if !tell_apart(tables, work) {
+        return Way::NoPort;
+    }
+    // Before the entries: whoever answers must look for them.
+    tables.will_answer(tables.endpoint(&work.flow.dst).map_or(0, |e| e.host_ifindex));
+    if !keep(tables, work, Stage::Opening) {
+        return Way::Busy;
+    }
+    tables.count(event);
+    Way::Translated
+}
+
+/// What a pod that reaches itself is shown as.
+#[inline(always)]
+fn hairpin(tables: &impl Tables, pod: &Addr) -> Option<Addr> {
+    let settings = tables.settings()?;
+    let shown = if pod.is_v4() { settings.hairpin4 } else { settings.hairpin6 };
+    if shown == Addr::default() { None } else { Some(shown) }
+}
+
+/// How often another port is tried.
+const PORT_TRIES: u32 = 8;
+
+/// Gives the flow another source port while the answers of another flow would look like its own. False:
+/// none was found.
+#[inline(never)]
+fn tell_apart(tables: &impl Tables, work: &mut Work) -> bool {
+    for _ in 0..PORT_TRIES {
+        set_answer_key(work);
+        match find(tables, &work.answer_key) {
+            None => return true,
+            Some((_, other)) if leads_back(&work.arrived.key, other) => return true,
+            Some((_, other)) if has_ended(tables, work.arrived.key.protocol, other) => return true,
+            Some(_) => {}
+        }
+        let Some(port) = any_port(tables) else { return false };
+        work.flow.src_port = port;
+    }
+    false
+}
+
+/// Whether `other` leads answers to `key`'s client as from `key`'s destination.
+#[inline(always)]
+fn leads_back(key: &FlowKey, other: &Flow) -> bool {
+    other.src_port == key.dst_port
+        && other.dst_port == key.src_port
+        && other.src == key.dst
+        && other.dst == key.src
+}
+
+/// Seconds after which nobody can mistake a packet for one of the flow: TIME_WAIT, an idle connection
+/// (the kernel's conntrack has the same five days), a conversation of datagrams (RFC 4787, 4.3).
+const CLOSED_S: u32 = 60;
+const CONNECTION_S: u32 = 432_000;
+const DATAGRAMS_S: u32 = 300;
+
+#[inline(always)]
+fn has_ended(tables: &impl Tables, protocol: u8, flow: &Flow) -> bool {
+    let lifetime_s = if flow.flags & flags::CLOSING != 0 {
+        CLOSED_S
+    } else if is_connection(protocol) {
+        CONNECTION_S
+    } else {
+        DATAGRAMS_S
     };
-    tables.put_flow(&reply_of(key, flow), &reply).is_ok()
+    tables.now_s().wrapping_sub(flow.seen_s) > lifetime_s
+}
+
+/// Any port of those that the node's sockets leave to flows.
+#[inline(always)]
+fn any_port(tables: &impl Tables) -> Option<Be16> {
+    let settings = tables.settings()?;
+    let (first, last) = (settings.nat_port_first.get(), settings.nat_port_last.get());
+    if first == 0 || last < first {
+        return None;
+    }
+    let ports = u64::from(last - first) + 1;
+    Some(Be16::new(first.wrapping_add(((u64::from(tables.random()) * ports) >> 32) as u16)))
+}
+
+/// Writes both entries, the answers' first.
+#[inline(never)]
+fn keep(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
+    set_answer_key(work);
+    let key = &work.arrived.key;
+    work.answer = Flow {
+        src: key.dst,
+        dst: key.src,
+        src_port: key.dst_port,
+        dst_port: key.src_port,
+        flags: work.flow.flags | flags::REPLY,
+        ..work.flow
+    };
+    tables.put_flow(stage, &work.answer_key, &work.answer).is_ok()
+        && tables.put_flow(stage, &work.arrived.key, &work.flow).is_ok()
+}
+
+/// The key of the packets of the other direction.
+#[inline(always)]
+fn inverse_key(flow: &Flow, protocol: u8) -> FlowKey {
+    FlowKey {
+        src: flow.dst,
+        dst: flow.src,
+        src_port: flow.dst_port,
+        dst_port: flow.src_port,
+        protocol,
+        reserved: [0; 3],
+    }
 }
 
 #[inline(always)]
-fn reply_of(key: &FlowKey, flow: &Flow) -> FlowKey {
-    FlowKey {
-        src: flow.addr,
-        dst: key.src,
-        src_port: flow.port,
-        dst_port: key.src_port,
-        protocol: key.protocol,
-        direction: REPLY,
-        reserved: [0; 2],
-    }
+fn set_answer_key(work: &mut Work) {
+    work.answer_key = inverse_key(&work.flow, work.arrived.key.protocol);
 }

@@ -4,10 +4,12 @@
 //! wire      headers as bytes            checksum  RFC 1624
 //! packet    trait Packet: bounds-checked access; parsing       } what the kernel gives,
 //! tables    trait Tables: the maps, the clock, chance          } as traits
-//! select    frontend -> backend          flow      a packet's flow and its backend
-//! nat       rewriting an address and a port
+//! family    what differs between IPv4 and IPv6
+//! select    frontend -> backend          flow      a flow and its translation
+//! nat       rewriting a packet's ends    service   to a backend, back to a client
 //! refuse    TCP reset, ICMP port unreachable, echo reply
 //! deliver   into a pod of this node, or out to a client
+//! report    counters, and records for those who watch
 //! pod, uplink   the two sides of the packet path, one function a hook
 //! socket    the socket hooks
 //! ```
@@ -18,12 +20,15 @@
 
 pub mod checksum;
 pub mod deliver;
+pub mod family;
 pub mod flow;
 pub mod nat;
 pub mod packet;
 pub mod pod;
 pub mod refuse;
+pub mod report;
 pub mod select;
+pub mod service;
 pub mod socket;
 pub mod tables;
 pub mod uplink;

@@ -3,19 +3,24 @@
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_ns};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray};
+use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use sheave_abi::endpoint::{ENDPOINTS_MAX, Endpoint};
 use sheave_abi::event::{COUNTERS_MAX, Event};
-use sheave_abi::flow::{Flow, FlowKey};
+use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
 use sheave_abi::limits::{
-    AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRONTENDS_MAX, SLOTS_MAX, SOCKETS_MAX, UPDATE_TRIES,
+    AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRAGMENTS_MAX, FRONTENDS_MAX, OPENING_MAX, SLOTS_MAX,
+    SOCKETS_MAX, SOURCES_MAX, UPDATE_TRIES,
 };
 use sheave_abi::order::Addr;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
+use sheave_abi::trace::{EVENTS_BYTES, Record};
+use sheave_abi::uplink::{UPLINKS_MAX, Uplink};
 
-use crate::tables::{MapBusy, Tables};
+use crate::packet::Work;
+use crate::tables::{MapBusy, Stage, Tables};
 
 #[map]
 static FRONTENDS: HashMap<FrontendKey, Frontend> =
@@ -29,11 +34,25 @@ static ENDPOINTS: HashMap<Addr, Endpoint> = HashMap::pinned(ENDPOINTS_MAX, BPF_F
 #[map]
 static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::pinned(FLOWS_MAX, 0);
 #[map]
+static OPENING: LruHashMap<FlowKey, Flow> = LruHashMap::pinned(OPENING_MAX, 0);
+#[map]
+static FRAGMENTS: LruHashMap<FragmentKey, FragmentPorts> = LruHashMap::pinned(FRAGMENTS_MAX, 0);
+#[map]
+static SOURCES: LpmTrie<[u32; 5], u8> = LpmTrie::pinned(SOURCES_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static UPLINKS: HashMap<u32, Uplink> = HashMap::pinned(UPLINKS_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static ANSWERING: Array<u32> = Array::pinned(ANSWERING_MAX, 0);
+#[map]
+static EVENTS: RingBuf = RingBuf::pinned(EVENTS_BYTES, 0);
+#[map]
 static SOCKETS: LruHashMap<SocketKey, SocketPeer> = LruHashMap::pinned(SOCKETS_MAX, 0);
 #[map]
 static AFFINITY: LruHashMap<AffinityKey, Affinity> = LruHashMap::pinned(AFFINITY_MAX, 0);
 #[map]
 static SETTINGS: Array<Settings> = Array::pinned(1, 0);
+#[map]
+static WORK: PerCpuArray<Work> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(COUNTERS_MAX, 0);
 
@@ -41,6 +60,13 @@ static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(COUNTERS_MAX, 0);
 pub struct Maps;
 
 impl Tables for Maps {
+    #[inline(always)]
+    fn work(&self) -> Option<&mut Work> {
+        // SAFETY: this CPU's room; a tc program is not interrupted by another on the same CPU, and each
+        // asks once.
+        WORK.get_ptr_mut(0).map(|work| unsafe { &mut *work })
+    }
+
     #[inline(always)]
     fn frontend(&self, key: &FrontendKey) -> Option<&Frontend> {
         // SAFETY: not preallocated, so an entry that is removed while we read it is not reused before we
@@ -65,20 +91,63 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn flow(&self, key: &FlowKey) -> Option<&Flow> {
-        // SAFETY: an LRU entry may be reused for another flow while we read it: the worst is one packet
-        // sent to another backend, which refuses it, or a wrong source, which its receiver refuses.
-        unsafe { FLOWS.get(key) }
+    fn source(&self, service: u32, addr: &Addr) -> bool {
+        let [a, b, c, d] = addr.words();
+        SOURCES.get(&Key::new(160, [service, a, b, c, d])).is_some()
     }
 
     #[inline(always)]
-    fn put_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), MapBusy> {
-        for _ in 0..UPDATE_TRIES {
-            if FLOWS.insert(key, flow, 0).is_ok() {
-                return Ok(());
-            }
+    fn uplink(&self, ifindex: u32) -> Option<&Uplink> {
+        // SAFETY: as for FRONTENDS.
+        unsafe { UPLINKS.get(&ifindex) }
+    }
+
+    #[inline(always)]
+    fn answers(&self, ifindex: u32) -> bool {
+        ANSWERING.get(answering(ifindex)).is_none_or(|answers| *answers != 0)
+    }
+
+    #[inline(always)]
+    fn will_answer(&self, ifindex: u32) {
+        if let Some(answers) = ANSWERING.get_ptr_mut(answering(ifindex)) {
+            // SAFETY: a word of the map; whoever else writes it writes the same.
+            unsafe { answers.write(1) };
         }
-        Err(MapBusy)
+    }
+
+    #[inline(always)]
+    fn flow(&self, stage: Stage, key: &FlowKey) -> Option<&Flow> {
+        // SAFETY: an LRU entry may be reused for another flow while we read it: the worst is one packet
+        // sent to another backend, which refuses it, or a wrong source, which its receiver refuses.
+        unsafe { flows(stage).get(key) }
+    }
+
+    #[inline(always)]
+    fn put_flow(&self, stage: Stage, key: &FlowKey, flow: &Flow) -> Result<(), MapBusy> {
+        put(self, flows(stage), key, flow)
+    }
+
+    #[inline(always)]
+    fn touch_flow(&self, stage: Stage, key: &FlowKey, seen_s: u32, flags: u32) -> bool {
+        let Some(flow) = flows(stage).get_ptr_mut(key) else { return false };
+        // SAFETY: the entry stays readable until we end. Another CPU may write the same words: a flag that
+        // is lost is set by the next packet.
+        unsafe {
+            (*flow).seen_s = seen_s;
+            (*flow).flags |= flags;
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<&FragmentPorts> {
+        // SAFETY: as for FLOWS.
+        unsafe { FRAGMENTS.get(key) }
+    }
+
+    #[inline(always)]
+    fn put_fragment(&self, key: &FragmentKey, ports: &FragmentPorts) {
+        let _ = put(self, &FRAGMENTS, key, ports);
     }
 
     #[inline(always)]
@@ -89,12 +158,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn put_socket(&self, key: &SocketKey, peer: &SocketPeer) -> Result<(), MapBusy> {
-        for _ in 0..UPDATE_TRIES {
-            if SOCKETS.insert(key, peer, 0).is_ok() {
-                return Ok(());
-            }
-        }
-        Err(MapBusy)
+        put(self, &SOCKETS, key, peer)
     }
 
     #[inline(always)]
@@ -105,11 +169,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn put_affinity(&self, key: &AffinityKey, affinity: &Affinity) {
-        for _ in 0..UPDATE_TRIES {
-            if AFFINITY.insert(key, affinity, 0).is_ok() {
-                return;
-            }
-        }
+        let _ = put(self, &AFFINITY, key, affinity);
     }
 
     #[inline(always)]
@@ -126,6 +186,12 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn emit(&self, record: &Record) {
+        // Full: whoever follows is too slow, and counts what it misses.
+        let _ = EVENTS.output::<Record>(record, 0);
+    }
+
+    #[inline(always)]
     fn random(&self) -> u32 {
         // SAFETY: no arguments.
         unsafe { bpf_get_prandom_u32() }
@@ -133,7 +199,42 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn now_s(&self) -> u32 {
-        // SAFETY: no arguments.
-        (unsafe { bpf_ktime_get_ns() } / 1_000_000_000) as u32
+        (self.now_ns() / 1_000_000_000) as u32
     }
+
+    #[inline(always)]
+    fn now_ns(&self) -> u64 {
+        // SAFETY: no arguments.
+        unsafe { bpf_ktime_get_ns() }
+    }
+}
+
+#[inline(always)]
+fn flows(stage: Stage) -> &'static LruHashMap<FlowKey, Flow> {
+    match stage {
+        Stage::Opening => &OPENING,
+        Stage::Established => &FLOWS,
+    }
+}
+
+#[inline(always)]
+fn put<K, V>(counters: &Maps, map: &LruHashMap<K, V>, key: &K, value: &V) -> Result<(), MapBusy> {
+    for attempt in 0..UPDATE_TRIES {
+        if map.insert(key, value, 0).is_ok() {
+            return Ok(());
+        }
+        if attempt + 1 < UPDATE_TRIES {
+            counters.count(Event::UpdateRetried);
+        }
+    }
+    Err(MapBusy)
+}
+
+/// Slots of `ANSWERING`: a power of two for interfaces, and the node's. Interfaces that share a slot cost
+/// each other a lookup a packet.
+const ANSWERING_MAX: u32 = 4096 + 1;
+
+#[inline(always)]
+fn answering(ifindex: u32) -> u32 {
+    if ifindex == 0 { ANSWERING_MAX - 1 } else { ifindex & (ANSWERING_MAX - 2) }
 }

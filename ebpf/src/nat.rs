@@ -1,12 +1,11 @@
-//! Rewriting one end of a packet, with all checksums that cover it.
+//! Rewriting the ends of a packet, with all checksums that cover them.
 
-use sheave_abi::order::Be16;
+use sheave_abi::flow::Flow;
+use sheave_abi::order::{Addr, Be16};
 
-use crate::checksum;
-use crate::packet::{Covered, Packet};
-use crate::wire::{
-    IP_OFFSET, Ipv4, L4_OFFSET, Ports, TCP_CHECKSUM_OFFSET, UDP_CHECKSUM_OFFSET, protocol,
-};
+use crate::family::Family;
+use crate::packet::{Arrived, Packet};
+use crate::wire::{Icmp, Ports, protocol};
 
 /// Which end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,173 +16,301 @@ pub enum End {
     Destination,
 }
 
-/// Gives `end` another address and port. The packet is TCP or UDP over IPv4 without options. `None`: the
-/// headers could not be written, and the packet may not go on.
+/// Why a packet could not be rewritten. It may not go on: a part of it may have been changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unwritten {
+    /// Its headers cannot be written.
+    Headers,
+    /// SCTP's checksum covers all of the packet and cannot be changed in part.
+    SctpPort,
+}
+
+/// Gives the packet the ends that its flow says.
 #[inline(always)]
-pub fn rewrite(packet: &mut impl Packet, end: End, addr: [u8; 4], port: Be16) -> Option<()> {
-    let ip = packet.at::<Ipv4>(IP_OFFSET)?;
-    let udp = ip.protocol == protocol::UDP;
-    let old_addr = match end {
-        End::Source => ip.src,
-        End::Destination => ip.dst,
-    };
-    let ports = packet.at::<Ports>(L4_OFFSET)?;
-    let old_port = match end {
-        End::Source => ports.src,
-        End::Destination => ports.dst,
-    };
-    let offset = if udp { UDP_CHECKSUM_OFFSET } else { TCP_CHECKSUM_OFFSET };
-    let (from, to) = (u32::from_ne_bytes(old_addr), u32::from_ne_bytes(addr));
-    if from != to && !packet.update_l4_checksum(offset, from, to, Covered::Address, udp) {
-        return None;
+pub fn translate<F: Family>(
+    packet: &mut impl Packet,
+    arrived: &Arrived,
+    flow: &Flow,
+) -> Result<(), Unwritten> {
+    let key = &arrived.key;
+    let protocol = key.protocol;
+    if key.src != flow.src {
+        set_addr::<F>(packet, arrived, End::Source, &key.src, &flow.src)?;
     }
-    let (from, to) = (u16::from_ne_bytes(old_port.0), u16::from_ne_bytes(port.0));
-    if from != to && !packet.update_l4_checksum(offset, from.into(), to.into(), Covered::Port, udp)
-    {
-        return None;
+    if key.dst != flow.dst {
+        set_addr::<F>(packet, arrived, End::Destination, &key.dst, &flow.dst)?;
     }
-    let ports = packet.at::<Ports>(L4_OFFSET)?;
+    if !arrived.has_ports {
+        return Ok(());
+    }
+    if key.src_port != flow.src_port {
+        set_port::<F>(packet, protocol, End::Source, key.src_port, flow.src_port)?;
+    }
+    if key.dst_port != flow.dst_port {
+        set_port::<F>(packet, protocol, End::Destination, key.dst_port, flow.dst_port)?;
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn set_addr<F: Family>(
+    packet: &mut impl Packet,
+    arrived: &Arrived,
+    end: End,
+    from: &Addr,
+    to: &Addr,
+) -> Result<(), Unwritten> {
+    let protocol = arrived.key.protocol;
+    // ICMP of IPv4 has no pseudo-header, SCTP's checksum neither; later fragments carry none.
+    let covered = arrived.has_ports && protocol != protocol::SCTP && protocol != protocol::ICMP;
+    let offset = F::L4 + checksum_offset(protocol);
+    if covered && !packet.address_changes(offset, from, to, protocol == protocol::UDP) {
+        return Err(Unwritten::Headers);
+    }
+    F::set_addr(packet, end, from, to).ok_or(Unwritten::Headers)
+}
+
+#[inline(always)]
+fn set_port<F: Family>(
+    packet: &mut impl Packet,
+    protocol: u8,
+    end: End,
+    from: Be16,
+    to: Be16,
+) -> Result<(), Unwritten> {
+    if protocol == protocol::SCTP {
+        return Err(Unwritten::SctpPort);
+    }
+    let offset = F::L4 + checksum_offset(protocol);
+    if !packet.word_changes(offset, from, to, protocol == protocol::UDP) {
+        return Err(Unwritten::Headers);
+    }
+    if protocol == F::ICMP {
+        let icmp = packet.at::<Icmp>(F::L4).ok_or(Unwritten::Headers)?;
+        [icmp.rest[0], icmp.rest[1]] = to.0;
+        return Ok(());
+    }
+    let ports = packet.at::<Ports>(F::L4).ok_or(Unwritten::Headers)?;
     match end {
-        End::Source => ports.src = port,
-        End::Destination => ports.dst = port,
+        End::Source => ports.src = to,
+        End::Destination => ports.dst = to,
     }
-    let ip = packet.at::<Ipv4>(IP_OFFSET)?;
-    ip.checksum = checksum::update_addr(ip.checksum, old_addr, addr);
-    match end {
-        End::Source => ip.src = addr,
-        End::Destination => ip.dst = addr,
+    Ok(())
+}
+
+/// Where the checksum stands in the transport's header.
+#[inline(always)]
+const fn checksum_offset(protocol: u8) -> usize {
+    match protocol {
+        protocol::TCP => 16,
+        protocol::UDP => 6,
+        _ => 2,
     }
-    Some(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checksum::{add, fold};
+    use crate::checksum::fold;
     use crate::fake::Frame;
-    use crate::packet::{ip4, transport};
+    use crate::family::{V4, V6};
+    use crate::packet::read_ports;
+    use crate::wire::IP_OFFSET;
     use proptest::prelude::*;
     use std::vec::Vec;
 
+    type Ends = (Addr, Addr, Be16, Be16);
+
     /// Ones' complement sum of big-endian words, an odd last byte padded.
     fn sum(bytes: &[u8]) -> u32 {
-        bytes.chunks(2).map(|pair| add(0, &[pair[0], *pair.get(1).unwrap_or(&0)])).sum()
+        let word = |pair: &[u8]| Be16([pair[0], *pair.get(1).unwrap_or(&0)]).get();
+        let mut sum: u64 = bytes.chunks(2).map(|pair| u64::from(word(pair))).sum();
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        sum as u32
     }
 
+    const fn l4(v4: bool) -> usize {
+        if v4 { V4::L4 } else { V6::L4 }
+    }
+
+    fn protocol_of(bytes: &[u8]) -> u8 {
+        if bytes[14] == 0x45 { bytes[23] } else { bytes[20] }
+    }
+
+    /// What the transport's checksum covers beside the transport: nothing for ICMP of IPv4.
     fn pseudo(bytes: &[u8]) -> u32 {
-        let len = (bytes.len() - L4_OFFSET) as u32;
-        sum(&bytes[26..34]) + u32::from(bytes[23]) + len
+        let v4 = bytes[14] == 0x45;
+        let protocol = protocol_of(bytes);
+        if protocol == protocol::ICMP {
+            return 0;
+        }
+        let addresses = if v4 { &bytes[26..34] } else { &bytes[22..54] };
+        sum(addresses) + u32::from(protocol) + (bytes.len() - l4(v4)) as u32
     }
 
     /// A correct frame.
-    fn frame(
-        udp: bool,
-        partial: bool,
-        ends: ([u8; 4], [u8; 4], u16, u16),
-        payload: &[u8],
-    ) -> Frame {
+    fn frame(v4: bool, protocol: u8, partial: bool, ends: &Ends, payload: &[u8]) -> Frame {
         let (src, dst, src_port, dst_port) = ends;
-        let mut bytes: Vec<u8> = std::vec![0; 12];
-        bytes.extend([8, 0, 0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, if udp { 17 } else { 6 }, 0, 0]);
-        bytes.extend(src);
-        bytes.extend(dst);
-        bytes.extend([src_port.to_be_bytes(), dst_port.to_be_bytes()].concat());
-        let header_len = if udp { 8 } else { 20 };
-        bytes.resize(L4_OFFSET + header_len, 0);
-        bytes.extend(payload);
-        let total = (bytes.len() - IP_OFFSET) as u16;
-        bytes[16..18].copy_from_slice(&total.to_be_bytes());
-        if udp {
-            bytes[38..40].copy_from_slice(&(total - 20).to_be_bytes());
-        }
-        let ip_sum = !fold(sum(&bytes[IP_OFFSET..L4_OFFSET]));
-        bytes[24..26].copy_from_slice(&ip_sum.to_be_bytes());
-        let offset = if udp { UDP_CHECKSUM_OFFSET } else { TCP_CHECKSUM_OFFSET };
-        let l4_sum = match partial {
-            true => fold(pseudo(&bytes)),
-            false => !fold(fold_twice(pseudo(&bytes), sum(&bytes[L4_OFFSET..]))),
+        let mut l4_bytes = match protocol {
+            protocol::TCP => [&src_port.0[..], &dst_port.0, &[0; 16]].concat(),
+            protocol::UDP => [&src_port.0[..], &dst_port.0, &[0; 4]].concat(),
+            protocol::ICMP => [&[8, 0, 0, 0][..], &src_port.0, &[0; 2]].concat(),
+            _ => [&[128, 0, 0, 0][..], &src_port.0, &[0; 2]].concat(),
         };
-        let l4_sum = if udp && l4_sum == 0 { 0xffff } else { l4_sum };
-        bytes[offset..offset + 2].copy_from_slice(&l4_sum.to_be_bytes());
+        l4_bytes.extend(payload);
+        let len = l4_bytes.len() as u16;
+        let mut bytes: Vec<u8> = std::vec![0; 12];
+        if v4 {
+            bytes.extend([8, 0, 0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, protocol, 0, 0]);
+            bytes.extend(src.v4_octets());
+            bytes.extend(dst.v4_octets());
+            bytes[16..18].copy_from_slice(&(len + 20).to_be_bytes());
+            let header = !fold(sum(&bytes[IP_OFFSET..V4::L4]));
+            bytes[24..26].copy_from_slice(&header.to_be_bytes());
+        } else {
+            bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, protocol, 64]);
+            bytes.extend(src.octets());
+            bytes.extend(dst.octets());
+            bytes[18..20].copy_from_slice(&len.to_be_bytes());
+        }
+        bytes.extend(l4_bytes);
+        if protocol == protocol::UDP {
+            let at = l4(v4) + 4;
+            bytes[at..at + 2].copy_from_slice(&len.to_be_bytes());
+        }
+        let at = l4(v4) + checksum_offset(protocol);
+        let sum = match partial {
+            true => fold(pseudo(&bytes)),
+            false => !fold(pseudo(&bytes) + sum(&bytes[l4(v4)..])),
+        };
+        let sum = if protocol == protocol::UDP && sum == 0 { 0xffff } else { sum };
+        bytes[at..at + 2].copy_from_slice(&sum.to_be_bytes());
         Frame { bytes, partial }
-    }
-
-    fn fold_twice(a: u32, b: u32) -> u32 {
-        u32::from(fold(a)) + u32::from(fold(b))
     }
 
     /// True when every checksum is what its receiver expects.
     fn is_correct(frame: &Frame) -> bool {
         let bytes = &frame.bytes;
-        let udp = bytes[23] == 17;
-        let offset = if udp { UDP_CHECKSUM_OFFSET } else { TCP_CHECKSUM_OFFSET };
-        let field = u16::from_be_bytes([bytes[offset], bytes[offset + 1]]);
-        let ip = fold(sum(&bytes[IP_OFFSET..L4_OFFSET])) == 0xffff;
-        let l4 = match frame.partial {
-            true => field % 0xffff == fold(pseudo(bytes)) % 0xffff,
-            false => fold(fold_twice(pseudo(bytes), sum(&bytes[L4_OFFSET..]))) == 0xffff,
+        let v4 = bytes[14] == 0x45;
+        let at = l4(v4) + checksum_offset(protocol_of(bytes));
+        let field = Be16([bytes[at], bytes[at + 1]]).get();
+        let header = !v4 || sum(&bytes[IP_OFFSET..V4::L4]) == 0xffff;
+        header
+            && match frame.partial {
+                true => field % 0xffff == fold(pseudo(bytes)) % 0xffff,
+                false => fold(pseudo(bytes) + sum(&bytes[l4(v4)..])) == 0xffff,
+            }
+    }
+
+    fn rewrite(frame: &mut Frame, v4: bool, to: &Ends) -> Result<(), Unwritten> {
+        let (src, dst, src_port, dst_port) = *to;
+        let flow = Flow { src, dst, src_port, dst_port, ..Flow::default() };
+        if v4 { rewrite_as::<V4>(frame, &flow) } else { rewrite_as::<V6>(frame, &flow) }
+    }
+
+    fn rewrite_as<F: Family>(frame: &mut Frame, flow: &Flow) -> Result<(), Unwritten> {
+        let mut arrived = Arrived::default();
+        assert!(F::parse(frame, &mut arrived) && read_ports::<F>(frame, &mut arrived));
+        translate::<F>(frame, &arrived, flow)
+    }
+
+    fn ends(v4: bool) -> impl Strategy<Value = Ends> {
+        let addr = move || {
+            any::<[u8; 16]>().prop_map(move |a| match v4 {
+                true => Addr::v4([a[0], a[1], a[2], a[3]]),
+                // Not one that is mapped.
+                false => Addr::v6([
+                    0xfd, a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11],
+                    a[12], a[13], a[14], a[15],
+                ]),
+            })
         };
-        ip && (l4 || (udp && field == 0))
+        let port = || any::<u16>().prop_map(Be16::new);
+        (addr(), addr(), port(), port())
+    }
+
+    fn case() -> impl Strategy<Value = (bool, u8, Ends, Ends)> {
+        any::<(bool, u8)>().prop_flat_map(|(v4, which)| {
+            let icmp = if v4 { protocol::ICMP } else { protocol::ICMPV6 };
+            let protocol = [protocol::TCP, protocol::UDP, icmp][usize::from(which % 3)];
+            (Just(v4), Just(protocol), ends(v4), ends(v4))
+        })
+    }
+
+    /// As the frame has them: an echo request has its identifier and nothing else.
+    fn as_framed(protocol: u8, (src, dst, src_port, dst_port): Ends) -> Ends {
+        let echo = matches!(protocol, protocol::ICMP | protocol::ICMPV6);
+        (src, dst, src_port, if echo { Be16::new(0) } else { dst_port })
     }
 
     proptest! {
         #[test]
         fn a_rewritten_packet_is_correct_and_changed_nowhere_else(
-            udp: bool,
+            (v4, protocol, from, to) in case(),
             partial: bool,
-            source: bool,
-            ends: ([u8; 4], [u8; 4], u16, u16),
-            addr: [u8; 4],
-            port: u16,
             payload in prop::collection::vec(any::<u8>(), 0..64),
         ) {
-            let before = frame(udp, partial, ends, &payload);
+            let partial = partial && protocol != protocol::ICMP;
+            let (from, to) = (as_framed(protocol, from), as_framed(protocol, to));
+            let before = frame(v4, protocol, partial, &from, &payload);
             prop_assert!(is_correct(&before), "{before:?}");
             let mut after = before.clone();
-            let end = if source { End::Source } else { End::Destination };
-            prop_assert!(rewrite(&mut after, end, addr, Be16::new(port)).is_some());
+            prop_assert_eq!(rewrite(&mut after, v4, &to), Ok(()));
             prop_assert!(is_correct(&after), "{after:?}");
 
-            let (src, dst, src_port, dst_port) = ends;
-            let ends = if source { (addr, dst, port, dst_port) } else { (src, addr, src_port, port) };
-            let mut expected = frame(udp, partial, ends, &payload).bytes;
+            let mut expected = frame(v4, protocol, partial, &to, &payload).bytes;
             // Checksums were judged above: zero has two representations.
-            let offset = if udp { UDP_CHECKSUM_OFFSET } else { TCP_CHECKSUM_OFFSET };
-            for at in [24, offset] {
+            let mut fields = std::vec![l4(v4) + checksum_offset(protocol)];
+            if v4 {
+                fields.push(24);
+            }
+            for at in fields {
                 expected[at..at + 2].copy_from_slice(&after.bytes[at..at + 2]);
             }
             prop_assert_eq!(&after.bytes, &expected);
 
             // And back again.
-            let (addr, port) = if source { (src, src_port) } else { (dst, dst_port) };
-            prop_assert!(rewrite(&mut after, end, addr, Be16::new(port)).is_some());
+            prop_assert_eq!(rewrite(&mut after, v4, &from), Ok(()));
             prop_assert!(is_correct(&after));
         }
 
         #[test]
-        fn a_datagram_without_a_checksum_stays_without(
-            ends: ([u8; 4], [u8; 4], u16, u16),
-            addr: [u8; 4],
-            port: u16,
-        ) {
-            let mut frame = frame(true, false, ends, b"x");
-            frame.bytes[UDP_CHECKSUM_OFFSET..UDP_CHECKSUM_OFFSET + 2].fill(0);
-            prop_assert!(rewrite(&mut frame, End::Destination, addr, Be16::new(port)).is_some());
-            prop_assert_eq!(&frame.bytes[UDP_CHECKSUM_OFFSET..UDP_CHECKSUM_OFFSET + 2], &[0, 0]);
+        fn a_datagram_without_a_checksum_stays_without(from in ends(true), to in ends(true)) {
+            let mut frame = frame(true, protocol::UDP, false, &from, b"x");
+            frame.bytes[40..42].fill(0);
+            prop_assert_eq!(rewrite(&mut frame, true, &to), Ok(()));
+            prop_assert_eq!(&frame.bytes[40..42], &[0, 0]);
         }
 
         #[test]
-        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let mut frame = Frame { bytes: bytes.clone(), partial: false };
-            if let Some(ip) = ip4(&mut frame) {
-                prop_assert!(bytes.len() >= L4_OFFSET && bytes[14] == 0x45);
-                if transport(&mut frame, &ip).is_some() {
-                    let needed = if ip.protocol == protocol::TCP { 54 } else { 38 };
+            let mut arrived = Arrived::default();
+            if V4::parse(&mut frame, &mut arrived) {
+                prop_assert!(bytes.len() >= V4::L4 && bytes[14] == 0x45);
+                if read_ports::<V4>(&mut frame, &mut arrived) {
+                    let needed = if arrived.key.protocol == protocol::TCP { 54 } else { 38 };
                     prop_assert!(bytes.len() >= needed);
-                    let fragment = u16::from_be_bytes([bytes[20], bytes[21]]);
-                    prop_assert_eq!(fragment & 0x1fff, 0, "a later fragment has no ports");
                 }
             }
+            if V6::parse(&mut frame, &mut arrived) {
+                prop_assert!(bytes.len() >= V6::L4);
+                let _ = read_ports::<V6>(&mut frame, &mut arrived);
+            }
         }
+    }
+
+    #[test]
+    fn sctp_keeps_its_port_or_is_dropped() {
+        let addr = |last| Addr::v4([10, 0, 0, last]);
+        let (from, to) = (Be16::new(1000), Be16::new(2000));
+        let mut frame =
+            frame(true, protocol::UDP, false, &(addr(1), addr(2), from, from), &[0; 12]);
+        frame.bytes[23] = protocol::SCTP;
+        assert_eq!(rewrite(&mut frame, true, &(addr(1), addr(3), from, from)), Ok(()));
+        let other = rewrite(&mut frame, true, &(addr(1), addr(3), from, to));
+        assert_eq!(other, Err(Unwritten::SctpPort));
     }
 }

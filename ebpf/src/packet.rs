@@ -1,19 +1,12 @@
 //! Access to a packet, and what is read from it before anything is decided.
 
+use sheave_abi::flow::{Flow, FlowKey};
 use sheave_abi::order::{Addr, Be16};
+use sheave_abi::service::{AffinityKey, FrontendKey};
+use sheave_abi::trace::Record;
 
-use crate::wire::{
-    ETHERTYPE_IPV4, Ethernet, Header, IP_OFFSET, Ipv4, L4_OFFSET, Ports, Tcp, protocol, tcp_flags,
-};
-
-/// How a change to a transport checksum reaches it: see [`Packet::update_l4_checksum`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Covered {
-    /// An IPv4 address: part of the pseudo-header.
-    Address,
-    /// A port: part of the segment.
-    Port,
-}
+use crate::family::Family;
+use crate::wire::{Bytes, ETHERTYPE_IPV6, Ethernet, Header, Icmp, Ports, Tcp, protocol, tcp_flags};
 
 /// A frame that one of the hooks was given.
 pub trait Packet {
@@ -26,124 +19,188 @@ pub trait Packet {
     /// Cuts the packet, or extends it with zeroes, to `len` bytes. False: it could not be done.
     fn resize(&mut self, len: u32) -> bool;
 
-    /// Tells the transport checksum at `offset` that what it covers changes from `from` to `to` (in
-    /// memory order). Knows the packets whose checksum the hardware is to complete, and with `udp` that
-    /// zero means none (RFC 768). False: it could not be done.
-    fn update_l4_checksum(
-        &mut self,
-        offset: usize,
-        from: u32,
-        to: u32,
-        what: Covered,
-        udp: bool,
-    ) -> bool;
+    /// Tells the transport checksum at `offset` that an address of the pseudo-header changes. Knows the
+    /// packets whose checksum the hardware is to complete, and with `udp` that zero means none (RFC 768).
+    /// False: it could not be done.
+    fn address_changes(&mut self, offset: usize, from: &Addr, to: &Addr, udp: bool) -> bool;
+
+    /// Likewise that a word which it covers changes.
+    fn word_changes(&mut self, offset: usize, from: Be16, to: Be16, udp: bool) -> bool;
 
     /// The interface whose hook is running.
     fn ifindex(&self) -> u32;
 }
 
-/// What becomes of a packet.
+/// What becomes of a packet. A struct and not an enum with data: functions of a program return it, and the
+/// verifier wants all of it written.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+#[repr(C)]
+pub struct Verdict {
+    /// What is done with it.
+    pub action: Action,
+    /// Interface that the action names.
+    pub ifindex: u32,
+}
+
+/// See [`Verdict`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Action {
     /// On to other programs, then the stack.
     Pass,
     /// Gone; a counter says why.
     Drop,
-    /// To the peer of this interface, in its network namespace.
-    Peer(u32),
-    /// Out of this interface, to the neighbour that the routes name.
-    Neighbour(u32),
-    /// Out of this interface as it is.
-    Egress(u32),
-    /// Into this interface as if it had just come in.
-    Ingress(u32),
+    /// To the peer of the interface, in its network namespace.
+    Peer,
+    /// Out of the interface, to the neighbour that the routes name.
+    Neighbour,
+    /// Out of the interface as it is.
+    Egress,
+    /// Into the interface as if it had just come in.
+    Ingress,
 }
 
-/// What the decision needs of an IPv4 packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ip4 {
-    /// Source.
-    pub src: [u8; 4],
-    /// Destination.
-    pub dst: [u8; 4],
-    /// IANA number.
-    pub protocol: u8,
+impl Verdict {
+    /// See [`Action::Pass`].
+    pub const PASS: Self = Self { action: Action::Pass, ifindex: 0 };
+    /// See [`Action::Drop`].
+    pub const DROP: Self = Self { action: Action::Drop, ifindex: 0 };
+
+    /// See [`Action::Peer`].
+    #[inline(always)]
+    pub const fn peer(ifindex: u32) -> Self {
+        Self { action: Action::Peer, ifindex }
+    }
+
+    /// See [`Action::Neighbour`].
+    #[inline(always)]
+    pub const fn neighbour(ifindex: u32) -> Self {
+        Self { action: Action::Neighbour, ifindex }
+    }
+
+    /// See [`Action::Egress`].
+    #[inline(always)]
+    pub const fn egress(ifindex: u32) -> Self {
+        Self { action: Action::Egress, ifindex }
+    }
+
+    /// See [`Action::Ingress`].
+    #[inline(always)]
+    pub const fn ingress(ifindex: u32) -> Self {
+        Self { action: Action::Ingress, ifindex }
+    }
+}
+
+/// Which part of a datagram that was cut up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub enum Fragment {
+    /// It was not.
+    #[default]
+    None,
+    /// The first: it carries the ports.
+    First,
+    /// Another: it does not.
+    Later,
+}
+
+/// What is decided by: a packet as it arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Arrived {
+    /// Its ends and its protocol, which are also the key of its flow. In place of a port an echo has its
+    /// identifier, on the side of whoever asked.
+    pub key: FlowKey,
+    /// Identification of the datagram, of IPv4.
+    pub id: Be16,
     /// Time to live.
-    pub ttl: u8,
-    /// A fragment, but not the first: there are no ports in it.
-    pub later_fragment: bool,
+    pub hop_limit: u8,
+    /// Whether this is a part of a datagram.
+    pub fragment: Fragment,
+    /// Bits of [`tcp_flags`]; 0 for other protocols.
+    pub tcp_flags: u8,
+    /// The ports stand in this packet. Not so in a later fragment.
+    pub has_ports: bool,
 }
 
-impl Ip4 {
-    /// Source as the maps have it.
+impl Arrived {
+    /// Asks to open a connection: a TCP SYN without ACK.
     #[inline(always)]
-    pub const fn src_addr(&self) -> Addr {
-        Addr::v4(self.src)
-    }
-
-    /// Destination as the maps have it.
-    #[inline(always)]
-    pub const fn dst_addr(&self) -> Addr {
-        Addr::v4(self.dst)
+    pub const fn opens(&self) -> bool {
+        self.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN
     }
 }
 
-/// What the decision needs of the transport.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Transport {
-    /// Ports.
-    pub ports: Ports,
-    /// This packet asks to open a connection: a TCP SYN without ACK.
-    pub opens: bool,
+/// Room for what a program works on. It would not fit the 512 bytes of stack; in the kernel each CPU has
+/// one, which nobody else uses before the program has ended.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Work {
+    /// The packet as it arrived.
+    pub arrived: Arrived,
+    /// What it becomes.
+    pub flow: Flow,
+    /// Key of the answers to it.
+    pub answer_key: FlowKey,
+    /// What they become.
+    pub answer: Flow,
+    /// The client, as affinity knows it.
+    pub client: AffinityKey,
+    /// The frontend it may have dialled.
+    pub frontend: FrontendKey,
+    /// Flags of the frontend for which nobody answers.
+    pub refused_by: u32,
+    /// What followers are told.
+    pub record: Record,
 }
 
-const FRAGMENT_OFFSET: u16 = 0x1fff;
-
-/// Reads the IPv4 header. `None`: another protocol, options, or no whole header; the stack knows what to
-/// do with those.
+/// The EtherType, with the headers of both families made readable.
 #[inline(always)]
-pub fn ip4(packet: &mut impl Packet) -> Option<Ip4> {
-    if packet.at::<Tcp>(L4_OFFSET).is_none() {
-        packet.pull((L4_OFFSET + size_of::<Tcp>()) as u32);
+pub fn ethertype(packet: &mut impl Packet) -> Option<Be16> {
+    const SHORT: usize = 14 + 20 + 20;
+    const LONG: usize = 14 + 40 + 20;
+    if packet.at::<Bytes<SHORT>>(0).is_none() {
+        packet.pull(SHORT as u32);
     }
-    if packet.at::<Ethernet>(0)?.ethertype != ETHERTYPE_IPV4 {
-        return None;
+    let ethertype = packet.at::<Ethernet>(0)?.ethertype;
+    if ethertype == ETHERTYPE_IPV6 && packet.at::<Bytes<LONG>>(0).is_none() {
+        packet.pull(LONG as u32);
     }
-    let ip = packet.at::<Ipv4>(IP_OFFSET)?;
-    if ip.version_ihl != 0x45 {
-        return None;
-    }
-    Some(Ip4 {
-        src: ip.src,
-        dst: ip.dst,
-        protocol: ip.protocol,
-        ttl: ip.ttl,
-        later_fragment: ip.fragment.get() & FRAGMENT_OFFSET != 0,
-    })
+    Some(ethertype)
 }
 
-/// Reads the ports. `None`: a protocol without, or they are not in this packet.
+/// Reads the ports. False: a protocol without, or they are not in this packet.
 #[inline(always)]
-pub fn transport(packet: &mut impl Packet, ip: &Ip4) -> Option<Transport> {
-    if ip.later_fragment {
-        return None;
-    }
-    match ip.protocol {
+pub fn read_ports<F: Family>(packet: &mut impl Packet, arrived: &mut Arrived) -> bool {
+    try_read_ports::<F>(packet, arrived).is_some()
+}
+
+#[inline(always)]
+fn try_read_ports<F: Family>(packet: &mut impl Packet, arrived: &mut Arrived) -> Option<()> {
+    match arrived.key.protocol {
         protocol::TCP => {
-            let tcp = packet.at::<Tcp>(L4_OFFSET)?;
-            let opens = tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
-            Some(Transport { ports: tcp.ports, opens })
+            let tcp = packet.at::<Tcp>(F::L4)?;
+            arrived.tcp_flags = tcp.flags;
+            (arrived.key.src_port, arrived.key.dst_port) = (tcp.ports.src, tcp.ports.dst);
         }
-        protocol::UDP => Some(Transport { ports: *packet.at::<Ports>(L4_OFFSET)?, opens: false }),
-        _ => None,
+        protocol::UDP | protocol::SCTP => {
+            let ports = packet.at::<Ports>(F::L4)?;
+            (arrived.key.src_port, arrived.key.dst_port) = (ports.src, ports.dst);
+        }
+        icmp if icmp == F::ICMP => {
+            let icmp = packet.at::<Icmp>(F::L4)?;
+            let id = Be16([icmp.rest[0], icmp.rest[1]]);
+            if icmp.kind == F::ECHO_REQUEST {
+                arrived.key.src_port = id;
+            } else if icmp.kind == F::ECHO_REPLY {
+                arrived.key.dst_port = id;
+            } else {
+                return None;
+            }
+        }
+        _ => return None,
     }
-}
-
-/// Lowers the time to live as a router must (RFC 1812, 5.3.1). The caller has seen that it is above 1.
-#[inline(always)]
-pub fn decrement_ttl(ip: &mut Ipv4) {
-    let from = Be16([ip.ttl, ip.protocol]);
-    ip.ttl = ip.ttl.wrapping_sub(1);
-    ip.checksum = crate::checksum::update(ip.checksum, from, Be16([ip.ttl, ip.protocol]));
+    arrived.has_ports = true;
+    Some(())
 }

@@ -1,139 +1,118 @@
 //! What a pod sends: the ingress hook of the host's end of its veth.
 //!
 //! ```text
-//! answer of a translated flow -> source becomes the frontend -> pod of this node | client outside
-//! to a pod of this node       -> delivered
-//! to a service                -> destination becomes a backend -> pod of this node | stack
+//! to a pod of this node       -> delivered, unless it answers a translated flow
+//! answer of a translated flow -> its ends become those that the client knows -> pod | client outside
+//! to a service                -> its ends become those of the flow -> pod of this node | stack
 //!                                nobody answers -> refused, back into the pod
+//! to a pod that is gone       -> refused, back into the pod
 //! anything else               -> stack
 //! ```
 
+use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
-use sheave_abi::flow::{FORWARD, FlowKey, REPLY};
 use sheave_abi::order::Addr;
-use sheave_abi::service::{FrontendKey, flags};
+use sheave_abi::service::flags;
 
-use crate::deliver::{to_client_outside, to_pod, unwritable};
-use crate::flow::{INSIDE, Opened, flow_key, flow_of};
-use crate::nat::{End, rewrite};
-use crate::packet::{Ip4, Packet, Verdict, ip4, transport};
-use crate::refuse::{echo, refuse};
+use crate::deliver::to_pod;
+use crate::family::{Family, V4, V6};
+use crate::flow::{INSIDE, Way, find, from_client};
+use crate::packet::{Packet, Verdict, Work, ethertype};
+use crate::refuse::refuse;
+use crate::report::drop;
+use crate::service::{is_answer, not_a_frontend, ports, to_backend, to_client};
 use crate::tables::Tables;
+use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 
 /// The hook.
 #[inline(always)]
 pub fn ingress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
-    let Some(ip) = ip4(packet) else { return Verdict::Pass };
-    // The stack answers what may go no further (RFC 1812, 5.3.1).
-    if ip.ttl <= 1 {
-        return Verdict::Pass;
+    match ethertype(packet) {
+        Some(ETHERTYPE_IPV4) => sent::<V4>(packet, tables),
+        Some(ETHERTYPE_IPV6) => sent::<V6>(packet, tables),
+        _ => Verdict::PASS,
     }
-    let endpoint = tables.endpoint(&ip.dst_addr());
-    let Some(segment) = transport(packet, &ip) else {
-        return match endpoint {
-            Some(endpoint) => to_pod(packet, tables, endpoint),
-            None => without_ports(packet, tables, &ip),
-        };
-    };
-    let mut key = flow_key(&ip, &segment, REPLY);
-    if let Some(flow) = tables.flow(&key) {
-        let uplink = flow.uplink;
-        if rewrite(packet, End::Source, flow.addr.v4_octets(), flow.port).is_none() {
-            return unwritable(tables);
+}
+
+#[inline(always)]
+fn sent<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
+    let Some((dst, hop_limit)) = F::destination(packet) else { return Verdict::PASS };
+    // The stack answers what may go no further (RFC 1812, 5.3.1).
+    if hop_limit <= 1 {
+        return Verdict::PASS;
+    }
+    match tables.endpoint(&dst) {
+        // The short way: no flow was ever opened to this pod, so this answers none.
+        Some(endpoint) if !tables.answers(packet.ifindex()) => {
+            to_pod::<F>(packet, tables, endpoint)
         }
+        endpoint => match tables.work() {
+            Some(work) => translated::<F>(packet, tables, work, endpoint),
+            None => Verdict::PASS,
+        },
+    }
+}
+
+#[inline(never)]
+fn translated<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    endpoint: Option<&Endpoint>,
+) -> Verdict {
+    if !F::parse(packet, &mut work.arrived) {
+        return Verdict::PASS;
+    }
+    let back = Verdict::egress(packet.ifindex());
+    if !ports::<F>(packet, tables, &mut work.arrived) {
         return match endpoint {
-            Some(endpoint) => to_pod(packet, tables, endpoint),
-            None if uplink != 0 => to_client_outside(packet, tables, uplink),
-            None => Verdict::Pass,
+            Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
+            None => not_a_frontend::<F>(packet, tables, work, back),
         };
+    }
+    let known = find(tables, &work.arrived.key);
+    if let Some((stage, flow)) = known
+        && is_answer(flow)
+    {
+        return to_client::<F>(packet, tables, work, (stage, flow));
     }
     if let Some(endpoint) = endpoint {
-        return to_pod(packet, tables, endpoint);
+        return to_pod::<F>(packet, tables, endpoint);
     }
-    key.direction = FORWARD;
-    to_service(packet, tables, &ip, &key, segment.opens)
-}
-
-#[inline(always)]
-fn to_service(
-    packet: &mut impl Packet,
-    tables: &impl Tables,
-    ip: &Ip4,
-    key: &FlowKey,
-    opens: bool,
-) -> Verdict {
-    let back = Verdict::Egress(packet.ifindex());
-    let backend = match flow_of(tables, key, opens, INSIDE) {
-        Opened::To(backend) => backend,
-        Opened::NotAService => return not_a_frontend(packet, tables, ip, back),
-        Opened::Nobody { flags } if flags & flags::INTERNAL_DROP != 0 => {
-            tables.count(Event::NoLocalEndpoint);
-            return Verdict::Drop;
-        }
-        Opened::Nobody { .. } => return refuse(packet, tables, ip, back),
-        Opened::Busy => {
-            tables.count(Event::FlowMapBusy);
-            return Verdict::Drop;
-        }
-    };
-    if backend.addr.v4_octets() == ip.src {
-        tables.count(Event::Hairpin);
-        return Verdict::Drop;
-    }
-    if rewrite(packet, End::Destination, backend.addr.v4_octets(), backend.port).is_none() {
-        return unwritable(tables);
-    }
-    match tables.endpoint(&backend.addr) {
-        Some(endpoint) => to_pod(packet, tables, endpoint),
-        None => Verdict::Pass,
+    match from_client(tables, work, known, INSIDE) {
+        Way::Translated => to_backend::<F>(packet, tables, work),
+        way => untaken::<F>(packet, tables, work, way, back),
     }
 }
 
-/// No frontend has this address, port and protocol: a service's address all the same, or nobody's in the
-/// service range, or none of our business.
+/// What becomes of a packet inside that gets no backend.
 #[inline(always)]
-pub(crate) fn not_a_frontend(
+pub(crate) fn untaken<F: Family>(
     packet: &mut impl Packet,
     tables: &impl Tables,
-    ip: &Ip4,
+    work: &mut Work,
+    way: Way,
     back: Verdict,
 ) -> Verdict {
-    if is_allocated(tables, &ip.dst_addr()) {
-        return refuse(packet, tables, ip, back);
-    }
-    unallocated(tables, ip)
-}
-
-/// ICMP, later fragments, and protocols that services do not have.
-#[inline(always)]
-pub(crate) fn without_ports(packet: &mut impl Packet, tables: &impl Tables, ip: &Ip4) -> Verdict {
-    if !is_allocated(tables, &ip.dst_addr()) {
-        return unallocated(tables, ip);
-    }
-    if ip.later_fragment {
-        tables.count(Event::Fragment);
-        return Verdict::Drop;
-    }
-    let back = Verdict::Egress(packet.ifindex());
-    if let Some(verdict) = echo(packet, tables, ip, back) {
-        return verdict;
-    }
-    tables.count(Event::ServiceProtocol);
-    Verdict::Drop
-}
-
-#[inline(always)]
-fn unallocated(tables: &impl Tables, ip: &Ip4) -> Verdict {
-    match tables.settings() {
-        Some(settings) if settings.is_service4(ip.dst) => {
-            tables.count(Event::UnallocatedAddress);
-            Verdict::Drop
+    let event = match way {
+        Way::NotAService if is_gone(tables, &work.arrived.key.dst) => {
+            return refuse::<F>(packet, tables, work, Event::PodGone, back);
         }
-        _ => Verdict::Pass,
-    }
+        Way::NotAService => return not_a_frontend::<F>(packet, tables, work, back),
+        Way::Nobody if work.refused_by & flags::INTERNAL_DROP != 0 => Event::NoLocalEndpoint,
+        Way::Nobody => return refuse::<F>(packet, tables, work, Event::Refused, back),
+        Way::BackendGone => return refuse::<F>(packet, tables, work, Event::BackendGone, back),
+        Way::SourceRefused => Event::SourceRefused,
+        Way::Hairpin => Event::Hairpin,
+        Way::NoPort => Event::NatPorts,
+        Way::Busy => Event::FlowMapBusy,
+        Way::Translated => return Verdict::PASS,
+    };
+    drop(packet, tables, work, event)
 }
 
+/// An address of this node's pods that no pod has: the caller has looked.
 #[inline(always)]
-fn is_allocated(tables: &impl Tables, addr: &Addr) -> bool {
-    tables.frontend(&FrontendKey::address(*addr)).is_some()
+fn is_gone(tables: &impl Tables, dst: &Addr) -> bool {
+    tables.settings().is_some_and(|settings| settings.node_pods.hold(dst))
 }

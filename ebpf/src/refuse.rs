@@ -4,33 +4,41 @@
 //! the sender left to the hardware stays one: its receiver, on this machine, takes it as correct.
 
 use sheave_abi::event::Event;
-use sheave_abi::order::Be16;
+use sheave_abi::flow::FlowKey;
+use sheave_abi::order::{Addr, Be16};
 
 use crate::checksum::{add, fold, update};
 use crate::deliver::unwritable;
-use crate::packet::{Ip4, Packet, Verdict};
+use crate::family::{Family, V4, V6};
+use crate::packet::{Packet, Verdict, Work};
+use crate::report::report;
 use crate::tables::Tables;
 use crate::wire::{
-    Bytes, Ethernet, ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST, ICMP_PORT_UNREACHABLE, ICMP_UNREACHABLE,
-    IP_OFFSET, Icmp, Ipv4, L4_OFFSET, Ports, Quoted, Tcp, protocol, tcp_flags,
+    Bytes, Ethernet, IP_OFFSET, Icmp, Ipv4, Ipv6, Ports, Quoted4, Quoted6, Tcp, protocol, tcp_flags,
 };
 
-/// Time to live of what the node itself sends.
-const TTL: u8 = 64;
-
-/// Refuses a TCP or UDP packet; `back` sends the answer.
+/// Refuses a packet that wants a connection or an answer; `back` sends the refusal.
 #[inline(always)]
-pub fn refuse(packet: &mut impl Packet, tables: &impl Tables, ip: &Ip4, back: Verdict) -> Verdict {
-    let answer = match ip.protocol {
-        protocol::TCP => reset(packet, ip),
-        _ => port_unreachable(packet, ip),
+pub fn refuse<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    event: Event,
+    back: Verdict,
+) -> Verdict {
+    let key = &work.arrived.key;
+    let answer = match key.protocol {
+        protocol::TCP => reset::<F>(packet, key),
+        // Nobody sends an error about an ICMP message that could be one (RFC 1122, 3.2.2).
+        protocol if protocol == F::ICMP => Answer::None,
+        _ => F::port_unreachable(packet, key),
     };
     match answer {
         Answer::Made => {
-            tables.count(Event::Refused);
+            report(packet, tables, work, event);
             back
         }
-        Answer::None => Verdict::Drop,
+        Answer::None => Verdict::DROP,
         Answer::Failed => unwritable(tables),
     }
 }
@@ -38,61 +46,60 @@ pub fn refuse(packet: &mut impl Packet, tables: &impl Tables, ip: &Ip4, back: Ve
 /// Whether the packet has become its own answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-enum Answer {
+pub(crate) enum Answer {
     /// It has.
     Made,
-    /// It was a reset, which nobody answers.
+    /// It may not be answered.
     None,
     /// It could not be changed.
     Failed,
 }
 
 impl From<Option<Answer>> for Answer {
-    #[inline(always)]
     fn from(answer: Option<Answer>) -> Self {
-        match answer {
-            Some(answer) => answer,
-            None => Answer::Failed,
-        }
+        answer.unwrap_or(Self::Failed)
     }
 }
 
-// The makers of answers are functions of their own in the program too: inlined into one frame they would
-// not fit the 512 bytes of stack.
+// Both are functions of their own in the program too: the verifier walks them once, not once a caller.
 
 #[inline(never)]
-fn reset(packet: &mut impl Packet, ip: &Ip4) -> Answer {
-    try_reset(packet, ip).into()
+fn reset<F: Family>(packet: &mut impl Packet, key: &FlowKey) -> Answer {
+    try_reset::<F>(packet, key).into()
 }
 
 #[inline(never)]
-fn port_unreachable(packet: &mut impl Packet, ip: &Ip4) -> Answer {
-    try_port_unreachable(packet, ip).into()
+pub(crate) fn port_unreachable4(packet: &mut impl Packet, key: &FlowKey) -> Answer {
+    try_port_unreachable4(packet, key).into()
+}
+
+#[inline(never)]
+pub(crate) fn port_unreachable6(packet: &mut impl Packet, key: &FlowKey) -> Answer {
+    try_port_unreachable6(packet, key).into()
 }
 
 /// Turns a segment into the reset that answers it (RFC 9293, 3.10.7.1).
 #[inline(always)]
-fn try_reset(packet: &mut impl Packet, ip: &Ip4) -> Option<Answer> {
-    const LEN: usize = size_of::<Ipv4>() + size_of::<Tcp>();
-    let total_len = packet.at::<Ipv4>(IP_OFFSET)?.total_len.get() as u32;
-    let tcp = *packet.at::<Tcp>(L4_OFFSET)?;
+fn try_reset<F: Family>(packet: &mut impl Packet, key: &FlowKey) -> Option<Answer> {
+    let tcp_len = F::payload_len(packet)?;
+    let tcp = *packet.at::<Tcp>(F::L4)?;
     if tcp.flags & tcp_flags::RST != 0 {
         return Some(Answer::None);
     }
-    let header_len = size_of::<Ipv4>() as u32 + ((tcp.data_offset >> 4) as u32) * 4;
+    let header_len = ((tcp.data_offset >> 4) as u32) * 4;
     let (seq, ack, flags) = if tcp.flags & tcp_flags::ACK != 0 {
         (tcp.ack, [0; 4], tcp_flags::RST)
     } else {
         let control =
             u32::from(tcp.flags & tcp_flags::SYN != 0) + u32::from(tcp.flags & tcp_flags::FIN != 0);
-        let len = total_len.wrapping_sub(header_len).wrapping_add(control);
+        let len = u32::from(tcp_len).wrapping_sub(header_len).wrapping_add(control);
         let ack = u32::from_be_bytes(tcp.seq).wrapping_add(len);
         ([0; 4], ack.to_be_bytes(), tcp_flags::RST | tcp_flags::ACK)
     };
-    if !packet.resize((IP_OFFSET + LEN) as u32) {
+    if !packet.resize((F::L4 + size_of::<Tcp>()) as u32) {
         return None;
     }
-    *packet.at::<Tcp>(L4_OFFSET)? = Tcp {
+    *packet.at::<Tcp>(F::L4)? = Tcp {
         ports: Ports { src: tcp.ports.dst, dst: tcp.ports.src },
         seq,
         ack,
@@ -102,79 +109,101 @@ fn try_reset(packet: &mut impl Packet, ip: &Ip4) -> Option<Answer> {
         checksum: Be16::new(0),
         urgent: Be16::new(0),
     };
-    let pseudo = add(add(0, &ip.src), &ip.dst) + u32::from(protocol::TCP) + size_of::<Tcp>() as u32;
-    let sum = add(pseudo, &packet.at::<Bytes<20>>(L4_OFFSET)?.0);
-    packet.at::<Tcp>(L4_OFFSET)?.checksum = Be16::new(!fold(sum));
-    turn_round(packet, ip, protocol::TCP, LEN as u16)?;
+    let sum = pseudo(key, protocol::TCP, size_of::<Tcp>() as u32);
+    let sum = add(sum, &packet.at::<Bytes<20>>(F::L4)?.0);
+    packet.at::<Tcp>(F::L4)?.checksum = Be16::new(!fold(sum));
+    turn_round::<F>(packet, key, protocol::TCP, size_of::<Tcp>() as u16)?;
     Some(Answer::Made)
 }
 
-/// Turns a datagram into the error that answers it (RFC 792; RFC 1812, 4.3.2.3).
+/// Destination unreachable, port unreachable (RFC 792; RFC 1812, 4.3.2.3).
 #[inline(always)]
-fn try_port_unreachable(packet: &mut impl Packet, ip: &Ip4) -> Option<Answer> {
-    const LEN: usize = size_of::<Ipv4>() + size_of::<Icmp>() + size_of::<Quoted>();
-    let quoted = *packet.at::<Quoted>(IP_OFFSET)?;
-    if !packet.resize((IP_OFFSET + LEN) as u32) {
+fn try_port_unreachable4(packet: &mut impl Packet, key: &FlowKey) -> Option<Answer> {
+    const L4: usize = IP_OFFSET + size_of::<Ipv4>();
+    const LEN: usize = size_of::<Icmp>() + size_of::<Quoted4>();
+    let quoted = *packet.at::<Quoted4>(IP_OFFSET)?;
+    if !packet.resize((L4 + LEN) as u32) {
         return None;
     }
-    *packet.at::<Icmp>(L4_OFFSET)? = Icmp {
-        kind: ICMP_UNREACHABLE,
-        code: ICMP_PORT_UNREACHABLE,
-        checksum: Be16::new(0),
-        rest: [0; 4],
-    };
-    *packet.at::<Quoted>(L4_OFFSET + size_of::<Icmp>())? = quoted;
-    let sum = add(0, &packet.at::<Bytes<36>>(L4_OFFSET)?.0);
-    packet.at::<Icmp>(L4_OFFSET)?.checksum = Be16::new(!fold(sum));
-    turn_round(packet, ip, protocol::ICMP, LEN as u16)?;
+    *packet.at::<Icmp>(L4)? = Icmp { kind: 3, code: 3, checksum: Be16::new(0), rest: [0; 4] };
+    *packet.at::<Quoted4>(L4 + size_of::<Icmp>())? = quoted;
+    let sum = add(0, &packet.at::<Bytes<LEN>>(L4)?.0);
+    packet.at::<Icmp>(L4)?.checksum = Be16::new(!fold(sum));
+    turn_round::<V4>(packet, key, protocol::ICMP, LEN as u16)?;
+    Some(Answer::Made)
+}
+
+/// Destination unreachable, port unreachable (RFC 4443, 3.1).
+#[inline(always)]
+fn try_port_unreachable6(packet: &mut impl Packet, key: &FlowKey) -> Option<Answer> {
+    const L4: usize = IP_OFFSET + size_of::<Ipv6>();
+    const LEN: usize = size_of::<Icmp>() + size_of::<Quoted6>();
+    let quoted = *packet.at::<Quoted6>(IP_OFFSET)?;
+    if !packet.resize((L4 + LEN) as u32) {
+        return None;
+    }
+    *packet.at::<Icmp>(L4)? = Icmp { kind: 1, code: 4, checksum: Be16::new(0), rest: [0; 4] };
+    *packet.at::<Quoted6>(L4 + size_of::<Icmp>())? = quoted;
+    let sum = pseudo(key, protocol::ICMPV6, LEN as u32);
+    let sum = add(sum, &packet.at::<Bytes<LEN>>(L4)?.0);
+    packet.at::<Icmp>(L4)?.checksum = Be16::new(!fold(sum));
+    turn_round::<V6>(packet, key, protocol::ICMPV6, LEN as u16)?;
     Some(Answer::Made)
 }
 
 /// Answers an echo request to `ip.dst`. `None`: it is none.
 #[inline(always)]
-pub fn echo(
+pub fn echo<F: Family>(
     packet: &mut impl Packet,
     tables: &impl Tables,
-    ip: &Ip4,
+    work: &Work,
     back: Verdict,
 ) -> Option<Verdict> {
-    if ip.protocol != protocol::ICMP || ip.later_fragment {
+    let key = &work.arrived.key;
+    if key.protocol != F::ICMP {
         return None;
     }
-    let icmp = packet.at::<Icmp>(L4_OFFSET)?;
-    if icmp.kind != ICMP_ECHO_REQUEST || icmp.code != 0 {
+    let icmp = packet.at::<Icmp>(F::L4)?;
+    if icmp.kind != F::ECHO_REQUEST || icmp.code != 0 {
         return None;
     }
-    icmp.kind = ICMP_ECHO_REPLY;
-    icmp.checksum = update(icmp.checksum, Be16([ICMP_ECHO_REQUEST, 0]), Be16([ICMP_ECHO_REPLY, 0]));
-    let total_len = packet.at::<Ipv4>(IP_OFFSET)?.total_len.get();
-    if turn_round(packet, ip, protocol::ICMP, total_len).is_none() {
+    icmp.kind = F::ECHO_REPLY;
+    icmp.checksum = update(icmp.checksum, Be16([F::ECHO_REQUEST, 0]), Be16([F::ECHO_REPLY, 0]));
+    let len = F::payload_len(packet)?;
+    if turn_round::<F>(packet, key, F::ICMP, len).is_none() {
         return Some(unwritable(tables));
     }
     tables.count(Event::EchoAnswered);
     Some(back)
 }
 
-/// Swaps who sends and who receives, and makes the IP header anew.
+/// The sum of the pseudo-header of an answer: source and destination count alike.
 #[inline(always)]
-fn turn_round(packet: &mut impl Packet, ip: &Ip4, protocol: u8, total_len: u16) -> Option<()> {
+fn pseudo(key: &FlowKey, protocol: u8, len: u32) -> u32 {
+    add(add(0, &address(&key.src)), &address(&key.dst)) + u32::from(protocol) + len
+}
+
+/// As it counts in a pseudo-header: the prefix of a mapped address does not.
+#[inline(always)]
+fn address(addr: &Addr) -> [u8; 16] {
+    if !addr.is_v4() {
+        return addr.octets();
+    }
+    let [a, b, c, d] = addr.v4_octets();
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]
+}
+
+/// Swaps who sends and who receives, and makes the IP header anew for `len` bytes of `protocol`.
+#[inline(always)]
+fn turn_round<F: Family>(
+    packet: &mut impl Packet,
+    key: &FlowKey,
+    protocol: u8,
+    len: u16,
+) -> Option<()> {
     let ethernet = packet.at::<Ethernet>(0)?;
     let (dst, src) = (ethernet.dst, ethernet.src);
     ethernet.dst = src;
     ethernet.src = dst;
-    *packet.at::<Ipv4>(IP_OFFSET)? = Ipv4 {
-        version_ihl: 0x45,
-        tos: 0,
-        total_len: Be16::new(total_len),
-        id: Be16::new(0),
-        fragment: Be16::new(0),
-        ttl: TTL,
-        protocol,
-        checksum: Be16::new(0),
-        src: ip.dst,
-        dst: ip.src,
-    };
-    let sum = add(0, &packet.at::<Bytes<20>>(IP_OFFSET)?.0);
-    packet.at::<Ipv4>(IP_OFFSET)?.checksum = Be16::new(!fold(sum));
-    Some(())
+    F::answer_header(packet, key, protocol, len)
 }

@@ -1,8 +1,10 @@
-//! From a frontend to one of its backends: affinity first, then chance.
+//! From a frontend to one of its backends: affinity first, then chance, or a hash of the flow.
 
 use sheave_abi::event::Event;
-use sheave_abi::order::Addr;
-use sheave_abi::service::{Affinity, AffinityKey, BACKEND_LIVE, Backend, Frontend, SlotRange};
+use sheave_abi::order::{Addr, Be16};
+use sheave_abi::service::{
+    Affinity, AffinityKey, BACKEND_LIVE, Backend, Frontend, SlotRange, flags,
+};
 
 use crate::tables::Tables;
 
@@ -15,7 +17,7 @@ pub struct Chosen<'a> {
     pub backend: &'a Backend,
 }
 
-/// The backend `id` if it still is the one that was chosen as `generation`.
+/// The backend `id` if it still is the one that was chosen as `generation`, and takes new flows.
 #[inline(always)]
 pub fn still(tables: &impl Tables, id: u32, generation: u32) -> Option<&Backend> {
     let backend = tables.backend(id)?;
@@ -23,24 +25,24 @@ pub fn still(tables: &impl Tables, id: u32, generation: u32) -> Option<&Backend>
     if live { Some(backend) } else { None }
 }
 
-/// Picks from `range`, never `avoid` if there is another. `None`: nobody answers.
+/// Picks for a client inside, by chance; never `avoid` if there is another. `None`: nobody answers.
 #[inline(always)]
 pub fn choose<'a>(
     tables: &'a impl Tables,
     frontend: &Frontend,
-    range: &SlotRange,
     client: &AffinityKey,
     avoid: Option<&Addr>,
 ) -> Option<Chosen<'a>> {
+    let range = &frontend.internal;
     if range.len == 0 {
         return None;
     }
-    let sticky = frontend.affinity_s != 0;
-    if sticky && let Some(chosen) = remembered(tables, frontend, client) {
+    if frontend.affinity_s != 0
+        && let Some(chosen) = remembered(tables, frontend, client)
+    {
         return Some(chosen);
     }
-    // Scales 32 random bits to the range without a division; the bias is below 2^-11 at the largest range.
-    let pick = ((u64::from(tables.random()) * u64::from(range.len)) >> 32) as u32;
+    let pick = scaled(tables.random(), range);
     let mut chosen = in_slot(tables, range.start.wrapping_add(pick));
     if let (Some(first), Some(avoid)) = (chosen, avoid)
         && first.backend.addr == *avoid
@@ -49,12 +51,54 @@ pub fn choose<'a>(
         let next = if pick + 1 == range.len { 0 } else { pick + 1 };
         chosen = in_slot(tables, range.start.wrapping_add(next));
     }
-    match chosen {
-        Some(chosen) if sticky => remember(tables, client, &chosen),
-        Some(_) => {}
-        None => tables.count(Event::SlotEmpty),
+    noted(tables, frontend, client, chosen)
+}
+
+/// Picks for a client outside: where the range is a Maglev table, the same on every node.
+#[inline(always)]
+pub fn choose_external<'a>(
+    tables: &'a impl Tables,
+    frontend: &Frontend,
+    client: &AffinityKey,
+    port: Be16,
+) -> Option<Chosen<'a>> {
+    let range = &frontend.external;
+    if range.len == 0 {
+        return None;
     }
-    chosen
+    let sticky = frontend.affinity_s != 0;
+    if sticky && let Some(chosen) = remembered(tables, frontend, client) {
+        return Some(chosen);
+    }
+    let any = if frontend.flags & flags::MAGLEV != 0 {
+        hash(&client.client, if sticky { Be16::new(0) } else { port })
+    } else {
+        tables.random()
+    };
+    let pick = scaled(any, range);
+    let chosen = in_slot(tables, range.start.wrapping_add(pick));
+    noted(tables, frontend, client, chosen)
+}
+
+/// Scales 32 bits to the range without a division; the bias is below 2^-11 at the largest range.
+#[inline(always)]
+fn scaled(any: u32, range: &SlotRange) -> u32 {
+    ((u64::from(any) * u64::from(range.len)) >> 32) as u32
+}
+
+/// Of a client's address and port, the same on every node: the finisher of MurmurHash3 over its words.
+#[inline(always)]
+pub fn hash(addr: &Addr, port: Be16) -> u32 {
+    let words = addr.words();
+    let mut h = u32::from(port.get());
+    let mut i = 0;
+    while i < 4 {
+        h = (h ^ u32::from_be(words[i])).wrapping_mul(0x85eb_ca6b);
+        h = (h ^ (h >> 13)).wrapping_mul(0xc2b2_ae35);
+        h ^= h >> 16;
+        i += 1;
+    }
+    h
 }
 
 #[inline(always)]
@@ -62,6 +106,21 @@ fn in_slot<'a>(tables: &'a impl Tables, index: u32) -> Option<Chosen<'a>> {
     let id = tables.slot(index)?;
     let backend = tables.backend(id)?;
     if backend.state == BACKEND_LIVE { Some(Chosen { id, backend }) } else { None }
+}
+
+#[inline(always)]
+fn noted<'a>(
+    tables: &'a impl Tables,
+    frontend: &Frontend,
+    client: &AffinityKey,
+    chosen: Option<Chosen<'a>>,
+) -> Option<Chosen<'a>> {
+    match chosen {
+        Some(chosen) if frontend.affinity_s != 0 => remember(tables, client, &chosen),
+        Some(_) => {}
+        None => tables.count(Event::SlotEmpty),
+    }
+    chosen
 }
 
 /// Whom the client got last, if that is recent enough; renews its time (as each connection does).
@@ -89,4 +148,27 @@ fn remember(tables: &impl Tables, client: &AffinityKey, chosen: &Chosen<'_>) {
         seen_s: tables.now_s(),
     };
     tables.put_affinity(client, &affinity);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_spread_evenly() {
+        let mut counts = [0u32; 10];
+        let range = SlotRange { start: 0, len: 10 };
+        for client in 0..10_000u32 {
+            let addr = Addr::v4((0x0a00_0000 + client / 100).to_be_bytes());
+            let port = Be16::new(32768 + (client % 100) as u16);
+            counts[scaled(hash(&addr, port), &range) as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn the_hash_never_changes() {
+        // Nodes of two versions must agree.
+        assert_eq!(hash(&Addr::v4([198, 51, 100, 7]), Be16::new(40000)), 622_436_021);
+    }
 }

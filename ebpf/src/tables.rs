@@ -2,31 +2,64 @@
 
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
-use sheave_abi::flow::{Flow, FlowKey};
+use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
 use sheave_abi::order::Addr;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
+use sheave_abi::trace::Record;
+use sheave_abi::uplink::Uplink;
+
+use crate::packet::Work;
 
 /// An entry could not be written; the caller decides what that means and counts it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapBusy;
 
+/// Which of the two maps of flows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// `OPENING`.
+    Opening,
+    /// `FLOWS`.
+    Established,
+}
+
 /// What the programs ask of the kernel beside the packet. Entries are read where they lie; one may be
 /// replaced at any moment, but none goes away before the program has ended.
 pub trait Tables {
+    /// Room to work in, for one packet. The caller asks once.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "each CPU has room of its own, asked for once a packet"
+    )]
+    fn work(&self) -> Option<&mut Work>;
     /// `FRONTENDS`.
     fn frontend(&self, key: &FrontendKey) -> Option<&Frontend>;
     /// `SLOTS`: a backend id, 0 for none.
     fn slot(&self, index: u32) -> Option<u32>;
     /// `BACKENDS`.
     fn backend(&self, id: u32) -> Option<&Backend>;
+    /// `SOURCES`: whether the service takes clients from `addr`.
+    fn source(&self, service: u32, addr: &Addr) -> bool;
     /// `ENDPOINTS`.
     fn endpoint(&self, addr: &Addr) -> Option<&Endpoint>;
-    /// `FLOWS`.
-    fn flow(&self, key: &FlowKey) -> Option<&Flow>;
-    /// `FLOWS`.
-    fn put_flow(&self, key: &FlowKey, flow: &Flow) -> Result<(), MapBusy>;
+    /// `UPLINKS`.
+    fn uplink(&self, ifindex: u32) -> Option<&Uplink>;
+    /// `ANSWERING`: whether flows may have been opened to whoever is behind this interface; 0 is the node.
+    fn answers(&self, ifindex: u32) -> bool;
+    /// `ANSWERING`: from now on.
+    fn will_answer(&self, ifindex: u32);
+    /// `FLOWS` or `OPENING`.
+    fn flow(&self, stage: Stage, key: &FlowKey) -> Option<&Flow>;
+    /// Likewise.
+    fn put_flow(&self, stage: Stage, key: &FlowKey, flow: &Flow) -> Result<(), MapBusy>;
+    /// Likewise: renews the time and adds flags, if the entry is there. Says whether it is.
+    fn touch_flow(&self, stage: Stage, key: &FlowKey, seen_s: u32, flags: u32) -> bool;
+    /// `FRAGMENTS`.
+    fn fragment(&self, key: &FragmentKey) -> Option<&FragmentPorts>;
+    /// `FRAGMENTS`; one that cannot be kept costs the datagram.
+    fn put_fragment(&self, key: &FragmentKey, ports: &FragmentPorts);
     /// `SOCKETS`.
     fn socket(&self, key: &SocketKey) -> Option<&SocketPeer>;
     /// `SOCKETS`.
@@ -39,8 +72,12 @@ pub trait Tables {
     fn settings(&self) -> Option<&Settings>;
     /// `COUNTERS`.
     fn count(&self, event: Event);
+    /// `EVENTS`; lost when nobody reads.
+    fn emit(&self, record: &Record);
     /// Any 32 bits.
     fn random(&self) -> u32;
     /// Seconds of the monotonic clock.
     fn now_s(&self) -> u32;
+    /// Nanoseconds of the same.
+    fn now_ns(&self) -> u64;
 }

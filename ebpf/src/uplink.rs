@@ -1,52 +1,73 @@
 //! What comes in from the network, and what leaves to it: the hooks of an interface that leads out.
 
 use sheave_abi::event::Event;
-use sheave_abi::flow::{FORWARD, REPLY};
 use sheave_abi::service::flags;
 
-use crate::deliver::{to_pod, unwritable};
-use crate::flow::{Opened, flow_key, flow_of};
-use crate::nat::{End, rewrite};
-use crate::packet::{Ip4, Packet, Verdict, ip4, transport};
-use crate::pod::not_a_frontend;
+use crate::deliver::to_pod;
+use crate::family::{Family, V4, V6};
+use crate::flow::{Way, answered, find, from_client};
+use crate::nat::translate;
+use crate::packet::{Packet, Verdict, Work, ethertype};
+use crate::pod::untaken;
+use crate::report::drop;
+use crate::service::{is_answer, ports, to_backend, to_client, untranslated};
 use crate::tables::Tables;
+use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 
-/// The ingress hook: NodePorts, and packets to pods of this node.
+/// In place of an interface's index: the node itself.
+const NODE: u32 = 0;
+
+/// The ingress hook: frontends that are reached from outside, answers to flows that left, and packets to
+/// pods of this node.
 #[inline(always)]
 pub fn ingress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
-    let Some(ip) = ip4(packet) else { return Verdict::Pass };
-    if ip.ttl <= 1 {
-        return Verdict::Pass;
+    match ethertype(packet) {
+        Some(ETHERTYPE_IPV4) => received::<V4>(packet, tables),
+        Some(ETHERTYPE_IPV6) => received::<V6>(packet, tables),
+        _ => Verdict::PASS,
     }
-    if let Some(endpoint) = tables.endpoint(&ip.dst_addr()) {
-        return to_pod(packet, tables, endpoint);
+}
+
+#[inline(always)]
+fn received<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
+    let Some((dst, hop_limit)) = F::destination(packet) else { return Verdict::PASS };
+    if hop_limit <= 1 {
+        return Verdict::PASS;
     }
-    let Some(segment) = transport(packet, &ip) else { return from_outside(tables, &ip) };
-    let key = flow_key(&ip, &segment, FORWARD);
-    let backend = match flow_of(tables, &key, segment.opens, packet.ifindex()) {
-        Opened::To(backend) => backend,
-        Opened::NotAService => return from_outside(tables, &ip),
-        Opened::Nobody { flags } if flags & flags::EXTERNAL == 0 => {
-            tables.count(Event::InsideOnly);
-            return Verdict::Drop;
-        }
-        Opened::Nobody { flags } if flags & flags::EXTERNAL_DROP != 0 => {
-            tables.count(Event::NoLocalEndpoint);
-            return Verdict::Drop;
-        }
-        // The address is the node's own and no process of it listens there: the stack refuses it.
-        Opened::Nobody { .. } => return Verdict::Pass,
-        Opened::Busy => {
-            tables.count(Event::FlowMapBusy);
-            return Verdict::Drop;
-        }
-    };
-    if rewrite(packet, End::Destination, backend.addr.v4_octets(), backend.port).is_none() {
-        return unwritable(tables);
+    if let Some(endpoint) = tables.endpoint(&dst) {
+        return to_pod::<F>(packet, tables, endpoint);
     }
-    match tables.endpoint(&backend.addr) {
-        Some(endpoint) => to_pod(packet, tables, endpoint),
-        None => Verdict::Pass,
+    match tables.work() {
+        Some(work) => to_node::<F>(packet, tables, work),
+        None => Verdict::PASS,
+    }
+}
+
+#[inline(never)]
+fn to_node<F: Family>(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -> Verdict {
+    if !F::parse(packet, &mut work.arrived) {
+        return Verdict::PASS;
+    }
+    if !ports::<F>(packet, tables, &mut work.arrived) {
+        return from_outside(packet, tables, work);
+    }
+    let known = find(tables, &work.arrived.key);
+    if let Some((stage, flow)) = known
+        && is_answer(flow)
+    {
+        return to_client::<F>(packet, tables, work, (stage, flow));
+    }
+    let uplink = packet.ifindex();
+    match from_client(tables, work, known, uplink) {
+        Way::Translated => to_backend::<F>(packet, tables, work),
+        Way::NotAService => from_outside(packet, tables, work),
+        Way::Nobody if work.refused_by & flags::EXTERNAL == 0 => {
+            drop(packet, tables, work, Event::InsideOnly)
+        }
+        Way::Nobody if work.refused_by & flags::EXTERNAL_DROP != 0 => {
+            drop(packet, tables, work, Event::NoLocalEndpoint)
+        }
+        way => untaken::<F>(packet, tables, work, way, Verdict::egress(uplink)),
     }
 }
 
@@ -54,31 +75,60 @@ pub fn ingress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
 /// service addresses that the socket hooks left alone, because nobody answers for them.
 #[inline(always)]
 pub fn egress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
-    let Some(ip) = ip4(packet) else { return Verdict::Pass };
-    let Some(segment) = transport(packet, &ip) else { return Verdict::Pass };
-    if let Some(flow) = tables.flow(&flow_key(&ip, &segment, REPLY)) {
-        if rewrite(packet, End::Source, flow.addr.v4_octets(), flow.port).is_none() {
-            return unwritable(tables);
-        }
-        tables.count(Event::RepliedOutside);
-        return Verdict::Pass;
-    }
-    match tables.settings() {
-        Some(settings) if settings.is_service4(ip.dst) => {
-            let back = Verdict::Ingress(packet.ifindex());
-            not_a_frontend(packet, tables, &ip, back)
-        }
-        _ => Verdict::Pass,
+    match ethertype(packet) {
+        Some(ETHERTYPE_IPV4) => leaving::<V4>(packet, tables),
+        Some(ETHERTYPE_IPV6) => leaving::<V6>(packet, tables),
+        _ => Verdict::PASS,
     }
 }
 
 #[inline(always)]
-fn from_outside(tables: &impl Tables, ip: &Ip4) -> Verdict {
-    match tables.settings() {
-        Some(settings) if settings.is_service4(ip.dst) => {
-            tables.count(Event::InsideOnly);
-            Verdict::Drop
+fn leaving<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
+    let Some((dst, _)) = F::destination(packet) else { return Verdict::PASS };
+    let Some(settings) = tables.settings() else { return Verdict::PASS };
+    let inside = settings.services.hold(&dst) || settings.node_pods.hold(&dst);
+    if !inside && !tables.answers(NODE) {
+        return Verdict::PASS;
+    }
+    match tables.work() {
+        Some(work) => from_node::<F>(packet, tables, work, inside),
+        None => Verdict::PASS,
+    }
+}
+
+#[inline(never)]
+fn from_node<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    inside: bool,
+) -> Verdict {
+    if !F::parse(packet, &mut work.arrived) || !ports::<F>(packet, tables, &mut work.arrived) {
+        return Verdict::PASS;
+    }
+    if let Some((stage, flow)) = find(tables, &work.arrived.key)
+        && is_answer(flow)
+    {
+        answered(tables, work, stage, flow);
+        if let Err(why) = translate::<F>(packet, &work.arrived, flow) {
+            return untranslated(packet, tables, work, why);
         }
-        _ => Verdict::Pass,
+        tables.count(Event::RepliedOutside);
+        return Verdict::PASS;
+    }
+    if !inside {
+        return Verdict::PASS;
+    }
+    let back = Verdict::ingress(packet.ifindex());
+    untaken::<F>(packet, tables, work, Way::NotAService, back)
+}
+
+#[inline(always)]
+fn from_outside(packet: &impl Packet, tables: &impl Tables, work: &mut Work) -> Verdict {
+    match tables.settings() {
+        Some(settings) if settings.services.hold(&work.arrived.key.dst) => {
+            drop(packet, tables, work, Event::InsideOnly)
+        }
+        _ => Verdict::PASS,
     }
 }

@@ -10,7 +10,7 @@ pub unsafe trait Header: Copy {}
 
 macro_rules! header {
     ($name:ident, $len:literal) => {
-        // SAFETY: repr(C) of byte arrays and Be16, which is bytes; the size says there is no padding.
+        // SAFETY: packed, of byte arrays and Be16, which is bytes.
         unsafe impl Header for $name {}
         const _: () = assert!(size_of::<$name>() == $len && align_of::<$name>() == 1);
     };
@@ -26,7 +26,7 @@ unsafe impl<const N: usize> Header for Bytes<N> {}
 
 /// Ethernet II.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
+#[repr(C, packed)]
 pub struct Ethernet {
     /// Destination.
     pub dst: [u8; 6],
@@ -37,12 +37,25 @@ pub struct Ethernet {
 }
 header!(Ethernet, 14);
 
+/// The addresses of an Ethernet header as words in memory order: destination, then source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C, packed)]
+pub struct FrameAddresses {
+    /// 12 bytes.
+    pub words: [u32; 3],
+}
+// SAFETY: packed, and any bytes are integers.
+unsafe impl Header for FrameAddresses {}
+const _: () = assert!(size_of::<FrameAddresses>() == 12 && align_of::<FrameAddresses>() == 1);
+
 /// EtherType of IPv4.
 pub const ETHERTYPE_IPV4: Be16 = Be16::new(0x0800);
+/// EtherType of IPv6.
+pub const ETHERTYPE_IPV6: Be16 = Be16::new(0x86dd);
 
 /// IPv4 without options, RFC 791.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
+#[repr(C, packed)]
 pub struct Ipv4 {
     /// Version 4 and header length in words.
     pub version_ihl: u8,
@@ -67,9 +80,28 @@ pub struct Ipv4 {
 }
 header!(Ipv4, 20);
 
+/// IPv6, RFC 8200.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C, packed)]
+pub struct Ipv6 {
+    /// Version 6, traffic class, flow label.
+    pub version_class_flow: [u8; 4],
+    /// Length of what follows.
+    pub payload_len: Be16,
+    /// IANA number of what follows.
+    pub next_header: u8,
+    /// As IPv4's time to live.
+    pub hop_limit: u8,
+    /// Source.
+    pub src: [u8; 16],
+    /// Destination.
+    pub dst: [u8; 16],
+}
+header!(Ipv6, 40);
+
 /// Source and destination port: how TCP, UDP and SCTP begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
+#[repr(C, packed)]
 pub struct Ports {
     /// Source port.
     pub src: Be16,
@@ -80,7 +112,7 @@ header!(Ports, 4);
 
 /// TCP without options, RFC 9293.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
+#[repr(C, packed)]
 pub struct Tcp {
     /// Ports.
     pub ports: Ports,
@@ -115,7 +147,7 @@ pub mod tcp_flags {
 
 /// ICMP's common head, RFC 792.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
+#[repr(C, packed)]
 pub struct Icmp {
     /// Type.
     pub kind: u8,
@@ -128,25 +160,27 @@ pub struct Icmp {
 }
 header!(Icmp, 8);
 
-/// Of echo replies.
-pub const ICMP_ECHO_REPLY: u8 = 0;
-/// Of errors that say: cannot be reached.
-pub const ICMP_UNREACHABLE: u8 = 3;
-/// Code of [`ICMP_UNREACHABLE`]: nobody listens on the port.
-pub const ICMP_PORT_UNREACHABLE: u8 = 3;
-/// Of echo requests.
-pub const ICMP_ECHO_REQUEST: u8 = 8;
-
-/// The first bytes of a datagram, as an ICMP error repeats them: header and eight bytes.
+/// An IPv4 header and the eight bytes after it, as an ICMP error repeats them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
-pub struct Quoted {
+#[repr(C, packed)]
+pub struct Quoted4 {
     /// Header of the datagram.
     pub ip: Ipv4,
     /// What follows it.
     pub head: [u8; 8],
 }
-header!(Quoted, 28);
+header!(Quoted4, 28);
+
+/// Likewise of IPv6 (RFC 4443 asks for more; a receiver needs the ports).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C, packed)]
+pub struct Quoted6 {
+    /// Header of the datagram.
+    pub ip: Ipv6,
+    /// What follows it.
+    pub head: [u8; 8],
+}
+header!(Quoted6, 48);
 
 /// IANA protocol numbers.
 pub mod protocol {
@@ -156,16 +190,11 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// RFC 768.
     pub const UDP: u8 = 17;
+    /// RFC 4443.
+    pub const ICMPV6: u8 = 58;
     /// RFC 9260.
     pub const SCTP: u8 = 132;
 }
 
-/// Offset of the IPv4 header.
+/// Offset of the IP header.
 pub const IP_OFFSET: usize = 14;
-/// Offset of what follows an IPv4 header without options.
-pub const L4_OFFSET: usize = 34;
-/// Offset of the IPv4 header's checksum, source and destination are read and written through [`Ipv4`];
-/// the checksums of the transport go through a helper that wants offsets.
-pub const TCP_CHECKSUM_OFFSET: usize = L4_OFFSET + 16;
-/// Likewise.
-pub const UDP_CHECKSUM_OFFSET: usize = L4_OFFSET + 6;

@@ -12,7 +12,7 @@ use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
 use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::Update;
-use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning, Sizes, TcAttachment};
+use sheave_dataplane::{Dataplane, DataplaneConfig, Network, ProgramsRunning, Sizes, TcAttachment};
 use sheave_tests::cgroup::TestCgroup;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
@@ -53,7 +53,9 @@ impl Node {
             ..DataplaneConfig::default()
         };
         let dataplane = netns.run(|| Dataplane::open(&config)).unwrap();
-        dataplane.set_service_cidrs(&[("10.96.0.0".parse().unwrap(), 16)]).unwrap();
+        let network =
+            Network { services: vec![("10.96.0.0".parse().unwrap(), 16)], ..Network::default() };
+        dataplane.set_network(&network).unwrap();
         let mut node = Self {
             dataplane: Some(dataplane),
             config,
@@ -247,7 +249,7 @@ fn nobody_there_is_a_refusal_at_once() {
         "a large one"
     );
     pod.command("busybox", "ping -c 1 -W 2 10.96.0.2");
-    assert_eq!(node.counter(Event::Refused), 5);
+    assert_eq!(node.counter(Event::Refused), 6);
     assert_eq!(node.counter(Event::EchoAnswered), 1);
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, setns};
 use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::Update;
-use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning, Sizes};
+use sheave_dataplane::{Dataplane, DataplaneConfig, Network, ProgramsRunning, Sizes};
 use sheave_tests::cgroup::TestCgroup;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
@@ -51,7 +51,11 @@ impl Node {
         };
         let dataplane = netns.run(|| {
             let dataplane = Dataplane::open(&config).unwrap();
-            dataplane.set_service_cidrs(&[("10.96.0.0".parse().unwrap(), 16)]).unwrap();
+            let network = Network {
+                services: vec![("10.96.0.0".parse().unwrap(), 16)],
+                ..Network::default()
+            };
+            dataplane.set_network(&network).unwrap();
             dataplane
         });
         Self { dataplane: Some(dataplane), config, netns, _bpffs: bpffs, cgroup }

@@ -14,7 +14,7 @@ pub fn ip(addr: Addr) -> IpAddr {
     if addr.is_v4() {
         IpAddr::V4(Ipv4Addr::from(addr.v4_octets()))
     } else {
-        IpAddr::V6(Ipv6Addr::from(addr.0))
+        IpAddr::V6(Ipv6Addr::from(addr.octets()))
     }
 }
 

@@ -15,21 +15,21 @@ mod cleanup;
 mod features;
 mod interface;
 mod maps;
+mod network;
 mod programs;
 mod sizes;
 mod sys;
 mod write;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
+use sheave_abi::flow::{Flow, FlowKey};
 use sheave_abi::order::Addr;
 use sheave_abi::pins::{CGROUP_LINKS_DIR, MAPS_DIR, POD_LINKS_DIR, PROGRAMS_DIR, UPLINK_LINKS_DIR};
 use sheave_abi::service::BACKEND_GONE;
-use sheave_abi::settings::Settings;
 use sheave_core::held::{BackendId, Held, Limits};
 
 pub use bpffs::BpffsError;
@@ -38,6 +38,7 @@ pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
 pub use features::{Feature, Features};
 pub use interface::InterfaceError;
 pub use maps::MapError;
+pub use network::{Cidr, Network};
 pub use programs::{
     AttachError, AttachedProgram, LoadError, PACKET_HOOKS, SOCKET_HOOKS, TcAttachment, programs_at,
 };
@@ -222,17 +223,6 @@ impl Dataplane {
         Ok(backends)
     }
 
-    /// Tells the programs which addresses are services'. One range a family counts; writes only when
-    /// something changes, and says whether it did.
-    pub fn set_service_cidrs(&self, cidrs: &[(IpAddr, u8)]) -> Result<bool, MapError> {
-        let wanted = settings(cidrs, interface::netns_cookie());
-        if self.maps.settings.get(&0)? == Some(wanted) {
-            return Ok(false);
-        }
-        self.maps.settings.put(&0, &wanted)?;
-        Ok(true)
-    }
-
     /// All counters, summed over the CPUs.
     pub fn counters(&self) -> Result<Vec<(Event, u64)>, MapError> {
         Event::ALL.iter().map(|event| Ok((*event, self.maps.counter(*event)?))).collect()
@@ -257,16 +247,20 @@ impl Dataplane {
     pub fn pressure(&self) -> Result<Vec<(&'static str, usize, u32)>, MapError> {
         Ok(vec![
             ("FLOWS", self.maps.flows.entries()?.len(), self.maps.flows.max_entries()),
+            ("OPENING", self.maps.opening.entries()?.len(), self.maps.opening.max_entries()),
             ("SOCKETS", self.maps.sockets.entries()?.len(), self.maps.sockets.max_entries()),
             ("AFFINITY", self.maps.affinity.entries()?.len(), self.maps.affinity.max_entries()),
         ])
     }
 
-    /// The flows of the packet path.
-    pub fn flows(
-        &self,
-    ) -> Result<Vec<(sheave_abi::flow::FlowKey, sheave_abi::flow::Flow)>, MapError> {
+    /// The flows of the packet path that were answered and went on.
+    pub fn flows(&self) -> Result<Vec<(FlowKey, Flow)>, MapError> {
         self.maps.flows.entries()
+    }
+
+    /// Those that only began.
+    pub fn opening(&self) -> Result<Vec<(FlowKey, Flow)>, MapError> {
+        self.maps.opening.entries()
     }
 }
 
@@ -302,43 +296,5 @@ impl PacketPrograms {
         let len = result.data_size_out as usize;
         out.truncate(len);
         Ok((result.return_value as i32, out))
-    }
-}
-
-fn settings(cidrs: &[(IpAddr, u8)], netns_cookie: Option<u64>) -> Settings {
-    let mut settings =
-        Settings { host_netns_cookie: netns_cookie.unwrap_or(0), ..Settings::default() };
-    for (address, prefix_len) in cidrs {
-        match address {
-            IpAddr::V4(address) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(*prefix_len)).unwrap_or(0);
-                settings.service_mask4 = mask.to_be_bytes();
-                settings.service_net4 = (u32::from(*address) & mask).to_be_bytes();
-            }
-            IpAddr::V6(address) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(*prefix_len)).unwrap_or(0);
-                settings.service_mask6 = mask.to_be_bytes();
-                settings.service_net6 = (u128::from(*address) & mask).to_be_bytes();
-            }
-        }
-    }
-    settings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_service_range_is_its_network_and_mask() {
-        let s = settings(
-            &[("10.96.3.4".parse().unwrap(), 16), ("fd00::1".parse().unwrap(), 108)],
-            Some(7),
-        );
-        assert_eq!((s.service_net4, s.service_mask4), ([10, 96, 0, 0], [255, 255, 0, 0]));
-        assert!(s.is_service4([10, 96, 255, 1]) && !s.is_service4([10, 97, 0, 1]));
-        assert_eq!(s.service_mask6[12..], [0xff, 0xf0, 0, 0]);
-        assert_eq!(s.host_netns_cookie, 7);
-        assert!(!settings(&[], None).is_service4([0, 0, 0, 0]));
     }
 }

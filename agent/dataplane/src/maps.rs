@@ -13,6 +13,7 @@ use sheave_abi::pins::MAPS_DIR;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
+use sheave_abi::uplink::Uplink;
 
 use crate::sys::{self, Plain};
 
@@ -25,7 +26,7 @@ macro_rules! plain {
     };
 }
 plain!(Addr, Endpoint, FrontendKey, Frontend, Backend, Settings, FlowKey, Flow);
-plain!(SocketKey, SocketPeer, AffinityKey, Affinity);
+plain!(SocketKey, SocketPeer, AffinityKey, Affinity, Uplink);
 
 /// A map could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +147,8 @@ pub(crate) struct Maps {
     pub(crate) backends: Table<u32, Backend>,
     pub(crate) endpoints: Table<Addr, Endpoint>,
     pub(crate) flows: Table<FlowKey, Flow>,
+    pub(crate) opening: Table<FlowKey, Flow>,
+    pub(crate) uplinks: Table<u32, Uplink>,
     pub(crate) sockets: Table<SocketKey, SocketPeer>,
     pub(crate) affinity: Table<AffinityKey, Affinity>,
     pub(crate) settings: Table<u32, Settings>,
@@ -160,6 +163,8 @@ impl Maps {
             backends: Table::open(bpffs_dir, "BACKENDS")?,
             endpoints: Table::open(bpffs_dir, "ENDPOINTS")?,
             flows: Table::open(bpffs_dir, "FLOWS")?,
+            opening: Table::open(bpffs_dir, "OPENING")?,
+            uplinks: Table::open(bpffs_dir, "UPLINKS")?,
             sockets: Table::open(bpffs_dir, "SOCKETS")?,
             affinity: Table::open(bpffs_dir, "AFFINITY")?,
             settings: Table::open(bpffs_dir, "SETTINGS")?,

@@ -5,7 +5,7 @@
 use aya::EbpfLoader;
 use nix::sys::sysinfo::sysinfo;
 use sheave_abi::limits::{
-    AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRONTENDS_MAX, SLOTS_MAX, SOCKETS_MAX,
+    AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRONTENDS_MAX, OPENING_MAX, SLOTS_MAX, SOCKETS_MAX,
 };
 
 /// Entries of each map whose size is not fixed.
@@ -17,8 +17,10 @@ pub struct Sizes {
     pub backends: u32,
     /// `SLOTS`, 8 bytes each.
     pub slots: u32,
-    /// `FLOWS`, about 150 bytes each.
+    /// `FLOWS`, about 170 bytes each.
     pub flows: u32,
+    /// `OPENING`, likewise.
+    pub opening: u32,
     /// `SOCKETS`, about 130 bytes each.
     pub sockets: u32,
     /// `AFFINITY`, about 110 bytes each.
@@ -42,18 +44,20 @@ impl Sizes {
             backends: scaled(BACKENDS_MAX),
             slots: scaled(SLOTS_MAX),
             flows: scaled(FLOWS_MAX),
+            opening: scaled(OPENING_MAX),
             sockets: scaled(SOCKETS_MAX),
             affinity: scaled(AFFINITY_MAX),
         }
     }
 
     pub(crate) fn set(self, loader: &mut EbpfLoader<'_>) {
-        let Self { frontends, backends, slots, flows, sockets, affinity } = self;
+        let Self { frontends, backends, slots, flows, opening, sockets, affinity } = self;
         loader
             .map_max_entries("FRONTENDS", frontends)
             .map_max_entries("BACKENDS", backends)
             .map_max_entries("SLOTS", slots)
             .map_max_entries("FLOWS", flows)
+            .map_max_entries("OPENING", opening)
             .map_max_entries("SOCKETS", sockets)
             .map_max_entries("AFFINITY", affinity);
     }
@@ -68,7 +72,8 @@ mod tests {
         let of = |entries: u32, bytes: u64| u64::from(entries) * bytes;
         of(s.backends, 32)
             + of(s.slots, 8)
-            + of(s.flows, 150)
+            + of(s.flows, 170)
+            + of(s.opening, 170)
             + of(s.sockets, 130)
             + of(s.affinity, 110)
     }

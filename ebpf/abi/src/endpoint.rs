@@ -15,6 +15,19 @@ pub struct Endpoint {
     pub host_mac: [u8; 6],
 }
 
+impl Endpoint {
+    /// The addresses of a frame to the pod, destination first, as words in memory order.
+    #[inline(always)]
+    pub const fn frame_words(&self) -> [u32; 3] {
+        let (p, h) = (&self.pod_mac, &self.host_mac);
+        [
+            u32::from_ne_bytes([p[0], p[1], p[2], p[3]]),
+            u32::from_ne_bytes([p[4], p[5], h[0], h[1]]),
+            u32::from_ne_bytes([h[2], h[3], h[4], h[5]]),
+        ]
+    }
+}
+
 const _: () = assert!(core::mem::size_of::<Endpoint>() == 16);
 const _: () = assert!(core::mem::size_of::<Addr>() == 16);
 

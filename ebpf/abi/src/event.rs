@@ -68,12 +68,12 @@ events! {
     /// Local policy, and no endpoint on this node.
     NoLocalEndpoint = 12, true, "A packet was dropped: its service's traffic policy is Local and this node has no endpoint.",
         "Send to a node that has one, or set the policy to Cluster.";
-    /// A later fragment of a datagram to a service.
-    Fragment = 13, true, "A later fragment of a datagram to a service address was dropped: it carries no port.",
-        "Send datagrams that fit the MTU.";
+    /// A later fragment whose first was not seen.
+    Fragment = 13, true, "A later fragment to a service address was dropped: the first one, which carries the ports, was not seen.",
+        "Fragments arrive out of order or were lost; send datagrams that fit the MTU.";
     /// A pod reached itself through a service with no other backend, on the packet path.
-    Hairpin = 14, true, "A packet of a pod would have come back to the same pod and was dropped.",
-        "Run a second endpoint, or dial from an ordinary socket.";
+    Hairpin = 14, true, "A packet of a pod would have come back to the same pod, and there was no other address to show; it was dropped.",
+        "Restart the agent: it gives the programs an address to show in place of the pod's.";
     /// Headers could not be changed.
     Unwritable = 15, true, "A packet's headers could not be changed and it was dropped.",
         "Report this with the kernel's version.";
@@ -82,7 +82,28 @@ events! {
         "Report this: the order in which maps are written should make it impossible.";
     /// A protocol that a service cannot have.
     ServiceProtocol = 17, true, "A packet of a protocol that services do not have was sent to a service address and dropped.",
-        "Services carry TCP and UDP.";
+        "Services carry TCP, UDP and SCTP.";
+    /// From a client that the service does not take.
+    SourceRefused = 18, true, "A packet from outside was dropped: its source is not in the service's loadBalancerSourceRanges.",
+        "Add the client's range to the service, if it is meant to reach it.";
+    /// The backend of an established connection is gone.
+    BackendGone = 19, false, "A connection was reset because its backend is gone.",
+        "Clients connect again by themselves; if it happens outside of updates, look at the pods behind the service.";
+    /// To a pod of this node that is not there.
+    PodGone = 20, false, "A packet to an address of this node's pods that no pod has was refused.",
+        "The client uses the address of a pod that has ended.";
+    /// A pod left the cluster with the node's address.
+    Masqueraded = 21, false, "A flow of a pod to the outside was opened with the node's address.", "";
+    /// No port was free.
+    NatPorts = 22, true, "A packet was dropped because no port was free to tell its flow from others.",
+        "Too many connections lead to one destination: spread them, or use another node.";
+    /// An ICMP error was brought to whom it concerns.
+    ErrorTranslated = 23, false, "An ICMP error about a translated packet was passed on to its sender.", "";
+    /// A map update met a locked bucket and was tried again.
+    UpdateRetried = 24, false, "A map update met a locked bucket and was tried again.", "";
+    /// SCTP with another port: its checksum cannot be kept right.
+    SctpPort = 25, true, "An SCTP packet was dropped: its service has another port than its pods.",
+        "Give the service the port that its pods listen on.";
 }
 
 /// Number of slots of `COUNTERS`: room for events to come, so that the map need not be made anew.

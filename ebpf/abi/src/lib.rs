@@ -14,3 +14,5 @@ pub mod pins;
 pub mod service;
 pub mod settings;
 pub mod socket;
+pub mod trace;
+pub mod uplink;

@@ -11,6 +11,12 @@ pub const BACKENDS_MAX: u32 = 131_072;
 pub const SLOTS_MAX: u32 = 524_288;
 /// `FLOWS`: two entries a flow that the packet path translates.
 pub const FLOWS_MAX: u32 = 65_536;
+/// `OPENING`: likewise, for flows that were not answered yet.
+pub const OPENING_MAX: u32 = 16_384;
+/// `FRAGMENTS`: datagrams of which fragments are under way.
+pub const FRAGMENTS_MAX: u32 = 4_096;
+/// `SOURCES`: ranges of clients.
+pub const SOURCES_MAX: u32 = 16_384;
 /// `SOCKETS`: one entry a connected socket, two for a datagram socket that is not connected.
 pub const SOCKETS_MAX: u32 = 65_536;
 /// `AFFINITY`: one entry a client and service.

@@ -138,10 +138,9 @@ impl AffinityKey {
     /// A client known by the cookie of its network namespace: at a socket hook the source address is not
     /// known yet, and a namespace is one pod.
     pub const fn of_netns(cookie: u64, service: u32) -> Self {
-        let c = cookie.to_be_bytes();
         // ff00::/8 is multicast (RFC 4291, 2.7): no client has such an address.
-        let client = [0xff, 0, 0, 0, 0, 0, 0, 0, c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]];
-        Self { client: Addr(client), service }
+        let (high, low) = ((cookie >> 32) as u32, cookie as u32);
+        Self { client: Addr::from_words([0xff_u32.to_le(), 0, high, low]), service }
     }
 }
 

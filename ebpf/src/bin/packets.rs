@@ -9,12 +9,14 @@ use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR};
 use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC};
 use aya_ebpf::helpers::generated::{
-    bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_tail,
+    bpf_csum_diff, bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh,
+    bpf_redirect_peer, bpf_skb_change_tail,
 };
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
+use sheave_abi::order::{Addr, Be16};
 use sheave_ebpf::maps::Maps;
-use sheave_ebpf::packet::{Covered, Packet, Verdict};
+use sheave_ebpf::packet::{Action, Packet, Verdict};
 use sheave_ebpf::wire::Header;
 use sheave_ebpf::{pod, uplink};
 
@@ -42,19 +44,17 @@ fn uplink_egress(context: TcContext) -> i32 {
 /// The one place where a verdict becomes what tc understands. UNSPEC lets the next program have its say.
 #[inline(always)]
 fn act(verdict: Verdict) -> i32 {
-    match verdict {
-        Verdict::Pass => TC_ACT_UNSPEC,
-        Verdict::Drop => TC_ACT_SHOT as i32,
-        // SAFETY: helpers that take plain numbers.
-        Verdict::Peer(ifindex) => unsafe { bpf_redirect_peer(ifindex, 0) as i32 },
-        // SAFETY: no parameters given: the helper asks the routes itself.
-        Verdict::Neighbour(ifindex) => unsafe {
-            bpf_redirect_neigh(ifindex, null_mut(), 0, 0) as i32
-        },
-        // SAFETY: as above.
-        Verdict::Egress(ifindex) => unsafe { bpf_redirect(ifindex, 0) as i32 },
-        // SAFETY: as above.
-        Verdict::Ingress(ifindex) => unsafe { bpf_redirect(ifindex, BPF_F_INGRESS.into()) as i32 },
+    let ifindex = verdict.ifindex;
+    // SAFETY: helpers that take plain numbers; redirect_neigh without parameters asks the routes itself.
+    unsafe {
+        match verdict.action {
+            Action::Pass => TC_ACT_UNSPEC,
+            Action::Drop => TC_ACT_SHOT as i32,
+            Action::Peer => bpf_redirect_peer(ifindex, 0) as i32,
+            Action::Neighbour => bpf_redirect_neigh(ifindex, null_mut(), 0, 0) as i32,
+            Action::Egress => bpf_redirect(ifindex, 0) as i32,
+            Action::Ingress => bpf_redirect(ifindex, BPF_F_INGRESS.into()) as i32,
+        }
     }
 }
 
@@ -85,20 +85,35 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
-    fn update_l4_checksum(
-        &mut self,
-        offset: usize,
-        from: u32,
-        to: u32,
-        what: Covered,
-        udp: bool,
-    ) -> bool {
-        let covered = match what {
-            Covered::Address => u64::from(BPF_F_PSEUDO_HDR) | 4,
-            Covered::Port => 2,
-        };
-        let udp = if udp { u64::from(BPF_F_MARK_MANGLED_0) } else { 0 };
-        self.0.l4_csum_replace(offset, from.into(), to.into(), covered | udp).is_ok()
+    fn address_changes(&mut self, offset: usize, from: &Addr, to: &Addr, udp: bool) -> bool {
+        let flags = u64::from(BPF_F_PSEUDO_HDR) | if udp { BPF_F_MARK_MANGLED_0.into() } else { 0 };
+        if to.is_v4() {
+            let (from, to) = (from.words()[3], to.words()[3]);
+            return self.0.l4_csum_replace(offset, from.into(), to.into(), flags | 4).is_ok();
+        }
+        let (mut from, mut to) = (*from, *to);
+        let context = self.0.skb.skb;
+        // SAFETY: both addresses are 16 bytes on our stack; the context is the one the kernel gave us.
+        unsafe {
+            let (from, to) = ((&raw mut from).cast(), (&raw mut to).cast());
+            let change = bpf_csum_diff(from, 16, to, 16, 0);
+            if change < 0
+                || bpf_l4_csum_replace(context, offset as u32, 0, change as u64, flags) != 0
+            {
+                return false;
+            }
+            // The helper takes the sum of the whole packet for changed, as it would be if an IPv4 header's
+            // checksum had changed too; with IPv6 it is not (fixed by a flag in 6.16, 6043b794c766).
+            bpf_csum_update(context, change as u32);
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn word_changes(&mut self, offset: usize, from: Be16, to: Be16, udp: bool) -> bool {
+        let (from, to) = (u16::from_ne_bytes(from.0), u16::from_ne_bytes(to.0));
+        let flags = 2 | if udp { BPF_F_MARK_MANGLED_0.into() } else { 0 };
+        self.0.l4_csum_replace(offset, from.into(), to.into(), flags).is_ok()
     }
 
     #[inline(always)]

@@ -103,28 +103,20 @@ mod v6 {
     #[inline(always)]
     pub(crate) fn read(context: &SockAddrContext) -> Peer {
         let context = context.sock_addr;
-        let mut addr = [0; 16];
-        for word in 0..4 {
+        let mut words = [0; 4];
+        for (index, word) in words.iter_mut().enumerate() {
             // SAFETY: the context is the one the kernel gave us.
-            let bytes = unsafe { read_volatile(addr_of!((*context).user_ip6[word])) }.to_ne_bytes();
-            let mut i = 0;
-            while i < 4 {
-                addr[word * 4 + i] = bytes[i];
-                i += 1;
-            }
+            *word = unsafe { read_volatile(addr_of!((*context).user_ip6[index])) };
         }
-        Peer { addr: Addr::v6(addr), port: port(context) }
+        Peer { addr: Addr::from_words(words), port: port(context) }
     }
 
     #[inline(always)]
     pub(crate) fn write(context: &SockAddrContext, peer: Peer) {
         let context = context.sock_addr;
-        let a = peer.addr.0;
-        for word in 0..4 {
-            let i = word * 4;
-            let bytes = u32::from_ne_bytes([a[i], a[i + 1], a[i + 2], a[i + 3]]);
+        for (index, word) in peer.addr.words().into_iter().enumerate() {
             // SAFETY: the context is the one the kernel gave us.
-            unsafe { write_volatile(&raw mut (*context).user_ip6[word], bytes) };
+            unsafe { write_volatile(&raw mut (*context).user_ip6[index], word) };
         }
         set_port(context, peer.port);
     }

@@ -10,7 +10,7 @@ use sheave_abi::event::Event::{self, *};
 use sheave_tests::node::{DetachedNode, complete, reconcile};
 
 use frame::*;
-use node::{NODE, node, without_backend_of_first};
+use node::{HAIRPIN, NODE, node, without_backend_of_first};
 
 /// As tc has them.
 const PASS: i32 = -1;
@@ -217,7 +217,9 @@ fn what_nobody_answers_is_refused_or_dropped() {
         Body::Tcp { ports: (81, 40000), seq: 0, ack: 1001, flags: RST | ACK, data: vec![] };
     let nobody = from_pod2([10, 96, 200, 1], tcp((40000, 80), SYN));
     let local = from_pod2([10, 96, 0, 5], tcp((40000, 80), SYN));
-    let hairpin = from_pod2([10, 96, 0, 4], tcp((40000, 80), SYN));
+    let gone = from_pod2([10, 244, 0, 99], tcp((40000, 80), SYN));
+    let reset_gone =
+        Body::Tcp { ports: (80, 40000), seq: 0, ack: 1001, flags: RST | ACK, data: vec![] };
     let late = from_pod2(S1, Body::Raw { protocol: 17, data: vec![1, 2, 3, 4] }).fragment(3);
     let gre = from_pod2(S1, Body::Raw { protocol: 47, data: vec![0; 24] });
     check(vec![
@@ -272,11 +274,11 @@ fn what_nobody_answers_is_refused_or_dropped() {
             &[NoLocalEndpoint],
         ),
         case(
-            "a pod that would reach itself is dropped",
+            "a pod of this node that is gone is refused",
             "pod_ingress",
-            hairpin.clone(),
-            (DROP, hairpin),
-            &[FlowOpened, Hairpin],
+            gone.clone(),
+            (REDIRECT, gone.back(reset_gone)),
+            &[PodGone],
         ),
         case(
             "a later fragment to a service is dropped",
@@ -324,6 +326,8 @@ fn what_comes_from_outside() {
     let pod = from_outside(CLIENT, [10, 244, 0, 2], tcp((50000, 80), SYN));
     let ssh = from_outside(CLIENT, NODE, tcp((50000, 22), SYN));
     let empty = from_outside(CLIENT, NODE, tcp((50000, 30081), SYN));
+    let reset_empty =
+        Body::Tcp { ports: (30081, 50000), seq: 0, ack: 1001, flags: RST | ACK, data: vec![] };
     let local = from_outside(CLIENT, NODE, tcp((50000, 30082), SYN));
     let inside = from_outside(CLIENT, S1, tcp((50000, 80), SYN));
     let loopback = from_outside(CLIENT, [127, 0, 0, 1], tcp((50000, 30080), SYN));
@@ -360,11 +364,11 @@ fn what_comes_from_outside() {
             &[],
         ),
         case(
-            "a NodePort without endpoints is left to the stack, which refuses",
+            "a NodePort without endpoints is refused",
             "uplink_ingress",
             empty.clone(),
-            (PASS, empty),
-            &[],
+            (REDIRECT, empty.back(reset_empty)),
+            &[Refused],
         ),
         case(
             "a NodePort with local policy and no local endpoint drops",
@@ -425,25 +429,26 @@ fn a_flow_whose_backend_is_gone() {
     node.programs.run("pod_ingress", &syn.bytes()).unwrap();
     let (writes, _) = reconcile(node.dataplane(), &complete(without_backend_of_first()));
     assert!(writes > 0);
+    let reset = Body::Tcp { ports: (80, 40000), seq: 0, ack: 0, flags: RST, data: vec![] };
     run(
         &mut node,
         case(
-            "an established connection stays with its backend",
+            "an established connection is reset",
             "pod_ingress",
             data.clone(),
-            (REDIRECT, data.to([10, 244, 0, 3], 8080).hop(TO_POD3)),
-            &[Delivered],
+            (REDIRECT, data.back(reset)),
+            &[BackendGone],
         ),
     );
-    // The only backend left is the sender itself: the flow moves there, and is dropped for that.
+    // The only backend left is the sender itself: the flow moves there.
     run(
         &mut node,
         case(
             "a connection that is asked for anew moves",
             "pod_ingress",
             syn.clone(),
-            (DROP, syn),
-            &[FlowMoved, Hairpin],
+            (REDIRECT, syn.to([10, 244, 0, 2], 8080).seen_from(HAIRPIN, 40000).hop(TO_POD2)),
+            &[FlowMoved, Delivered],
         ),
     );
     let query = from_pod2(S1, udp((40000, 53)));
@@ -459,6 +464,53 @@ fn a_flow_whose_backend_is_gone() {
             &[Refused],
         ),
     );
+}
+
+#[test]
+fn a_pod_reaches_itself() {
+    let s4 = [10, 96, 0, 4];
+    let syn = from_pod2(s4, tcp((40000, 80), SYN));
+    let there = syn.clone().to([10, 244, 0, 2], 80).seen_from(HAIRPIN, 40000).hop(TO_POD2);
+    let answer = from_pod2(HAIRPIN, tcp((80, 40000), SYN | ACK));
+    let back = answer.clone().to([10, 244, 0, 2], 40000).seen_from(s4, 80).hop(TO_POD2);
+    let mut answered = case(
+        "and is answered by the service",
+        "pod_ingress",
+        answer,
+        (REDIRECT, back),
+        &[Delivered],
+    );
+    answered.before = vec![("pod_ingress", syn.clone())];
+    check(vec![
+        case(
+            "through a service, seen from its gateway",
+            "pod_ingress",
+            syn,
+            (REDIRECT, there),
+            &[FlowOpened, Delivered],
+        ),
+        answered,
+    ]);
+}
+
+#[test]
+fn two_services_with_one_backend_are_told_apart() {
+    let (s1, s7) = (S1, [10, 96, 0, 7]);
+    let (first, second) =
+        (from_pod2(s1, tcp((40000, 80), SYN)), from_pod2(s7, tcp((40000, 80), SYN)));
+    let mut node = node();
+    let (_, to_first) = node.programs.run("pod_ingress", &first.bytes()).unwrap();
+    let (_, to_second) = node.programs.run("pod_ingress", &second.bytes()).unwrap();
+    let port = |frame: &[u8]| u16::from_be_bytes([frame[34], frame[35]]);
+    assert_eq!(port(&to_first), 40000);
+    let other = port(&to_second);
+    assert!((61000..=61003).contains(&other), "{other}");
+    for (answered, expected) in [(40000, s1), (other, s7)] {
+        let answer = from_pod3([10, 244, 0, 2], tcp((8080, answered), SYN | ACK));
+        let (_, frame) = node.programs.run("pod_ingress", &answer.bytes()).unwrap();
+        let back = answer.to([10, 244, 0, 2], 40000).seen_from(expected, 80).hop(TO_POD2);
+        assert_eq!(hex(&frame), hex(&back.bytes()));
+    }
 }
 
 #[test]

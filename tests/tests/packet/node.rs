@@ -8,6 +8,7 @@
 //! 10.96.0.4  80/TCP -> .2:80
 //! 10.96.0.5  80/TCP -> elsewhere                  internalTrafficPolicy Local
 //! 10.96.0.6  80/TCP -> .2:80, .3:80, .3:81        affinity
+//! 10.96.0.7  80/TCP -> .3:8080, as the first
 //! ```
 
 use std::net::IpAddr;
@@ -16,21 +17,33 @@ use std::num::NonZeroU16;
 use sheave_abi::endpoint::Endpoint as LocalPod;
 use sheave_abi::order::Addr;
 use sheave_core::model::*;
+use sheave_dataplane::Network;
 use sheave_tests::node::{DetachedNode, complete, reconcile};
 
 use crate::frame::{HOST2, HOST3, POD2, POD3};
 
 pub(crate) const NODE: [u8; 4] = [192, 0, 2, 1];
+/// What a pod sees when it reaches itself.
+pub(crate) const HAIRPIN: [u8; 4] = [169, 254, 1, 1];
 
 /// A node as described above.
 pub(crate) fn node() -> DetachedNode {
     let mut node = DetachedNode::new();
     let dataplane = node.dataplane();
     for (last, pod_mac, host_mac) in [(2, POD2, HOST2), (3, POD3, HOST3)] {
-        let pod = LocalPod { host_ifindex: 1000 + u32::from(last), pod_mac, host_mac };
+        // Frames are run as if they came in through the loopback.
+        let pod = LocalPod { host_ifindex: 1, pod_mac, host_mac };
         dataplane.put_endpoint(Addr::v4([10, 244, 0, last]), pod).unwrap();
     }
-    dataplane.set_service_cidrs(&[("10.96.0.0".parse().unwrap(), 16)]).unwrap();
+    let network = Network {
+        services: vec![("10.96.0.0".parse().unwrap(), 16)],
+        node_pods: vec![("10.244.0.0".parse().unwrap(), 24)],
+        cluster_pods: vec![("10.244.0.0".parse().unwrap(), 16)],
+        hairpin: vec![IpAddr::V4(HAIRPIN.into())],
+        nat_ports: Some(61000..=61003),
+        ..Network::default()
+    };
+    dataplane.set_network(&network).unwrap();
     reconcile(dataplane, &complete(services()));
     node
 }
@@ -65,6 +78,8 @@ fn services() -> Vec<Update> {
     updates.push(service(6, &[(tcp, 80, None)], cluster, cluster, Some(60)));
     updates.push(slice(6, &[([10, 244, 0, 2], 80), ([10, 244, 0, 3], 80)], tcp, "tcp"));
     updates.push(slice_named("s6-b", 6, &[([10, 244, 0, 3], 81)], tcp, "tcp"));
+    updates.push(service(7, &[(tcp, 80, None)], cluster, cluster, None));
+    updates.push(slice(7, &[([10, 244, 0, 3], 8080)], tcp, "tcp"));
     updates
 }
 

@@ -1,0 +1,150 @@
+//! A packet of a service's flow, whichever hook it met.
+
+use sheave_abi::event::Event;
+use sheave_abi::flow::{Flow, FragmentKey, FragmentPorts, flags};
+use sheave_abi::order::Addr;
+use sheave_abi::service::FrontendKey;
+
+use crate::deliver::{to_client_outside, to_pod, unwritable};
+use crate::family::Family;
+use crate::flow::answered;
+use crate::nat::{Unwritten, translate};
+use crate::packet::{Arrived, Fragment, Packet, Verdict, Work, read_ports};
+use crate::refuse::{echo, refuse};
+use crate::report::drop;
+use crate::tables::{Stage, Tables};
+
+/// Reads the ports, those of a later fragment from what the first has left. False: there are none.
+#[inline(always)]
+pub fn ports<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    arrived: &mut Arrived,
+) -> bool {
+    match arrived.fragment {
+        Fragment::None => read_ports::<F>(packet, arrived),
+        Fragment::First => {
+            let has = read_ports::<F>(packet, arrived);
+            if has {
+                put_fragment(tables, arrived);
+            }
+            has
+        }
+        Fragment::Later => recall_ports(tables, arrived),
+    }
+}
+
+#[inline(never)]
+fn put_fragment(tables: &impl Tables, arrived: &Arrived) {
+    let ports = FragmentPorts { src: arrived.key.src_port, dst: arrived.key.dst_port };
+    tables.put_fragment(&fragment_key(arrived), &ports);
+}
+
+#[inline(never)]
+fn recall_ports(tables: &impl Tables, arrived: &mut Arrived) -> bool {
+    let Some(ports) = tables.fragment(&fragment_key(arrived)) else { return false };
+    (arrived.key.src_port, arrived.key.dst_port) = (ports.src, ports.dst);
+    true
+}
+
+#[inline(always)]
+fn fragment_key(arrived: &Arrived) -> FragmentKey {
+    let key = &arrived.key;
+    let (src, dst, protocol) = (key.src, key.dst, key.protocol);
+    FragmentKey { src, dst, id: arrived.id, protocol, reserved: 0 }
+}
+
+/// Whether the entry is for what the client is sent.
+#[inline(always)]
+pub fn is_answer(flow: &Flow) -> bool {
+    flow.flags & flags::REPLY != 0
+}
+
+/// A packet of a known flow back to its client.
+#[inline(always)]
+pub fn to_client<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    (stage, flow): (Stage, &Flow),
+) -> Verdict {
+    answered(tables, work, stage, flow);
+    let uplink = flow.uplink;
+    if let Err(why) = translate::<F>(packet, &work.arrived, flow) {
+        return untranslated(packet, tables, work, why);
+    }
+    match tables.endpoint(&flow.dst) {
+        Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
+        None if uplink != 0 => to_client_outside::<F>(packet, tables, uplink),
+        None => Verdict::PASS,
+    }
+}
+
+/// A client's packet on to what `work.flow` says.
+#[inline(always)]
+pub fn to_backend<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+) -> Verdict {
+    if let Err(why) = translate::<F>(packet, &work.arrived, &work.flow) {
+        return untranslated(packet, tables, work, why);
+    }
+    match tables.endpoint(&work.flow.dst) {
+        Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
+        None => Verdict::PASS,
+    }
+}
+
+/// The packet was changed in part, or could not be: it may not go on.
+#[inline(always)]
+pub fn untranslated(
+    packet: &impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    why: Unwritten,
+) -> Verdict {
+    match why {
+        Unwritten::Headers => unwritable(tables),
+        Unwritten::SctpPort => drop(packet, tables, work, Event::SctpPort),
+    }
+}
+
+/// No frontend has this address, port and protocol: a service's address all the same, or nobody's in the
+/// service range, or none of our business.
+#[inline(never)]
+pub fn not_a_frontend<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    back: Verdict,
+) -> Verdict {
+    if !is_allocated(tables, &work.arrived.key.dst) {
+        return unallocated(packet, tables, work);
+    }
+    if work.arrived.fragment == Fragment::Later {
+        return drop(packet, tables, work, Event::Fragment);
+    }
+    if let Some(verdict) = echo::<F>(packet, tables, work, back) {
+        return verdict;
+    }
+    if work.arrived.has_ports {
+        return refuse::<F>(packet, tables, work, Event::Refused, back);
+    }
+    drop(packet, tables, work, Event::ServiceProtocol)
+}
+
+#[inline(always)]
+fn unallocated(packet: &impl Packet, tables: &impl Tables, work: &mut Work) -> Verdict {
+    match tables.settings() {
+        Some(settings) if settings.services.hold(&work.arrived.key.dst) => {
+            drop(packet, tables, work, Event::UnallocatedAddress)
+        }
+        _ => Verdict::PASS,
+    }
+}
+
+#[inline(always)]
+fn is_allocated(tables: &impl Tables, addr: &Addr) -> bool {
+    tables.frontend(&FrontendKey::address(*addr)).is_some()
+}
