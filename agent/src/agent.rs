@@ -22,7 +22,7 @@ use crate::footprint::Footprint;
 use crate::machine::Machine;
 use crate::network::{self, Ranges};
 use crate::reconcile::Reconciler;
-use crate::{cni, status, sysctl};
+use crate::{answers, cni, sysctl};
 
 /// Changes that are applied to the maps together, at most.
 const BATCH_MAX: usize = 4096;
@@ -37,6 +37,8 @@ pub(crate) struct Agent {
     changes: mpsc::Receiver<Change>,
     /// Nobody, with manifests.
     pods: Option<Pods>,
+    /// Of the pods that run here.
+    pod_names: answers::PodNames,
 }
 
 struct Pods {
@@ -73,13 +75,17 @@ impl Agent {
             }
         };
         let directories = arguments.directories.clone();
-        Ok(Self { directories, pod_mtu: arguments.pod_mtu, reconciler, changes, pods })
+        let pod_names = answers::PodNames::default();
+        let pod_mtu = arguments.pod_mtu;
+        Ok(Self { directories, pod_mtu, reconciler, changes, pods, pod_names })
     }
 
     /// For the control socket.
-    pub(crate) fn answers(&self) -> status::Answers {
+    pub(crate) fn answers(&self, bpffs_dir: &Path) -> answers::Answers {
         let connection = self.pods.as_ref().map(|pods| pods.push.connection());
-        status::Answers::new(Arc::clone(&self.reconciler), connection)
+        let reconciler = Arc::clone(&self.reconciler);
+        let agent = answers::Agent::new(reconciler, connection, self.pod_names.clone());
+        answers::Answers::of_agent(bpffs_dir.to_owned(), agent)
     }
 
     /// Until a signal.
@@ -89,7 +95,7 @@ impl Agent {
         if let Some(pods) = &mut self.pods {
             let (_, closed) = mpsc::channel(1);
             let outgoing = std::mem::replace(&mut pods.outgoing, closed);
-            tokio::spawn(pass_on(outgoing, pods.push.clone()));
+            tokio::spawn(pass_on(outgoing, pods.push.clone(), self.pod_names.clone()));
         }
         let kubelet = self.pods.as_ref().map(|pods| pods.kubelet.clone());
         let ended = tokio::select! {
@@ -290,11 +296,17 @@ impl Tunnels for KubeletTunnels {
 }
 
 /// What the kubelet says, on its way to the server.
-async fn pass_on(mut outgoing: mpsc::Receiver<Outgoing>, push: Push) {
+async fn pass_on(mut outgoing: mpsc::Receiver<Outgoing>, push: Push, pod_names: answers::PodNames) {
     while let Some(said) = outgoing.recv().await {
         match said {
-            Outgoing::PodStatus(status) => push.pod_status(status),
-            Outgoing::PodEnded(ended) => push.pod_ended(ended),
+            Outgoing::PodStatus(status) => {
+                pod_names.note(&status);
+                push.pod_status(status);
+            }
+            Outgoing::PodEnded(ended) => {
+                pod_names.forget(&ended);
+                push.pod_ended(ended);
+            }
             Outgoing::Event(event) => push.event(event),
             Outgoing::NodeStatus(status) => push.node_status(status),
         }

@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Cleanup(CleanupArguments),
     /// Say what this machine offers and lacks; exits with 1 when something needed is missing.
     Doctor(DoctorArguments),
+    /// Answer one question of `sheave` from the pinned maps alone, in JSON; for when no agent runs.
+    Inspect(InspectArguments),
 }
 
 /// Directories of one agent; two agents never share one.
@@ -118,6 +120,15 @@ pub(crate) struct CleanupArguments {
     /// Only list what would be removed.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// Where programs and maps are pinned.
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sheave")]
+    pub(crate) bpffs_dir: PathBuf,
+    /// As it would be put to the agent's socket, such as /backends?service=web.
+    pub(crate) question: String,
 }
 
 #[derive(Clone, Debug, Args)]

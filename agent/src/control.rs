@@ -1,39 +1,48 @@
 //! The agent's socket: questions of `sheave` on this node, as JSON over HTTP. Root alone may ask.
 
+use std::collections::BTreeMap;
 use std::os::unix::net::UnixListener;
 
 use anyhow::{Context, Result};
-use axum::http::StatusCode;
+use axum::extract::Query;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::Value;
-use sheave_dataplane::MapError;
 
-use crate::status::Answers;
-
-type Answer = fn(&Answers) -> Result<Value, MapError>;
+use crate::answers::{Answers, Unanswered};
 
 /// Answers for as long as the runtime lives.
 pub(crate) fn serve(listener: UnixListener, answers: Answers) -> Result<()> {
     let listener = tokio::net::UnixListener::from_std(listener).context("cannot use the socket")?;
-    let route = |answer: Answer| {
-        let answers = answers.clone();
-        get(async move || respond(answers, answer).await)
-    };
-    let app = Router::new()
-        .route("/services", route(Answers::services))
-        .route("/counters", route(Answers::counters))
-        .route("/status", route(Answers::status));
+    let app = Router::new().fallback(async move |uri: Uri| respond(answers.clone(), uri).await);
     tokio::spawn(async move { axum::serve(listener, app).await });
     Ok(())
 }
 
-async fn respond(answers: Answers, answer: Answer) -> Response {
-    let refused = |why: String| (StatusCode::INTERNAL_SERVER_ERROR, why).into_response();
-    match tokio::task::spawn_blocking(move || answer(&answers)).await {
+async fn respond(answers: Answers, uri: Uri) -> Response {
+    let refused = |status, why: String| (status, why).into_response();
+    let query = match query(&uri) {
+        Ok(query) => query,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+    };
+    let path = uri.path().to_owned();
+    let answered = tokio::task::spawn_blocking(move || answers.answer(&path, &query)).await;
+    match answered {
         Ok(Ok(value)) => Json(value).into_response(),
-        Ok(Err(error)) => refused(error.to_string()),
-        Err(error) => refused(error.to_string()),
+        Ok(Err(error)) => {
+            let status = match &error {
+                Unanswered::Unknown(_) => StatusCode::NOT_FOUND,
+                Unanswered::Invalid(_) => StatusCode::BAD_REQUEST,
+                Unanswered::AgentAway | Unanswered::Map(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            refused(status, error.to_string())
+        }
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
+}
+
+/// The arguments of a question.
+pub(crate) fn query(uri: &Uri) -> Result<BTreeMap<String, String>, String> {
+    let query = Query::try_from_uri(uri).map_err(|error| error.to_string())?;
+    Ok(query.0)
 }

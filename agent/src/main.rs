@@ -1,6 +1,7 @@
 //! `sheave-agent`: the node daemon. It wires sources, dataplane and kubelet; everything else is in them.
 
 mod agent;
+mod answers;
 mod cleanup;
 mod cni;
 mod config;
@@ -8,6 +9,7 @@ mod control;
 mod doctor;
 mod footprint;
 mod health;
+mod inspect;
 mod lock;
 mod machine;
 mod memory;
@@ -15,7 +17,6 @@ mod network;
 mod reconcile;
 mod refusal;
 mod run;
-mod status;
 mod sysctl;
 
 use std::io::IsTerminal;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         None => run::run(cli.run),
         Some(Command::Doctor(arguments)) => return doctor::run(&arguments),
         Some(Command::Cleanup(arguments)) => cleanup::run(&arguments),
+        Some(Command::Inspect(arguments)) => inspect::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use sheave_core::diff::{MapFull, diff};
 use sheave_core::held::Held;
 use sheave_core::ledger::Ledger;
-use sheave_core::model::{Node, Update};
+use sheave_core::model::{Model, Node, Update};
 use sheave_core::plan::{Conflict, Plan, plan};
 use sheave_dataplane::{Dataplane, MapError};
 
@@ -140,9 +140,14 @@ impl Reconciler {
         &self.dataplane
     }
 
-    /// What should be.
-    pub(crate) fn plan(&self) -> Plan {
-        plan(self.ledger.model())
+    /// What should be, as the source says it.
+    pub(crate) fn model(&self) -> &Model {
+        self.ledger.model()
+    }
+
+    /// What is not served, because two want the same.
+    pub(crate) fn conflicts(&self) -> &[Conflict] {
+        &self.conflicts
     }
 
     /// Which machine this is.

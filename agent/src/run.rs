@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     let ended = runtime.block_on(async {
         health::serve(health, Arc::clone(&reconciler));
         let agent = Agent::start(&arguments, reconciler).await?;
-        control::serve(control, agent.answers())?;
+        control::serve(control, agent.answers(&arguments.directories.bpffs_dir))?;
         tracing::info!(after_ms = started.elapsed().as_millis(), "agent started");
         agent.live().await
     });

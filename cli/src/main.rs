@@ -5,14 +5,20 @@
 
 mod agent_socket;
 mod api;
+mod ask;
+mod backends;
 mod children;
+mod connections;
 mod directories;
 mod doctor;
 mod down;
+mod drops;
+mod explain;
 mod kubeconfig;
 mod program;
 mod services;
 mod status;
+mod table;
 mod up;
 
 use std::ffi::OsString;
@@ -50,6 +56,14 @@ enum Command {
     Status(status::Arguments),
     /// Show the Services as this node's kernel has them.
     Services(services::Arguments),
+    /// Show who answers for Services on this node.
+    Backends(backends::Arguments),
+    /// Show the connections to Services that are translated at this moment.
+    Connections(connections::Arguments),
+    /// Show what was dropped or refused, and what to do about it.
+    Drops(drops::Arguments),
+    /// Say which backend a connection would get, and why.
+    Explain(explain::Arguments),
     /// Check what this machine offers: kernel features, mounts, programs.
     Doctor(doctor::Arguments),
 }
@@ -62,6 +76,10 @@ fn main() -> ExitCode {
         Command::Agent { arguments } => program::become_sibling("sheave-agent", &arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Services(arguments) => services::run(&arguments),
+        Command::Backends(arguments) => backends::run(&arguments),
+        Command::Connections(arguments) => connections::run(&arguments),
+        Command::Drops(arguments) => drops::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

@@ -3,44 +3,103 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use serde_json::Value;
 
-use crate::agent_socket;
-use crate::directories::Directories;
+use crate::ask::Asking;
+use crate::table::{list, table, text};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// One Service: its name, or namespace/name.
+    #[arg(value_name = "SERVICE")]
+    service: Option<String>,
+    /// Only those of one namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
     #[command(flatten)]
-    directories: Directories,
-    /// Print the agent's answer as it is.
-    #[arg(long)]
-    json: bool,
+    asking: Asking,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let socket = arguments.directories.agent_socket();
-    let services = runtime.block_on(agent_socket::get(&socket, "/services"))?;
-    if arguments.json {
-        println!("{services:#}");
-    } else {
-        println!("{}", table(&services));
-    }
+    let filters =
+        [("service", arguments.service.as_deref()), ("namespace", arguments.namespace.as_deref())];
+    arguments.asking.print("/services", &filters, shown)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(services: &Value) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(["FRONTEND", "PROTOCOL", "SERVICE", "BACKENDS"]);
-    for frontend in services["frontends"].as_array().into_iter().flatten() {
-        let text = |field: &str| frontend[field].as_str().unwrap_or_default().to_owned();
-        let backends = frontend["backends"].as_array().into_iter().flatten();
-        let backends: Vec<&str> = backends.filter_map(Value::as_str).collect();
-        let backends = if backends.is_empty() { "none".to_owned() } else { backends.join(", ") };
-        table.add_row([text("address"), text("protocol"), text("service"), backends]);
+fn shown(answer: &Value) -> String {
+    let header = [
+        "SERVICE",
+        "PORT",
+        "ADDRESS",
+        "PROTOCOL",
+        "AT",
+        "BACKENDS",
+        "FROM OUTSIDE",
+        "POLICY",
+        "AFFINITY",
+    ];
+    let mut said = table(&header, list(answer, "frontends").iter().map(row));
+    for conflict in list(answer, "conflicts") {
+        said += &format!(
+            "\n{} {} is wanted by {} and {}; {} has it.",
+            text(conflict, "address"),
+            text(conflict, "protocol"),
+            text(conflict, "kept"),
+            text(conflict, "refused"),
+            text(conflict, "kept"),
+        );
     }
-    table
+    if let Some(why) = answer["failing"].as_str() {
+        said += &format!("\nThe newest changes are not in effect: {why}");
+    }
+    if let Some(at) = answer["inEffectAt"].as_str() {
+        said += &format!("\nWhat the source says has been in the kernel since {at}.");
+    }
+    said
+}
+
+fn row(frontend: &Value) -> Vec<String> {
+    let draining = frontend["draining"].as_u64().unwrap_or(0);
+    let mut backends = list(frontend, "backends").len().to_string();
+    if draining != 0 {
+        backends += &format!(" (+{draining} draining)");
+    }
+    vec![
+        text(frontend, "service"),
+        text(frontend, "portName"),
+        text(frontend, "address"),
+        text(frontend, "protocol"),
+        text(frontend, "at"),
+        backends,
+        from_outside(frontend),
+        policy(frontend),
+        match frontend["affinitySeconds"].as_u64() {
+            Some(0) | None => "-".into(),
+            Some(seconds) => format!("{seconds}s"),
+        },
+    ]
+}
+
+fn from_outside(frontend: &Value) -> String {
+    let Some(backends) = frontend["externalBackends"].as_array() else { return "-".into() };
+    let mut said = backends.len().to_string();
+    if frontend["selection"] == "maglev" {
+        said += ", by hash";
+    }
+    if frontend["sourceRanges"] == true {
+        said += ", source ranges";
+    }
+    said
+}
+
+/// The policies that are not the default.
+fn policy(frontend: &Value) -> String {
+    let local = |field: &str, name: &str| (frontend[field] == "Local").then(|| name.to_owned());
+    let fields = [
+        local("internalTrafficPolicy", "internal Local"),
+        local("externalTrafficPolicy", "external Local"),
+    ];
+    let said: Vec<String> = fields.into_iter().flatten().collect();
+    if said.is_empty() { "-".into() } else { said.join(", ") }
 }

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod command;
 pub mod connections;
 pub mod echo;
+pub mod flood;
 pub mod http;
 pub mod iperf;
 pub mod kubectl;

@@ -14,10 +14,13 @@ mod cgroup2;
 mod cleanup;
 mod features;
 mod interface;
+mod look;
 mod maps;
+mod namespaces;
 mod network;
 mod programs;
 mod sizes;
+mod sock_diag;
 mod sys;
 mod write;
 
@@ -37,13 +40,16 @@ pub use cgroup2::CgroupError;
 pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
 pub use features::{Feature, Features};
 pub use interface::InterfaceError;
+pub use look::now_s;
 pub use maps::MapError;
+pub use namespaces::{Namespace, namespaces};
 pub use network::{Cidr, Network};
 pub use programs::{
     AttachError, AttachedProgram, LoadError, PACKET_HOOKS, SOCKET_HOOKS, TcAttachment, programs_at,
 };
 
 pub use sizes::Sizes;
+pub use sock_diag::OpenSocket;
 
 use maps::Maps;
 use programs::Loaded;

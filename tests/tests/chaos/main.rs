@@ -6,7 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
 
 mod agent;
+mod backends;
+mod broken;
 mod filters;
+mod flood;
 mod services;
 mod traffic;
 
@@ -17,6 +20,7 @@ use sheave_dataplane::TcAttachment;
 use sheave_tests::cluster::program;
 use sheave_tests::echo;
 use sheave_tests::lab::Lab;
+use sheave_tests::wait;
 
 use services::manifests;
 
@@ -52,6 +56,18 @@ fn served_lab(name: &str) -> Lab {
     lab.start_agent(&agent_program());
     lab.wait_for_agent();
     lab
+}
+
+/// Waits until the agent has so many backends for `web` in the kernel's maps.
+fn wait_until_web_has(lab: &Lab, backends: usize) {
+    let count = || {
+        let services = lab.ask("/services")?;
+        let frontends = services["frontends"].as_array()?;
+        let web = frontends.iter().find(|frontend| frontend["address"] == "10.96.0.1:80")?;
+        Some(web["backends"].as_array()?.len())
+    };
+    let limit = Duration::from_secs(10);
+    wait::until("the backends of web to change", limit, count, |seen| *seen == Some(backends));
 }
 
 /// Sleeps until `at`, or not at all.

@@ -10,11 +10,19 @@ pub(crate) const STREAM_SERVER: u8 = 4;
 pub(crate) const SOCKET_CLIENT: u8 = 10;
 /// A pod whose sockets the host does not see.
 pub(crate) const PACKET_CLIENT: u8 = 11;
+/// The pod that a flood goes to.
+pub(crate) const FLOODED: u8 = 5;
 /// All pods.
-pub(crate) const PODS: [u8; 5] = [2, 3, STREAM_SERVER, SOCKET_CLIENT, PACKET_CLIENT];
+pub(crate) const PODS: [u8; 6] = [2, 3, STREAM_SERVER, FLOODED, SOCKET_CLIENT, PACKET_CLIENT];
 
-/// `web` on these backends; the services of the streams; and `none`, which nobody answers for.
+/// `web` on these backends; the services of the streams; `flooded`; `none`, which nobody answers for; and
+/// `sometimes`, on the first backend.
 pub(crate) fn manifests(web: &[u8]) -> String {
+    manifests_of(web, true)
+}
+
+/// As [`manifests`], where `sometimes` may have no backend.
+pub(crate) fn manifests_of(web: &[u8], sometimes: bool) -> String {
     let mut text = String::from(
         "
 kind: Service
@@ -30,8 +38,45 @@ spec:
 kind: Service
 metadata: {name: none}
 spec: {type: NodePort, clusterIP: 10.96.0.9, ports: [{port: 80, nodePort: 30099}]}
+---
+kind: Service
+metadata: {name: sometimes}
+spec:
+  type: NodePort
+  clusterIP: 10.96.0.8
+  ports:
+  - {name: tcp, port: 80, nodePort: 30098}
+  - {name: udp, protocol: UDP, port: 53, nodePort: 30098}
+---
+kind: Service
+metadata: {name: flooded}
+spec:
+  type: NodePort
+  clusterIP: 10.96.0.7
+  ports:
+  - {name: tcp, port: 9, nodePort: 30009}
+  - {name: udp, protocol: UDP, port: 9, nodePort: 30009}
+---
+kind: EndpointSlice
+metadata: {name: flooded-1, labels: {kubernetes.io/service-name: flooded}}
+addressType: IPv4
+ports:
+- {name: tcp, port: 9}
+- {name: udp, protocol: UDP, port: 9}
+endpoints: [{addresses: [10.244.0.5], nodeName: here}]
 ",
     );
+    let sometimes = if sometimes { "{addresses: [10.244.0.2], nodeName: here}" } else { "" };
+    let slice = "
+---
+kind: EndpointSlice
+metadata: {name: sometimes-1, labels: {kubernetes.io/service-name: sometimes}}
+addressType: IPv4
+ports:
+- {name: tcp, port: 8080}
+- {name: udp, protocol: UDP, port: 5353}
+endpoints: [";
+    writeln!(text, "{slice}{sometimes}]").expect("a string takes all");
     let endpoints: Vec<String> =
         web.iter().map(|pod| format!("{{addresses: [10.244.0.{pod}], nodeName: here}}")).collect();
     let slice = "

@@ -16,6 +16,8 @@ use crate::services::{PACKET_CLIENT, SOCKET_CLIENT, STREAM_SERVER};
 const RATE: u32 = 223;
 /// Attempts a second, from each kind of client, to a service without endpoints.
 const RATE_OF_REFUSED: u32 = 5;
+/// Likewise, to one that has endpoints at times, by each protocol.
+const RATE_OF_SOMETIMES: u32 = 50;
 /// Nothing takes as long as this but what hangs.
 const PATIENCE_MS: u64 = 3000;
 /// "At once": a refusal that takes longer was a wait for the user.
@@ -40,8 +42,12 @@ pub(crate) struct Outcomes {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Expected {
+    /// There is a live backend at any time.
     Served,
+    /// There is none, ever.
     Refused,
+    /// Either, from one moment to the next.
+    Sometimes,
 }
 
 struct Client {
@@ -94,6 +100,46 @@ impl Traffic {
         }
         std::thread::sleep(WARM_UP);
         traffic
+    }
+
+    /// Also asks the service that has a backend at times only.
+    pub(crate) fn ask_sometimes(&mut self, lab: &Lab) {
+        let job = |tcp: &str, udp: Option<&str>| Job {
+            rate: RATE_OF_SOMETIMES,
+            tcp: vec![address(tcp)],
+            udp: udp.map(address).into_iter().collect(),
+            patience_ms: PATIENCE_MS,
+            ..Job::default()
+        };
+        let inside = job("10.96.0.8:80", Some("10.96.0.8:53"));
+        let outside = job("192.0.2.1:30098", None);
+        let (by_sockets, by_packets) = (&lab.pods[&SOCKET_CLIENT], &lab.pods[&PACKET_CLIENT]);
+        for (name, netns, sockets, job) in [
+            ("pod, sockets", by_sockets, Sockets::Translated, &inside),
+            ("pod, packets", by_packets, Sockets::Untouched, &inside),
+            ("host, sockets", &lab.node, Sockets::Translated, &inside),
+            ("outside", &lab.outside, Sockets::Untouched, &outside),
+        ] {
+            self.start_client(lab, name, Expected::Sometimes, netns, sockets, job);
+        }
+    }
+
+    /// Also holds connections on which nothing is said for a long time.
+    pub(crate) fn hold_quietly(&mut self, lab: &Lab, interval: Duration) {
+        let job = |held: &str| Job {
+            held: vec![address(held)],
+            held_count: 50,
+            held_interval_ms: interval.as_millis() as u64,
+            patience_ms: PATIENCE_MS,
+            ..Job::default()
+        };
+        let (inside, outside) = (job("10.96.0.1:7"), job("192.0.2.1:30007"));
+        let pod = &lab.pods[&PACKET_CLIENT];
+        for (name, netns, job) in
+            [("pod, packets, quiet", pod, inside), ("outside, quiet", &lab.outside, outside)]
+        {
+            self.start_client(lab, name, Expected::Served, netns, Sockets::Untouched, &job);
+        }
     }
 
     fn start_client(
@@ -190,6 +236,16 @@ impl Outcomes {
                     Expected::Refused => {
                         refused += tally.asked;
                         wrong.extend(faults_of_refused(&name, tally));
+                        if tally.answered != 0 {
+                            wrong.push(format!("{name}: {} answered, by whom?", tally.answered));
+                        }
+                    }
+                    Expected::Sometimes => {
+                        refused += tally.failed;
+                        wrong.extend(faults_of_refused(&name, tally));
+                        if tally.answered == 0 {
+                            wrong.push(format!("{name}: never answered"));
+                        }
                     }
                 }
             }
@@ -217,9 +273,8 @@ fn print_tally(name: &str, tally: &Tally) {
 fn print_streams(streams: &Outcome) {
     let Outcome { name, bytes, resent, .. } = streams;
     let megabytes = bytes.iter().sum::<u64>() as f64 / 1e6;
-    let resent: u64 = resent.iter().map(|(_, _, count)| count).sum();
     println!(
-        "  {:<44} {:>7} streams, {megabytes:.0} MB, {resent} segments sent again",
+        "  {:<44} {:>7} streams, {megabytes:.0} MB, sent again: {resent:?}",
         format!("{name}, long"),
         bytes.len()
     );
@@ -243,8 +298,8 @@ fn faults_of_served(name: &str, tally: &Tally, seconds: f64) -> Vec<String> {
 
 fn faults_of_refused(name: &str, tally: &Tally) -> Vec<String> {
     let mut faults = Vec::new();
-    if tally.answered != 0 || tally.asked == 0 {
-        faults.push(format!("{name}: {} answered of {}", tally.answered, tally.asked));
+    if tally.failed == 0 {
+        faults.push(format!("{name}: never refused, of {} times", tally.asked));
     }
     let not_at_once =
         |f: &&Failure| f.errno != libc::ECONNREFUSED || f.after_ms > REFUSED_WITHIN_MS;

@@ -27,7 +27,14 @@ const ROOMS: [Room; 22] = [
     room("sheave-kubelet", &["sheave-core", "sheave-push"], "meets the dataplane in core's model"),
     room(
         "sheave-agent",
-        &["sheave-core", "sheave-dataplane", "sheave-kubelet", "sheave-push", "sheave-sources"],
+        &[
+            "sheave-abi",
+            "sheave-core",
+            "sheave-dataplane",
+            "sheave-kubelet",
+            "sheave-push",
+            "sheave-sources",
+        ],
         "wires the node's parts, and meets the control plane in push alone",
     ),
     room("sheave-cni", &["sheave-abi"], "runs without the agent: only pinned maps are shared"),

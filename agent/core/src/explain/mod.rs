@@ -19,7 +19,7 @@ use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey,
 
 use crate::model::{Model, Protocol};
 
-pub use owner::{At, Owner, owner};
+pub use owner::{At, Owner, owner, owners};
 
 /// Who would connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,14 @@
 //! Whose an address and port is: a service port, or a host port of a pod.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
+
+use sheave_abi::order::Be16;
+use sheave_abi::service::FrontendKey;
 
 use crate::model::{Model, Node, ObjectKey, Protocol, Service, ServicePort, ServiceType};
+use crate::plan::addr;
 
 /// The service port, or the pod, that is reached at an address and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,57 +53,89 @@ impl At {
 
 /// Who is reached at `to`; of several that want it, the first in order of name.
 pub fn owner(model: &Model, to: SocketAddr, protocol: Protocol) -> Option<Owner> {
-    let services = model.services.values();
-    let of_service = services.filter_map(|service| {
-        let ports = service.ports.iter().filter(|port| port.protocol == protocol);
-        let mut found = ports.filter_map(|port| Some((port, at(service, port, &model.node, to)?)));
-        found.next().map(|(port, at)| Owner {
-            service: service.key.clone(),
-            port_name: port.name.clone(),
-            port: port.port.get(),
-            at,
-        })
-    });
-    of_service.chain(host_port(model, to, protocol)).next()
+    all(model).find_map(|(at, of, owner)| ((at, of) == (to, protocol)).then(owner))
 }
 
-fn at(service: &Service, port: &ServicePort, node: &Node, to: SocketAddr) -> Option<At> {
-    if port.port.get() == to.port() {
-        for (addresses, at) in [
-            (&service.cluster_ips, At::ClusterIp),
-            (&service.load_balancer_ips, At::LoadBalancer),
-            (&service.external_ips, At::ExternalIp),
-        ] {
-            if addresses.contains(&to.ip()) {
-                return Some(at);
+/// Everything that is reached anywhere, with its owner: the first in order of name where several want
+/// the same.
+pub fn owners(model: &Model) -> HashMap<FrontendKey, Owner> {
+    let mut found = HashMap::new();
+    for (to, protocol, owner) in all(model) {
+        let key = FrontendKey::new(addr(to.ip()), Be16::new(to.port()), protocol as u8);
+        found.entry(key).or_insert_with(owner);
+    }
+    found
+}
+
+type Reached<'a, F> = (SocketAddr, Protocol, F);
+
+/// Every address and port that should be reached, and how to say whose it is.
+fn all(model: &Model) -> impl Iterator<Item = Reached<'_, impl Fn() -> Owner>> {
+    let of_services = model.services.values().flat_map(|service| {
+        service.ports.iter().flat_map(|port| {
+            let reached = addresses(service, port, &model.node).into_iter();
+            reached.map(|(to, at)| {
+                let owned = Owned { key: &service.key, port_name: &port.name, port: port.port, at };
+                (to, port.protocol, owned)
+            })
+        })
+    });
+    let of_pods = model.host_ports.iter().flat_map(|host_port| {
+        let at = At::HostPort;
+        let owned =
+            Owned { key: &host_port.pod, port_name: "", port: host_port.container_port, at };
+        let ips = match host_port.host_ip {
+            Some(ip) => vec![ip],
+            None => node_addresses(&model.node, host_port.pod_ip.is_ipv4()),
+        };
+        let to = move |ip| SocketAddr::new(ip, host_port.host_port.get());
+        ips.into_iter().map(move |ip| (to(ip), host_port.protocol, owned))
+    });
+    of_services.chain(of_pods).map(|(to, protocol, owned)| (to, protocol, move || owned.to_owner()))
+}
+
+#[derive(Clone, Copy)]
+struct Owned<'a> {
+    key: &'a ObjectKey,
+    port_name: &'a str,
+    port: NonZeroU16,
+    at: At,
+}
+
+impl Owned<'_> {
+    fn to_owner(self) -> Owner {
+        let Self { key, port_name, port, at } = self;
+        Owner { service: key.clone(), port_name: port_name.into(), port: port.get(), at }
+    }
+}
+
+fn addresses(service: &Service, port: &ServicePort, node: &Node) -> Vec<(SocketAddr, At)> {
+    let mut found = Vec::new();
+    for (ips, at) in [
+        (&service.cluster_ips, At::ClusterIp),
+        (&service.load_balancer_ips, At::LoadBalancer),
+        (&service.external_ips, At::ExternalIp),
+    ] {
+        found.extend(ips.iter().map(|ip| (SocketAddr::new(*ip, port.port.get()), at)));
+    }
+    let node_port = port.node_port.filter(|_| service.service_type != ServiceType::ClusterIp);
+    if let Some(node_port) = node_port {
+        for is_v4 in [true, false] {
+            if service.cluster_ips.iter().any(|ip| ip.is_ipv4() == is_v4) {
+                let ips = node_addresses(node, is_v4).into_iter();
+                found.extend(ips.map(|ip| (SocketAddr::new(ip, node_port.get()), At::NodePort)));
             }
         }
     }
-    let is_node_port = service.service_type != ServiceType::ClusterIp
-        && port.node_port.is_some_and(|node_port| node_port.get() == to.port())
-        && is_nodes(node, to.ip());
-    is_node_port.then_some(At::NodePort)
+    found
 }
 
-fn is_nodes(node: &Node, ip: IpAddr) -> bool {
-    node.node_port_addresses.contains(&ip) || ip.is_loopback()
-}
-
-fn host_port(model: &Model, to: SocketAddr, protocol: Protocol) -> Option<Owner> {
-    let found = model.host_ports.iter().find(|host_port| {
-        host_port.protocol == protocol
-            && host_port.host_port.get() == to.port()
-            && match host_port.host_ip {
-                Some(ip) => ip == to.ip(),
-                None => is_nodes(&model.node, to.ip()),
-            }
-    })?;
-    Some(Owner {
-        service: found.pod.clone(),
-        port_name: String::new(),
-        port: found.container_port.get(),
-        at: At::HostPort,
-    })
+/// Where node ports of a family are served.
+fn node_addresses(node: &Node, is_v4: bool) -> Vec<IpAddr> {
+    let loopback: IpAddr =
+        if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    let own = node.node_port_addresses.iter().copied().filter(|ip| ip.is_ipv4() == is_v4);
+    own.chain([loopback]).collect()
 }
 
 /// What can be dialled at an address, as advice; empty when it is no service's.

@@ -38,13 +38,13 @@ struct Walk<'a, S> {
 pub(super) fn walk(question: &Question, seen: &impl Seen, model: Option<&Model>) -> Walked {
     let mut walk = Walk { question, seen, model, steps: Vec::new() };
     match question.client {
-        Client::Outside { ip } => walk.from_outside(ip),
-        Client::Host | Client::Pod { .. } => walk.from_inside(),
+        Client::Outside { ip } => walk.outside_sends(ip),
+        Client::Host | Client::Pod { .. } => walk.inside_sends(),
     }
 }
 
 impl<S: Seen> Walk<'_, S> {
-    fn from_inside(&mut self) -> Walked {
+    fn inside_sends(&mut self) -> Walked {
         if self.question.protocol == Protocol::Sctp {
             self.step(SOCKET, "SCTP sockets are left alone".into());
         } else if let Some(frontend) = self.frontend() {
@@ -117,7 +117,7 @@ impl<S: Seen> Walk<'_, S> {
         }
     }
 
-    fn from_outside(&mut self, ip: Option<IpAddr>) -> Walked {
+    fn outside_sends(&mut self, ip: Option<IpAddr>) -> Walked {
         if self.seen.is_pod_here(self.to()) {
             self.step(UPLINK_IN, format!("{} is a pod of this node", self.question.to.ip()));
             return self.ends(Outcome::Pod, Vec::new(), None);

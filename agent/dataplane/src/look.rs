@@ -1,0 +1,82 @@
+//! Looking at what the maps hold, for answers to people: single entries, and what traffic has left there.
+//! Nothing here is for reconciling.
+
+use sheave_abi::order::Addr;
+use sheave_abi::service::{
+    Affinity, AffinityKey, BACKEND_GONE, Backend, Frontend, FrontendKey, SlotRange,
+};
+use sheave_abi::settings::Settings;
+use sheave_abi::socket::{SocketKey, SocketPeer};
+
+use crate::Dataplane;
+use crate::maps::MapError;
+
+/// The clock of the programs: seconds of CLOCK_MONOTONIC.
+pub fn now_s() -> u32 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to memory that lives until the call returns.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec as u32
+}
+
+impl Dataplane {
+    /// All of `FRONTENDS`, in no order.
+    pub fn frontends(&self) -> Result<Vec<(FrontendKey, Frontend)>, MapError> {
+        self.maps.frontends.entries()
+    }
+
+    /// One entry of `FRONTENDS`.
+    pub fn frontend(&self, key: &FrontendKey) -> Result<Option<Frontend>, MapError> {
+        self.maps.frontends.get(key)
+    }
+
+    /// The ids in a range of `SLOTS`, each once, in order of their number.
+    pub fn choices(&self, range: SlotRange) -> Result<Vec<u32>, MapError> {
+        if range.len == 0 {
+            return Ok(Vec::new());
+        }
+        let mut ids = self.maps.slots.range(range.start, range.len)?;
+        ids.retain(|id| *id != 0);
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// One entry of `BACKENDS`, in use or not.
+    pub fn backend(&self, id: u32) -> Result<Option<Backend>, MapError> {
+        self.maps.backends.get(&id)
+    }
+
+    /// The entries of `BACKENDS` that are in use, by id: live and draining.
+    pub fn backends_in_use(&self) -> Result<Vec<(u32, Backend)>, MapError> {
+        const CHUNK: u32 = 4096;
+        let len = self.maps.backends.max_entries();
+        let mut found = Vec::new();
+        for start in (0..len).step_by(CHUNK as usize) {
+            let chunk = self.maps.backends.range(start, CHUNK.min(len - start))?;
+            let used = (start..).zip(chunk).filter(|(_, b)| b.state != BACKEND_GONE);
+            found.extend(used);
+        }
+        Ok(found)
+    }
+
+    /// One entry of `AFFINITY`.
+    pub fn affinity(&self, key: &AffinityKey) -> Result<Option<Affinity>, MapError> {
+        self.maps.affinity.get(key)
+    }
+
+    /// All of `SOCKETS`, in no order; entries of sockets that are closed among them.
+    pub fn socket_entries(&self) -> Result<Vec<(SocketKey, SocketPeer)>, MapError> {
+        self.maps.sockets.entries()
+    }
+
+    /// Whether `ENDPOINTS` names a pod of this node by this address.
+    pub fn is_pod_here(&self, addr: Addr) -> Result<bool, MapError> {
+        Ok(self.maps.endpoints.get(&addr)?.is_some())
+    }
+
+    /// `SETTINGS`.
+    pub fn settings(&self) -> Result<Settings, MapError> {
+        Ok(self.maps.settings.get(&0)?.unwrap_or_default())
+    }
+}

@@ -1,0 +1,50 @@
+//! `/status`: node, server, dataplane, pods, pressure of the maps.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sheave_core::dump::ip;
+use sheave_dataplane::ProgramsRunning;
+use sheave_sources::Connection;
+
+use super::{Answers, Unanswered};
+
+pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
+    let agent = answers.agent.as_ref().ok_or(Unanswered::AgentAway)?;
+    let maps = answers.maps()?;
+    let pods = maps.endpoints()?;
+    let pods: Vec<_> = pods.iter().map(|(address, _)| ip(*address).to_string()).collect();
+    let pressure: BTreeMap<_, _> = maps
+        .pressure()?
+        .into_iter()
+        .map(|(map, entries, max)| (map, json!({ "entries": entries, "max": max })))
+        .collect();
+    let server = agent.connection.as_ref().map(|connection| match &*connection.borrow() {
+        Connection::Up(version) => json!({ "connected": true, "version": version }),
+        Connection::Away(why) => json!({ "connected": false, "why": why }),
+    });
+    let reconciler = agent.reconciler.lock();
+    let (machine, progress) = (reconciler.machine(), reconciler.progress());
+    let programs = match reconciler.dataplane().running() {
+        ProgramsRunning::Ours => json!({ "version": "this" }),
+        ProgramsRunning::Before(error) => {
+            json!({ "version": "before", "refused": error.to_string() })
+        }
+    };
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "node": machine.name,
+        "addresses": machine.addresses,
+        "uplinks": machine.uplinks,
+        "server": server,
+        "services": {
+            "generation": progress.generation,
+            "mapWrites": progress.writes_total,
+            "inEffectAt": progress.in_effect_at.map(|at| at.to_string()),
+            "failing": progress.failing.as_ref().map(|(_, why)| why),
+        },
+        "programs": programs,
+        "podAddresses": pods,
+        "maps": pressure,
+    }))
+}

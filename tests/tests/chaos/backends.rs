@@ -1,0 +1,71 @@
+//! What may happen to the backends.
+
+use std::time::{Duration, Instant};
+
+use sheave_core::diff::diff;
+use sheave_core::ledger::Ledger;
+use sheave_core::model::Update;
+use sheave_core::plan::plan;
+use sheave_dataplane::{Dataplane, Network, TcAttachment};
+use sheave_tests::lab::{Lab, NODE};
+use sheave_tests::services::this_node;
+
+use crate::services::{BACKENDS, manifests_of};
+use crate::traffic::Traffic;
+use crate::{lab, scenario_length, sleep_until};
+
+/// The complete states that follow each other: `web` always has a backend, `sometimes` has one or none.
+fn states(lab: &Lab) -> Vec<Vec<Update>> {
+    let states = [
+        (&BACKENDS[..], true),
+        (&BACKENDS[..1], false),
+        (&BACKENDS[..], true),
+        (&BACKENDS[1..], false),
+    ];
+    let path = lab.dir().join("state.yaml");
+    let read = |(web, sometimes)| {
+        std::fs::write(&path, manifests_of(web, sometimes)).unwrap();
+        let (updates, left_out) = sheave_sources::file::read(&path).unwrap();
+        assert!(left_out.is_empty(), "{left_out:?}");
+        updates
+    };
+    states.into_iter().map(read).collect()
+}
+
+/// Plan, difference and maps driven directly: files are read at their own pace, which is slower.
+#[test]
+fn backends_that_come_and_go_fifty_times_a_second_cost_no_connection_that_has_one() {
+    const PERIOD: Duration = Duration::from_millis(20);
+    let lab = lab("flapping", TcAttachment::Tcx);
+    let states = states(&lab);
+    let mut dataplane = lab.node.run(|| Dataplane::open(&lab.config)).unwrap();
+    let services = vec![("10.96.0.0".parse().unwrap(), 16)];
+    dataplane.set_network(&Network { services, ..Network::default() }).unwrap();
+    let mut ledger = Ledger::new();
+    let mut held = dataplane.held().unwrap();
+    ledger.note(this_node(&NODE.to_string()));
+    let mut change_to = |state: &[Update]| {
+        state.iter().for_each(|update| ledger.note(update.clone()));
+        let diff = diff(&plan(ledger.model()), &held).unwrap();
+        held.apply(&diff);
+        dataplane.apply(&diff).unwrap()
+    };
+    change_to(&states[0]);
+    let mut traffic = Traffic::start(&lab, scenario_length());
+    traffic.ask_sometimes(&lab);
+    let begun = Instant::now();
+    let (mut changes, mut slowest) = (0, Duration::ZERO);
+    while begun.elapsed() < scenario_length() {
+        sleep_until(begun + PERIOD * changes);
+        changes += 1;
+        let now = Instant::now();
+        let writes = change_to(&states[changes as usize % states.len()]);
+        slowest = slowest.max(now.elapsed());
+        assert!(writes > 0, "each state differs from the one before");
+    }
+    let rate = f64::from(changes) / begun.elapsed().as_secs_f64();
+    change_to(&states[0]);
+    println!("{changes} changes, {rate:.1} a second, the slowest within {slowest:?}");
+    traffic.finish().assert_nothing_lost("backends flapping");
+    assert!(rate > 45.0, "{rate:.1} changes a second");
+}
