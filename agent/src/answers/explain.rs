@@ -1,6 +1,6 @@
 //! `/explain`: which backend a connection would get, and why.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use serde::Serialize;
 use sheave_abi::order::Addr;
