@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -20,8 +20,7 @@ use tokio::sync::mpsc;
 use crate::config::{Directories, RunArguments};
 use crate::footprint::Footprint;
 use crate::machine::Machine;
-use crate::metrics::{Metrics, Sync};
-use crate::reconcile::{self, ApplyError, Reconciler};
+use crate::reconcile::{self, Reconciler};
 use crate::{answers, cni, sysctl};
 
 /// Changes that are applied to the maps together, at most.
@@ -39,7 +38,6 @@ pub(crate) struct Agent {
     pods: Option<Pods>,
     /// Of the pods that run here.
     pod_names: answers::PodNames,
-    metrics: Metrics,
 }
 
 struct Pods {
@@ -53,7 +51,6 @@ impl Agent {
     pub(crate) async fn start(
         arguments: &RunArguments,
         reconciler: Arc<Mutex<Reconciler>>,
-        metrics: Metrics,
     ) -> Result<Self> {
         tokio::spawn(reconcile::retire(Arc::clone(&reconciler)));
         let (changes, pods) = match &arguments.manifests {
@@ -75,7 +72,7 @@ impl Agent {
         let directories = arguments.directories.clone();
         let pod_names = answers::PodNames::default();
         let pod_mtu = arguments.pod_mtu;
-        Ok(Self { directories, pod_mtu, reconciler, changes, pods, pod_names, metrics })
+        Ok(Self { directories, pod_mtu, reconciler, changes, pods, pod_names })
     }
 
     /// For the control socket.
@@ -113,28 +110,22 @@ impl Agent {
         let mut batch = Vec::new();
         let mut newest = Generation::default();
         let mut failed = false;
-        let mut received = Instant::now();
         loop {
             tokio::select! {
                 taken = self.changes.recv_many(&mut batch, BATCH_MAX) => {
                     if taken == 0 {
                         bail!("the source of the desired state has ended");
                     }
-                    received = Instant::now();
                 }
                 () = tokio::time::sleep(RETRY_PAUSE), if failed => {}
             }
             for Change { generation, what } in batch.drain(..) {
                 newest = newest.max(generation);
-                self.metrics.noted(&what);
                 self.pass(what).await;
             }
             let reconciler = Arc::clone(&self.reconciler);
-            let began = Instant::now();
             let applied = tokio::task::spawn_blocking(move || reconciler.lock().apply());
-            let applied = applied.await.context("applying changes panicked")?;
-            self.metrics.synced(received, began, &self.outcome(&applied, newest));
-            failed = match applied {
+            failed = match applied.await.context("applying changes panicked")? {
                 Ok(true) => {
                     self.reconciler.lock().in_effect(newest.number());
                     if let Some(pods) = &self.pods {
@@ -148,17 +139,6 @@ impl Agent {
                     true
                 }
             };
-        }
-    }
-
-    fn outcome(&self, applied: &Result<bool, ApplyError>, newest: Generation) -> Sync {
-        match applied {
-            Ok(true) => Sync::InEffect {
-                generation: newest.number(),
-                writes_total: self.reconciler.lock().progress().writes_total,
-            },
-            Ok(false) => Sync::NotComplete,
-            Err(_) => Sync::Failed,
         }
     }
 
