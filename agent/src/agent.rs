@@ -21,7 +21,7 @@ use crate::config::{Directories, RunArguments};
 use crate::footprint::Footprint;
 use crate::machine::Machine;
 use crate::network::{self, Ranges};
-use crate::reconcile::Reconciler;
+use crate::reconcile::{self, Reconciler};
 use crate::{answers, cni, sysctl};
 
 /// Changes that are applied to the maps together, at most.
@@ -53,6 +53,7 @@ impl Agent {
         arguments: &RunArguments,
         reconciler: Arc<Mutex<Reconciler>>,
     ) -> Result<Self> {
+        tokio::spawn(reconcile::retire(Arc::clone(&reconciler)));
         let (changes, pods) = match &arguments.manifests {
             Some(path) => {
                 let ranges = Ranges {

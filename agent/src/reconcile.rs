@@ -1,28 +1,34 @@
-//! From what should be to what the kernel holds: the one who owns ledger and dataplane.
+//! From what should be to what the kernel holds: the one who owns engine and dataplane.
 //!
-//! Changes are noted as they come and applied in batches. What the maps hold is read once at start and
-//! kept in step with what is written; after a failed write it is read again.
+//! Changes are noted as they come and applied in batches; a batch costs what it changes. What the maps hold
+//! is read once at start and kept in step with what is written; after a failed write it is read again. What
+//! must wait until programs have ended is written later ([`retire`]), so that no change waits for it.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use sheave_core::diff::{MapFull, diff};
-use sheave_core::held::Held;
-use sheave_core::ledger::Ledger;
-use sheave_core::model::{Model, Node, Update};
-use sheave_core::plan::{Conflict, Plan, plan};
-use sheave_dataplane::{Dataplane, MapError};
+use parking_lot::Mutex;
+use sheave_core::diff::MapFull;
+use sheave_core::engine::Engine;
+use sheave_core::model::{Model, Node, ObjectKey, Update};
+use sheave_core::plan::Conflict;
+use sheave_dataplane::{Dataplane, MapError, wait_for_readers};
+use tokio::sync::Notify;
 
 use crate::machine::Machine;
 
-/// Ledger and maps of this node.
+/// Engine and maps of this node.
 #[derive(Debug)]
 pub(crate) struct Reconciler {
     machine: Machine,
-    ledger: Ledger,
+    engine: Engine,
     dataplane: Dataplane,
-    held: Held,
+    /// The maps are not known: a write has failed.
+    is_stale: bool,
     conflicts: Vec<Conflict>,
     progress: Progress,
+    /// Something may wait for programs to end.
+    left_behind: Arc<Notify>,
 }
 
 /// How reconciling goes.
@@ -48,16 +54,19 @@ pub(crate) enum ApplyError {
 impl Reconciler {
     /// Takes over what the maps hold.
     pub(crate) fn new(dataplane: Dataplane, machine: Machine) -> Result<Self, MapError> {
-        let held = dataplane.held()?;
+        let engine = Engine::new(dataplane.held()?);
         let mut reconciler = Self {
             machine,
-            ledger: Ledger::new(),
+            engine,
             dataplane,
-            held,
+            is_stale: false,
             conflicts: Vec::new(),
             progress: Progress::default(),
+            left_behind: Arc::default(),
         };
         reconciler.note(Update::Node(Node::default()));
+        // No source of this agent names host ports: the maps hold none that could be taken for gone.
+        reconciler.note(Update::HostPorts(Vec::new()));
         Ok(reconciler)
     }
 
@@ -72,18 +81,17 @@ impl Reconciler {
             }),
             other => other,
         };
-        self.ledger.note(update);
+        self.engine.note(update);
     }
 
     /// Brings the maps in step, once a complete state is known. Says whether what was noted so far is in
     /// effect now.
     pub(crate) fn apply(&mut self) -> Result<bool, ApplyError> {
-        if !self.ledger.is_complete() {
+        if !self.engine.is_complete() {
             return Ok(false);
         }
         match self.write() {
-            Ok(writes) => {
-                self.progress.writes_total += writes as u64;
+            Ok(()) => {
                 self.progress.in_effect_at = Some(jiff::Timestamp::now());
                 self.progress.failing = None;
                 Ok(true)
@@ -96,33 +104,38 @@ impl Reconciler {
         }
     }
 
-    fn write(&mut self) -> Result<usize, ApplyError> {
-        let plan = plan(self.ledger.model());
-        self.complain(&plan);
-        let diff = diff(&plan, &self.held).map_err(ApplyError::Full)?;
-        match self.dataplane.apply(&diff) {
-            Ok(writes) => {
-                self.held.apply(&diff);
-                Ok(writes)
-            }
-            Err(error) => {
-                self.held = self.dataplane.held().map_err(ApplyError::Map)?;
-                Err(ApplyError::Map(error))
-            }
+    fn write(&mut self) -> Result<(), ApplyError> {
+        if self.is_stale {
+            self.engine.adopt(self.dataplane.held().map_err(ApplyError::Map)?);
+            self.is_stale = false;
         }
+        let diff = self.engine.diff();
+        self.complain();
+        let written = self.dataplane.apply(&diff);
+        self.count(written).map_err(ApplyError::Map)?;
+        self.left_behind.notify_one();
+        self.engine.full().map_or(Ok(()), |full| Err(ApplyError::Full(full)))
+    }
+
+    fn count(&mut self, written: Result<usize, MapError>) -> Result<(), MapError> {
+        self.is_stale |= written.is_err();
+        self.progress.writes_total += written? as u64;
+        Ok(())
     }
 
     /// Names each conflict once.
-    fn complain(&mut self, plan: &Plan) {
-        for conflict in plan.conflicts.iter().filter(|new| !self.conflicts.contains(new)) {
+    fn complain(&mut self) {
+        let conflicts = self.engine.conflicts();
+        for conflict in conflicts.iter().filter(|new| !self.conflicts.contains(new)) {
             tracing::warn!(
                 kept = ?conflict.kept.service,
                 refused = ?conflict.refused.service,
+                kind = ?conflict.refused.kind,
                 port = conflict.refused.port,
-                "two Services want the same address and port"
+                "two want the same address and port"
             );
         }
-        self.conflicts.clone_from(&plan.conflicts);
+        self.conflicts = conflicts;
     }
 
     /// Everything up to this generation is in effect.
@@ -142,7 +155,7 @@ impl Reconciler {
 
     /// What should be, as the source says it.
     pub(crate) fn model(&self) -> &Model {
-        self.ledger.model()
+        self.engine.model()
     }
 
     /// What is not served, because two want the same.
@@ -150,10 +163,50 @@ impl Reconciler {
         &self.conflicts
     }
 
+    /// The Services that have a `healthCheckNodePort`, the port, and how many of their ready endpoints are
+    /// on this node.
+    #[expect(dead_code, reason = "for the server of health checks")]
+    pub(crate) fn health_checks(&self) -> Vec<(ObjectKey, std::num::NonZeroU16, usize)> {
+        self.engine.health_checks()
+    }
+
     /// Which machine this is.
     pub(crate) fn machine(&self) -> &Machine {
         &self.machine
     }
+}
+
+/// Pause after a failed write.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Writes what changes have left behind, whenever programs have ended that may still read it. Changes go on
+/// meanwhile.
+pub(crate) async fn retire(reconciler: Arc<Mutex<Reconciler>>) {
+    let left_behind = Arc::clone(&reconciler.lock().left_behind);
+    loop {
+        left_behind.notified().await;
+        let reconciler = Arc::clone(&reconciler);
+        let retired = tokio::task::spawn_blocking(move || retire_once(&reconciler)).await;
+        if let Ok(Err(error)) = retired {
+            tracing::error!(%error, "what is gone is still in the maps; trying again");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+}
+
+fn retire_once(reconciler: &Mutex<Reconciler>) -> Result<(), ApplyError> {
+    if reconciler.lock().is_stale {
+        // Also finds what the failed write left.
+        reconciler.lock().apply()?;
+    }
+    let Some(grace) = reconciler.lock().engine.begin_retirement() else { return Ok(()) };
+    wait_for_readers();
+    let mut reconciler = reconciler.lock();
+    let retired = reconciler.engine.end_retirement(grace);
+    let written = reconciler.dataplane.retire(&retired);
+    // What was left behind meanwhile, and after an error all of it.
+    reconciler.left_behind.notify_one();
+    reconciler.count(written).map_err(ApplyError::Map)
 }
 
 impl std::fmt::Display for ApplyError {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// Addresses under which others reach this machine: those of its interfaces, without loopback, link-local
 /// ones and those of pods.
-pub(crate) fn of_interfaces(pod_cidr: &IpNet) -> anyhow::Result<Vec<IpAddr>> {
+pub(crate) fn of_interfaces(pod_cidrs: &[IpNet]) -> anyhow::Result<Vec<IpAddr>> {
     let mut addresses = Vec::new();
     for interface in nix::ifaddrs::getifaddrs().context("cannot list this machine's addresses")? {
         let Some(address) = interface.address.as_ref() else { continue };
@@ -16,7 +16,8 @@ pub(crate) fn of_interfaces(pod_cidr: &IpNet) -> anyhow::Result<Vec<IpAddr>> {
             (_, Some(v6)) => IpAddr::V6(v6.ip()),
             _ => continue,
         };
-        if is_reachable(&address) && !pod_cidr.contains(&address) && !addresses.contains(&address) {
+        let is_pods = pod_cidrs.iter().any(|range| range.contains(&address));
+        if is_reachable(&address) && !is_pods && !addresses.contains(&address) {
             addresses.push(address);
         }
     }

@@ -4,8 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Parser;
 use ipnet::IpNet;
+use sheave_api::AddressRange;
+
+use crate::ranges;
 
 /// The control plane of a Sheave cluster: API server, scheduler, controllers, node protocol.
 #[derive(Clone, Debug, Parser)]
@@ -23,21 +27,40 @@ pub(crate) struct Config {
     #[arg(long, env = "SHEAVE_ADVERTISE_ADDRESS")]
     pub(crate) advertise_address: Option<IpAddr>,
 
-    /// Addresses that Services get.
-    #[arg(long, default_value = "10.96.0.0/16")]
-    pub(crate) service_cidr: IpNet,
+    /// Addresses that Services get; for dual stack one range of each family, the one that Services have
+    /// by default first.
+    #[arg(long, value_name = "CIDR[,CIDR]", value_delimiter = ',', default_value = "10.96.0.0/16")]
+    pub(crate) service_cidr: Vec<IpNet>,
 
-    /// Addresses that pods get.
-    #[arg(long, default_value = "10.244.0.0/16")]
-    pub(crate) pod_cidr: IpNet,
+    /// Addresses that pods get; for dual stack one range of each family.
+    #[arg(
+        long,
+        value_name = "CIDR[,CIDR]",
+        value_delimiter = ',',
+        default_value = "10.244.0.0/16"
+    )]
+    pub(crate) pod_cidr: Vec<IpNet>,
 
-    /// Prefix length of each node's part of the pod addresses.
+    /// Prefix length of each node's part of the pods' IPv4 addresses.
     #[arg(long, env = "SHEAVE_NODE_CIDR_PREFIX", default_value_t = 24)]
     pub(crate) node_cidr_prefix: u8,
+
+    /// Prefix length of each node's part of the pods' IPv6 addresses.
+    #[arg(long, env = "SHEAVE_NODE_CIDR_PREFIX_IPV6", default_value_t = 64)]
+    pub(crate) node_cidr_prefix_ipv6: u8,
 
     /// Ports of Services of type NodePort.
     #[arg(long, default_value = "30000-32767", value_parser = parse_port_range)]
     pub(crate) node_port_range: RangeInclusive<u16>,
+
+    /// Addresses for Services of type LoadBalancer without a class, or of class sheave.io/pool: a CIDR or
+    /// a range like 192.0.2.10-192.0.2.20; may be given several times.
+    #[arg(long, value_name = "RANGE", value_delimiter = ',', env = "SHEAVE_LOAD_BALANCER_POOL")]
+    pub(crate) load_balancer_pool: Vec<AddressRange>,
+
+    /// Addresses that Services may name as externalIPs; may be given several times [default: none].
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', env = "SHEAVE_EXTERNAL_IP_POOL")]
+    pub(crate) external_ip_pool: Vec<IpNet>,
 
     /// Address of the cluster's DNS; the tenth service address if absent.
     #[arg(long)]
@@ -68,34 +91,19 @@ impl Config {
     /// # Errors
     /// When a range is too small for what must fit, or two ranges overlap.
     pub(crate) fn service_address(&self) -> anyhow::Result<IpAddr> {
-        let Some(address) = self.service_cidr.hosts().next() else {
-            anyhow::bail!("--service-cidr {} has no room for Services", self.service_cidr);
-        };
-        anyhow::ensure!(
-            self.service_cidr.prefix_len() <= 28 || !matches!(self.service_cidr, IpNet::V4(_)),
-            "--service-cidr {} is too small: the prefix may be /28 at most",
-            self.service_cidr
-        );
-        let overlap = self.service_cidr.contains(&self.pod_cidr.network())
-            || self.pod_cidr.contains(&self.service_cidr.network());
-        anyhow::ensure!(
-            !overlap,
-            "--service-cidr {} and --pod-cidr {} overlap: choose ranges apart from each other",
-            self.service_cidr,
-            self.pod_cidr
-        );
-        anyhow::ensure!(
-            self.pod_cidr.prefix_len() <= self.node_cidr_prefix,
-            "--node-cidr-prefix {} is larger than --pod-cidr {}: choose a longer prefix",
-            self.node_cidr_prefix,
-            self.pod_cidr
-        );
-        Ok(address)
+        ranges::check(self)?;
+        self.nth_service_address(1).context("--service-cidr has no room for Services")
     }
 
     /// The address of the cluster's DNS.
     pub(crate) fn dns_address(&self) -> Option<IpAddr> {
-        self.cluster_dns.or_else(|| self.service_cidr.hosts().nth(9))
+        self.cluster_dns.or_else(|| self.nth_service_address(10))
+    }
+
+    /// Of the first range, counted behind the network's own address, which IPv6 does not exclude.
+    fn nth_service_address(&self, n: usize) -> Option<IpAddr> {
+        let range = self.service_cidr.first()?;
+        range.hosts().filter(|address| *address != range.network()).nth(n - 1)
     }
 }
 
@@ -113,18 +121,20 @@ mod tests {
         assert_eq!(config.service_address().unwrap().to_string(), "10.96.0.1");
         assert_eq!(config.dns_address().unwrap().to_string(), "10.96.0.10");
         assert_eq!(config.node_port_range, 30000..=32767);
+        assert!(config.load_balancer_pool.is_empty() && config.external_ip_pool.is_empty());
     }
 
     #[test]
-    fn ranges_that_cannot_work_are_refused() {
-        let message =
-            |arguments: &[&str]| config(arguments).service_address().unwrap_err().to_string();
-        let overlap = message(&["--service-cidr", "10.244.8.0/24"]);
-        assert!(overlap.contains("overlap"), "{overlap}");
-        let small = message(&["--service-cidr", "10.96.0.0/30"]);
-        assert!(small.contains("too small"), "{small}");
-        let nodes = message(&["--node-cidr-prefix", "8"]);
-        assert!(nodes.contains("--node-cidr-prefix"), "{nodes}");
+    fn two_families_and_several_ranges() {
+        let config = config(&[
+            "--service-cidr=fd00:96::/112,10.96.0.0/16",
+            "--pod-cidr=fd00:244::/56,10.244.0.0/16",
+            "--load-balancer-pool=192.0.2.10-192.0.2.20",
+            "--load-balancer-pool=2001:db8::/112",
+        ]);
+        assert_eq!(config.service_address().unwrap().to_string(), "fd00:96::1");
+        assert_eq!(config.dns_address().unwrap().to_string(), "fd00:96::a");
+        assert_eq!(config.load_balancer_pool.len(), 2);
     }
 
     #[test]

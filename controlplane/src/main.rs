@@ -3,6 +3,7 @@
 mod addresses;
 mod config;
 mod node_tunnels;
+mod ranges;
 mod remedy;
 mod renewal;
 mod start;

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, bail};
-use ipnet::IpNet;
 use jiff::Timestamp;
-use sheave_api::time;
+use sheave_api::{AddressPool, time};
 use sheave_apiserver::pki::{self, PkiConfig};
 use sheave_apiserver::{ApiServer, ApiServerConfig, GIT_VERSION, tls};
 use sheave_client::{Client, Recorder};
@@ -48,7 +47,7 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
     let store = open_store(&config.data_dir)?;
     let pki_config = pki_config(config, bound, advertised, interfaces, service_address)?;
     let pki = pki::ensure(&pki_config, SystemTime::now())?;
-    let registry = Registry::open(registry_config(config)?, Arc::clone(&store))
+    let registry = Registry::open(registry_config(config), Arc::clone(&store))
         .await
         .context("cannot load the objects")?;
     let client: Arc<dyn Client> = Arc::<Registry>::clone(&registry);
@@ -70,7 +69,8 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
         started.elapsed().as_millis()
     );
 
-    let mut background = start_background(&client, &recorder);
+    let pool = config.load_balancer_pool.iter().copied().collect();
+    let mut background = start_background(&client, &recorder, pool);
     background.spawn(renewal::run(pki_config, certificate));
     publish_api_service(client.as_ref(), service_address, advertised, bound.port()).await;
     tokio::select! {
@@ -144,18 +144,20 @@ fn pki_config(
     })
 }
 
-fn registry_config(config: &Config) -> anyhow::Result<RegistryConfig> {
-    let IpNet::V4(service_cidr) = config.service_cidr else {
-        bail!("--service-cidr {}: only IPv4 ranges are supported so far", config.service_cidr);
-    };
-    Ok(RegistryConfig { service_cidr, node_ports: config.node_port_range.clone() })
+fn registry_config(config: &Config) -> RegistryConfig {
+    RegistryConfig {
+        service_cidrs: config.service_cidr.clone(),
+        node_ports: config.node_port_range.clone(),
+        load_balancer_pool: config.load_balancer_pool.iter().copied().collect(),
+        external_ip_pool: config.external_ip_pool.iter().copied().map(Into::into).collect(),
+    }
 }
 
 fn push_config(config: &Config) -> PushConfig {
     PushConfig {
         cluster: ClusterConfig {
-            service_cidrs: vec![config.service_cidr.to_string()],
-            pod_cidrs: vec![config.pod_cidr.to_string()],
+            service_cidrs: config.service_cidr.iter().map(ToString::to_string).collect(),
+            pod_cidrs: config.pod_cidr.iter().map(ToString::to_string).collect(),
             node_pod_cidrs: Vec::new(),
             cluster_domain: config.cluster_domain.clone(),
             dns_address: config.dns_address().map(|ip| ip.to_string()).unwrap_or_default(),
@@ -163,17 +165,23 @@ fn push_config(config: &Config) -> PushConfig {
             node_port_last: u32::from(*config.node_port_range.end()),
         },
         node_prefix_len: config.node_cidr_prefix,
+        node_prefix_len_ipv6: config.node_cidr_prefix_ipv6,
         server_version: GIT_VERSION.to_owned(),
         now: || time::micros(Timestamp::now()),
         now_s,
     }
 }
 
-fn start_background(client: &Arc<dyn Client>, recorder: &Recorder) -> JoinSet<()> {
+fn start_background(
+    client: &Arc<dyn Client>,
+    recorder: &Recorder,
+    load_balancer_pool: AddressPool,
+) -> JoinSet<()> {
     let mut background = sheave_controllers::start(&sheave_controllers::Context {
         client: Arc::clone(client),
         recorder: recorder.clone(),
         now: Timestamp::now,
+        load_balancer_pool,
     });
     background.spawn(sheave_scheduler::run(Arc::clone(client), recorder.clone(), now_s));
     background

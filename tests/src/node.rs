@@ -4,12 +4,13 @@
 
 use std::path::PathBuf;
 
-use sheave_core::diff::diff;
+use sheave_core::engine::Engine;
 use sheave_core::held::Held;
 use sheave_core::ledger::Ledger;
 use sheave_core::model::Update;
-use sheave_core::plan::plan;
-use sheave_dataplane::{Dataplane, PacketPrograms, cleanup, load_packet_programs};
+use sheave_dataplane::{
+    Dataplane, PacketPrograms, cleanup, load_packet_programs, wait_for_readers,
+};
 
 /// The dataplane of a node that nothing is attached to: programs run when a test runs them.
 pub struct DetachedNode {
@@ -76,17 +77,34 @@ impl Drop for BpffsDir {
     }
 }
 
-/// From what a source says to the maps: what the agent does with each batch of changes. Says how many
-/// map entries were written, and what the maps hold.
+/// From what a source says to the maps, as an agent does it that starts on them: all that is left to do,
+/// what must wait for programs to end included. Says how many map entries were written, and what the maps
+/// hold.
 pub fn reconcile(dataplane: &mut Dataplane, ledger: &Ledger) -> (usize, Held) {
-    let held = dataplane.held().unwrap();
-    let diff = diff(&plan(ledger.model()), &held).unwrap();
-    let writes = dataplane.apply(&diff).unwrap();
-    let now = dataplane.held().unwrap();
-    let mut expected = held;
-    expected.apply(&diff);
-    assert_eq!(now, expected, "the maps hold what the difference said they would");
-    (writes, now)
+    let mut engine = Engine::new(dataplane.held().unwrap());
+    let model = ledger.model().clone();
+    engine.note(Update::Init);
+    engine.note(Update::Node(model.node));
+    engine.note(Update::HostPorts(model.host_ports));
+    model.services.into_values().for_each(|service| engine.note(Update::Service(service)));
+    model.slices.into_values().for_each(|slice| engine.note(Update::EndpointSlice(slice)));
+    if ledger.is_complete() {
+        engine.note(Update::InitDone);
+    }
+    let writes = step(dataplane, &mut engine);
+    (writes, dataplane.held().unwrap())
+}
+
+/// Writes all that an engine has to write, and says how many entries that were.
+pub fn step(dataplane: &mut Dataplane, engine: &mut Engine) -> usize {
+    let diff = engine.diff();
+    assert_eq!(engine.full(), None);
+    let mut writes = dataplane.apply(&diff).unwrap();
+    if let Some(grace) = engine.begin_retirement() {
+        wait_for_readers();
+        writes += dataplane.retire(&engine.end_retirement(grace)).unwrap();
+    }
+    writes
 }
 
 /// A ledger to which a source has sent `updates` as a complete state.

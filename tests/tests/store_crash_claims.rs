@@ -59,7 +59,11 @@ fn services() -> &'static Kind {
 }
 
 fn config() -> RegistryConfig {
-    RegistryConfig { service_cidr: "10.1.0.0/28".parse().unwrap(), node_ports: 30000..=30011 }
+    RegistryConfig {
+        service_cidrs: vec!["10.1.0.0/28".parse().unwrap()],
+        node_ports: 30000..=30011,
+        ..RegistryConfig::default()
+    }
 }
 
 async fn churn(path: &Path) {

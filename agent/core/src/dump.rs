@@ -1,11 +1,12 @@
 //! What the maps hold, as text: one line a frontend, resolved down to its backends. For people and for
 //! scenario tests; made from the maps, never from intentions.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use sheave_abi::order::{Addr, Be16};
-use sheave_abi::service::{FrontendKey, SlotRange, flags};
+use sheave_abi::service::{BACKEND_DRAINING, FrontendKey, SlotRange, flags};
 
 use crate::held::{BackendId, Held};
 
@@ -41,15 +42,19 @@ impl Display for Held {
                 continue;
             }
             write!(out, "frontend {} service {} internal", name(key), frontend.service)?;
-            self.write_range(out, frontend.internal)?;
+            self.write_list(out, frontend.internal)?;
             if frontend.flags & flags::EXTERNAL != 0 {
                 write!(out, " external")?;
-                self.write_range(out, frontend.external)?;
+                match frontend.flags & flags::MAGLEV {
+                    0 => self.write_list(out, frontend.external)?,
+                    _ => self.write_table(out, frontend.external)?,
+                }
             }
             for (bit, flag) in [
                 (flags::HOST_ONLY, "host-only"),
                 (flags::INTERNAL_DROP, "internal-drop"),
                 (flags::EXTERNAL_DROP, "external-drop"),
+                (flags::SOURCE_RANGES, "source-ranges"),
             ] {
                 if frontend.flags & bit != 0 {
                     write!(out, " {flag}")?;
@@ -60,6 +65,16 @@ impl Display for Held {
             }
             writeln!(out)?;
         }
+        let draining = self.backends.values().filter(|b| b.state == BACKEND_DRAINING);
+        for backend in draining {
+            let at = socket_addr(backend.addr, backend.port);
+            writeln!(out, "draining {at} service {}", backend.service)?;
+        }
+        for source in &self.sources {
+            let mapped_bits = if source.addr.is_v4() { 96 } else { 0 };
+            let prefix_len = source.prefix_len.saturating_sub(32 + mapped_bits);
+            writeln!(out, "source {}/{prefix_len} service {}", ip(source.addr), source.service)?;
+        }
         Ok(())
     }
 }
@@ -69,27 +84,36 @@ fn name(key: &FrontendKey) -> String {
 }
 
 impl Held {
-    fn write_range(&self, out: &mut Formatter<'_>, range: SlotRange) -> fmt::Result {
-        let ids = self.range(range);
-        write!(out, " [")?;
-        for (i, id) in ids.iter().enumerate() {
-            let space = if i == 0 { "" } else { " " };
-            match self.live(*id) {
-                Some(b) => write!(out, "{space}{}", socket_addr(b.addr, b.port))?,
-                None => write!(out, "{space}{}=GONE", Id(*id))?,
-            }
+    fn write_list(&self, out: &mut Formatter<'_>, range: SlotRange) -> fmt::Result {
+        let names: Vec<String> = self.range(range).iter().map(|id| self.name(*id)).collect();
+        write!(out, " [{}", names.join(" "))?;
+        self.write_end(out, range)
+    }
+
+    /// How many entries of the table each backend has.
+    fn write_table(&self, out: &mut Formatter<'_>, range: SlotRange) -> fmt::Result {
+        let mut shares = BTreeMap::<String, usize>::new();
+        for id in self.range(range) {
+            *shares.entry(self.name(*id)).or_default() += 1;
         }
-        if ids.len() != range.len as usize {
-            write!(out, " {} of {} slots MISSING", range.len as usize - ids.len(), range.len)?;
+        let shares: Vec<String> =
+            shares.iter().map(|(name, entries)| format!("{name} x{entries}")).collect();
+        write!(out, " maglev [{}", shares.join(" "))?;
+        self.write_end(out, range)
+    }
+
+    fn write_end(&self, out: &mut Formatter<'_>, range: SlotRange) -> fmt::Result {
+        let missing = range.len as usize - self.range(range).len();
+        if missing > 0 {
+            write!(out, " {missing} of {} slots MISSING", range.len)?;
         }
         write!(out, "]")
     }
-}
 
-struct Id(BackendId);
-
-impl Display for Id {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        write!(out, "#{}", self.0.0)
+    fn name(&self, id: BackendId) -> String {
+        match self.live(id) {
+            Some(backend) => socket_addr(backend.addr, backend.port).to_string(),
+            None => format!("#{}=GONE", id.0),
+        }
     }
 }

@@ -1,17 +1,13 @@
-//! What the kernel's maps hold: read from them at start, kept in step with what is written.
+//! What the kernel's maps hold: read from them at start, and for those who look.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sheave_abi::limits::{BACKENDS_MAX, FRONTENDS_MAX, SLOTS_MAX};
-use sheave_abi::service::{BACKEND_LIVE, Backend, Frontend, FrontendKey, SlotRange};
+use sheave_abi::service::{BACKEND_LIVE, Backend, Frontend, FrontendKey, SlotRange, SourceRange};
 
 /// Index in `BACKENDS`; never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendId(pub u32);
-
-/// Number of a service port in the maps; never 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceId(pub u32);
 
 /// How much the maps take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +18,13 @@ pub struct Limits {
     pub backends: u32,
     /// Entries of `SLOTS`.
     pub slots: u32,
+    /// Entries of `SOURCES`.
+    pub sources: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frontends: FRONTENDS_MAX, backends: BACKENDS_MAX, slots: SLOTS_MAX }
+        Self { frontends: FRONTENDS_MAX, backends: BACKENDS_MAX, slots: SLOTS_MAX, sources: 16_384 }
     }
 }
 
@@ -37,9 +35,11 @@ pub struct Held {
     pub frontends: BTreeMap<FrontendKey, Frontend>,
     /// `BACKENDS`, those that have ever been used: a free one is kept for its generation.
     pub backends: BTreeMap<BackendId, Backend>,
-    /// `SLOTS`, by first slot: the ranges that frontends lead to. What no frontend leads to is free,
-    /// whatever is written there.
+    /// `SLOTS`, by first slot: the ranges that frontends lead to, each as long as the longest that begins
+    /// there. What no frontend leads to is free, whatever is written there.
     pub ranges: BTreeMap<u32, Vec<BackendId>>,
+    /// `SOURCES`.
+    pub sources: BTreeSet<SourceRange>,
     /// How much fits.
     pub limits: Limits,
 }
@@ -57,11 +57,5 @@ impl Held {
     /// The backend `id` if it is in use.
     pub fn live(&self, id: BackendId) -> Option<&Backend> {
         self.backends.get(&id).filter(|backend| backend.state == BACKEND_LIVE)
-    }
-
-    /// The slots that frontends lead to.
-    pub(crate) fn ranges_in_use(&self) -> BTreeSet<SlotRange> {
-        let ranges = self.frontends.values().flat_map(|f| [f.internal, f.external]);
-        ranges.filter(|range| range.len != 0).collect()
     }
 }

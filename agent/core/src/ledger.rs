@@ -1,25 +1,41 @@
-//! Keeps the [`Model`] true while a source sends changes.
+//! Keeps the [`Model`] true while a source sends changes, and remembers what they changed.
 //!
 //! Absence means something only once a complete state has been sent: until [`Update::InitDone`] what was
-//! known stays, whether the source has named it yet or not.
+//! known stays, whether the source has named it yet or not. What is said again as it was is no change: a
+//! source that connects anew costs nothing downstream.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Model, ObjectKey, Update};
+use crate::model::{EndpointSlice, Model, ObjectKey, Update};
 
 /// The model, and how complete it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     model: Model,
+    /// Names of a Service's slices, which are in its namespace.
+    slices_of: BTreeMap<ObjectKey, BTreeSet<String>>,
     /// What the complete state under way has named so far.
     named: Option<Named>,
     complete: bool,
+    host_ports_known: bool,
+    changes: Changes,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Named {
     services: BTreeSet<ObjectKey>,
     slices: BTreeSet<ObjectKey>,
+}
+
+/// What is not as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// This node's description, which everything depends on.
+    pub node: bool,
+    /// Services that are new, changed or gone, or that have such slices.
+    pub services: BTreeSet<ObjectKey>,
+    /// Host ports of pods.
+    pub host_ports: bool,
 }
 
 impl Ledger {
@@ -39,6 +55,25 @@ impl Ledger {
         self.complete
     }
 
+    /// True once the host ports of this node's pods have been said, were it that there are none: before,
+    /// a host port that the maps hold is not gone.
+    pub fn knows_host_ports(&self) -> bool {
+        self.host_ports_known
+    }
+
+    /// The slices of a Service, in order of name.
+    pub fn slices(&self, service: &ObjectKey) -> Vec<&EndpointSlice> {
+        let names = self.slices_of.get(service).into_iter().flatten();
+        let key =
+            |name: &String| ObjectKey { namespace: service.namespace.clone(), name: name.clone() };
+        names.filter_map(|name| self.model.slices.get(&key(name))).collect()
+    }
+
+    /// What has changed since this was last asked.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+
     /// Takes note of a change. A new [`Update::Init`] before [`Update::InitDone`] starts over, as a
     /// source does that lost its connection.
     pub fn note(&mut self, update: Update) {
@@ -46,39 +81,97 @@ impl Ledger {
             Update::Init => self.named = Some(Named::default()),
             Update::InitDone => {
                 if let Some(named) = self.named.take() {
-                    self.model.services.retain(|key, _| named.services.contains(key));
-                    self.model.slices.retain(|key, _| named.slices.contains(key));
+                    self.forget_all_but(&named);
                     self.complete = true;
                 }
             }
-            Update::Node(node) => self.model.node = node,
-            Update::HostPorts(host_ports) => self.model.host_ports = host_ports,
+            Update::Node(node) => {
+                self.changes.node |= self.model.node != node;
+                self.model.node = node;
+            }
+            Update::HostPorts(host_ports) => {
+                self.changes.host_ports |=
+                    !self.host_ports_known || self.model.host_ports != host_ports;
+                self.host_ports_known = true;
+                self.model.host_ports = host_ports;
+            }
             Update::Service(service) => {
                 if let Some(named) = &mut self.named {
                     named.services.insert(service.key.clone());
                 }
-                self.model.services.insert(service.key.clone(), service);
+                if self.model.services.get(&service.key) != Some(&service) {
+                    self.changes.services.insert(service.key.clone());
+                    self.model.services.insert(service.key.clone(), service);
+                }
             }
             Update::ServiceGone(key) => {
                 if let Some(named) = &mut self.named {
                     named.services.remove(&key);
                 }
-                self.model.services.remove(&key);
+                self.forget_service(&key);
             }
             Update::EndpointSlice(slice) => {
                 if let Some(named) = &mut self.named {
                     named.slices.insert(slice.key.clone());
                 }
-                self.model.slices.insert(slice.key.clone(), slice);
+                self.note_slice(slice);
             }
             Update::EndpointSliceGone(key) => {
                 if let Some(named) = &mut self.named {
                     named.slices.remove(&key);
                 }
-                self.model.slices.remove(&key);
+                self.forget_slice(&key);
             }
         }
     }
+
+    fn note_slice(&mut self, slice: EndpointSlice) {
+        match self.model.slices.get(&slice.key) {
+            Some(before) if *before == slice => return,
+            Some(before) if before.service_name != slice.service_name => {
+                let key = before.key.clone();
+                self.forget_slice(&key);
+            }
+            _ => {}
+        }
+        let service = service_of(&slice);
+        self.slices_of.entry(service.clone()).or_default().insert(slice.key.name.clone());
+        self.changes.services.insert(service);
+        self.model.slices.insert(slice.key.clone(), slice);
+    }
+
+    fn forget_slice(&mut self, key: &ObjectKey) {
+        let Some(slice) = self.model.slices.remove(key) else { return };
+        let service = service_of(&slice);
+        if let Some(names) = self.slices_of.get_mut(&service) {
+            names.remove(&key.name);
+            if names.is_empty() {
+                self.slices_of.remove(&service);
+            }
+        }
+        self.changes.services.insert(service);
+    }
+
+    fn forget_service(&mut self, key: &ObjectKey) {
+        if self.model.services.remove(key).is_some() {
+            self.changes.services.insert(key.clone());
+        }
+    }
+
+    fn forget_all_but(&mut self, named: &Named) {
+        let services = self.model.services.keys().filter(|key| !named.services.contains(*key));
+        for key in services.cloned().collect::<Vec<_>>() {
+            self.forget_service(&key);
+        }
+        let slices = self.model.slices.keys().filter(|key| !named.slices.contains(*key));
+        for key in slices.cloned().collect::<Vec<_>>() {
+            self.forget_slice(&key);
+        }
+    }
+}
+
+fn service_of(slice: &EndpointSlice) -> ObjectKey {
+    ObjectKey { namespace: slice.key.namespace.clone(), name: slice.service_name.clone() }
 }
 
 #[cfg(test)]
@@ -134,5 +227,36 @@ mod tests {
         ledger.note(Update::InitDone);
         assert!(!ledger.is_complete());
         assert_eq!(names(&ledger), ["a"]);
+    }
+
+    #[test]
+    fn what_is_said_again_as_it_was_is_no_change() {
+        let mut ledger = Ledger::new();
+        for _ in 0..2 {
+            ledger.note(Update::Init);
+            ledger.note(Update::EndpointSlice(slice("a")));
+            ledger.note(Update::InitDone);
+        }
+        let web = ObjectKey { namespace: "default".into(), name: "web".into() };
+        assert_eq!(ledger.take_changes().services, BTreeSet::from([web.clone()]));
+        ledger.note(Update::EndpointSlice(slice("a")));
+        assert_eq!(ledger.take_changes(), Changes::default());
+        ledger.note(Update::Init);
+        ledger.note(Update::InitDone);
+        assert_eq!(ledger.take_changes().services, BTreeSet::from([web.clone()]));
+        assert!(ledger.slices(&web).is_empty());
+    }
+
+    #[test]
+    fn a_slice_that_changes_its_service_changes_both() {
+        let mut ledger = Ledger::new();
+        ledger.note(Update::EndpointSlice(slice("a")));
+        ledger.take_changes();
+        let moved = EndpointSlice { service_name: "other".into(), ..slice("a") };
+        ledger.note(Update::EndpointSlice(moved.clone()));
+        let key = |name: &str| ObjectKey { namespace: "default".into(), name: name.into() };
+        assert_eq!(ledger.take_changes().services, BTreeSet::from([key("web"), key("other")]));
+        assert_eq!(ledger.slices(&key("other")), [&moved]);
+        assert!(ledger.slices(&key("web")).is_empty());
     }
 }

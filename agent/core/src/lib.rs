@@ -5,19 +5,28 @@
 //! arguments, so that every rule can be tested without a kernel.
 //!
 //! ```text
-//! Update -> ledger -> Model -> plan -> Plan -+
-//!                                            +-> diff -> Diff, written by the dataplane
-//! maps -------------------------> Held ------+
+//! Update -> ledger -> Model -> plan (what changed) -+
+//!                                                   +-> engine -> Diff, written by the dataplane
+//! maps -> Held -> mirror ---------------------------+          -> Retired, once readers have ended
 //! ```
 
+mod backends;
+mod claims;
 pub mod diff;
 pub mod dump;
 pub mod endpoints;
+pub mod engine;
 pub mod explain;
+pub mod frontends;
 pub mod held;
 pub mod ledger;
+mod list;
+pub mod maglev;
+mod mirror;
 pub mod model;
 pub mod plan;
+mod port;
+pub mod retirement;
 mod slots;
 
 #[cfg(test)]

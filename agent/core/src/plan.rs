@@ -1,15 +1,20 @@
 //! What the kernel should hold, in words of services: a pure function of the model. No ids, no slots: those
-//! depend on what the maps hold already and are the business of [`crate::diff`].
+//! depend on what the maps hold already and are the business of [`crate::engine`].
+//!
+//! A Service is planned by itself ([`service_ports`]), so a change costs as much as the Service is large.
+//! [`plan`] plans for everything from scratch; the engine must come to the same, change by change.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use sheave_abi::order::{Addr, Be16};
-use sheave_abi::service::{FrontendKey, flags};
+use sheave_abi::service::{FrontendKey, SourceRange, flags};
 
-use crate::endpoints::usable;
+use crate::endpoints::Choice;
+use crate::frontends;
 use crate::model::{
-    Endpoint, EndpointSlice, Model, Node, ObjectKey, Protocol, Service, ServicePort, ServiceType,
+    Endpoint, EndpointSlice, HostPort, Model, Node, ObjectKey, Protocol, Service, ServicePort,
     TrafficPolicy,
 };
 
@@ -21,14 +26,26 @@ pub fn addr(ip: IpAddr) -> Addr {
     }
 }
 
-/// One port of one Service in one address family: what has a list of backends of its own.
+/// What a port is of. In this order where two want the same address and port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PortKind {
+    /// A Service.
+    Service,
+    /// A container of a pod of this node; with `hostIP`.
+    HostPort(Option<IpAddr>),
+}
+
+/// One port of one Service (or a host port of a pod) in one address family: what has a list of backends
+/// of its own. In order: of two that want the same address and port, the first has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortKey {
-    /// The Service.
+    /// What it is a port of.
+    pub kind: PortKind,
+    /// The Service, or the pod.
     pub service: ObjectKey,
     /// Protocol.
     pub protocol: Protocol,
-    /// Port on the service addresses.
+    /// Port on the service addresses, or on the node.
     pub port: u16,
     /// Family.
     pub is_v4: bool,
@@ -74,6 +91,31 @@ pub struct PlannedFrontend {
     pub host_only: bool,
 }
 
+/// Clients outside, of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientRange {
+    /// Bits of `addr` that count: of 128, for IPv4 too.
+    pub prefix_len: u32,
+    /// The others are 0.
+    pub addr: Addr,
+}
+
+impl ClientRange {
+    /// The range in the form that the maps have.
+    pub fn of(net: IpNet) -> Self {
+        let mapped_bits = if net.addr().is_ipv4() { 96 } else { 0 };
+        Self {
+            prefix_len: mapped_bits + u32::from(net.prefix_len()),
+            addr: addr(net.trunc().addr()),
+        }
+    }
+
+    /// The key by which the service port `service` takes these clients.
+    pub fn of_service(self, service: u32) -> SourceRange {
+        SourceRange { prefix_len: 32 + self.prefix_len, service, addr: self.addr }
+    }
+}
+
 /// One service port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedPort {
@@ -81,10 +123,15 @@ pub struct PlannedPort {
     pub cluster: Vec<BackendAddr>,
     /// Usable endpoints of this node, sorted, each once.
     pub local: Vec<BackendAddr>,
-    /// Where it is reached.
+    /// All endpoints, usable or not, sorted, each once: the connections they have go on.
+    pub present: Vec<BackendAddr>,
+    /// Where it is reached, each once.
     pub frontends: Vec<PlannedFrontend>,
     /// 0: no affinity.
     pub affinity_s: u32,
+    /// The clients outside that may come; `None`: all. With ranges of one family only, nobody of the
+    /// other may: what was meant to be closed is not left open.
+    pub sources: Option<BTreeSet<ClientRange>>,
 }
 
 impl PlannedPort {
@@ -99,30 +146,33 @@ impl PlannedPort {
     /// The flags of one of its frontends: a policy of Local without an endpoint here drops, while a
     /// service without any endpoint refuses.
     pub fn flags(&self, frontend: &PlannedFrontend) -> u32 {
-        let drops = |scope| scope == Scope::Local && self.local.is_empty();
+        let drops =
+            |scope| scope == Scope::Local && self.local.is_empty() && !self.cluster.is_empty();
         let mut bits = 0;
-        if frontend.external.is_some() {
-            bits |= flags::EXTERNAL;
-        }
         if frontend.host_only {
             bits |= flags::HOST_ONLY;
         }
-        if drops(frontend.internal) && !self.cluster.is_empty() {
+        if drops(frontend.internal) {
             bits |= flags::INTERNAL_DROP;
         }
-        if frontend.external.is_some_and(drops) {
+        let Some(external) = frontend.external else { return bits };
+        bits |= flags::EXTERNAL;
+        if drops(external) {
             bits |= flags::EXTERNAL_DROP;
+        }
+        if self.sources.is_some() {
+            bits |= flags::SOURCE_RANGES;
         }
         bits
     }
 }
 
-/// Two service ports want the same address, port and protocol.
+/// Two ports want the same address, port and protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// What both want.
     pub key: FrontendKey,
-    /// Who has it: the first in order of name.
+    /// Who has it: the first in order.
     pub kept: PortKey,
     /// Who is not served there.
     pub refused: PortKey,
@@ -139,7 +189,7 @@ pub struct Plan {
     pub conflicts: Vec<Conflict>,
 }
 
-/// Plans for all of the model.
+/// Plans for all of the model, from scratch.
 pub fn plan(model: &Model) -> Plan {
     let mut slices: HashMap<(&str, &str), Vec<&EndpointSlice>> = HashMap::new();
     for slice in model.slices.values() {
@@ -147,30 +197,21 @@ pub fn plan(model: &Model) -> Plan {
         slices.entry(service).or_default().push(slice);
     }
     let mut plan = Plan::default();
-    let mut owners = HashMap::new();
     for service in model.services.values() {
-        plan.addresses.extend(service.cluster_ips.iter().copied().map(addr));
+        plan.addresses.extend(frontends::service_addresses(service));
         let name = (service.key.namespace.as_str(), service.key.name.as_str());
         let slices = slices.get(&name).map(Vec::as_slice).unwrap_or_default();
-        for port in &service.ports {
-            for is_v4 in families(service) {
-                let key = PortKey {
-                    service: service.key.clone(),
-                    protocol: port.protocol,
-                    port: port.port.get(),
-                    is_v4,
-                };
-                let mut planned = plan_port(service, port, is_v4, slices, &model.node);
-                refuse_taken(&mut owners, &key, &mut planned, &mut plan.conflicts);
-                plan.ports.insert(key, planned);
-            }
-        }
+        plan.ports.extend(service_ports(service, slices, &model.node));
+    }
+    for host_port in &model.host_ports {
+        let (key, port) = host_port_port(host_port, &model.node);
+        plan.ports.entry(key).or_insert(port);
+    }
+    let mut owners = HashMap::new();
+    for (key, port) in &mut plan.ports {
+        refuse_taken(&mut owners, key, port, &mut plan.conflicts);
     }
     plan
-}
-
-fn families(service: &Service) -> BTreeSet<bool> {
-    service.cluster_ips.iter().map(IpAddr::is_ipv4).collect()
 }
 
 fn refuse_taken(
@@ -192,32 +233,68 @@ fn refuse_taken(
     });
 }
 
-fn plan_port(
+/// What a Service is served by, whatever others want.
+pub fn service_ports(
     service: &Service,
-    port: &ServicePort,
-    is_v4: bool,
     slices: &[&EndpointSlice],
     node: &Node,
-) -> PlannedPort {
-    let candidates = candidates(port, is_v4, slices);
-    let endpoints: Vec<&Endpoint> = candidates.iter().map(|(endpoint, _)| *endpoint).collect();
-    let usable = usable(&endpoints, node);
-    let list = |chosen: &[&Endpoint]| -> Vec<BackendAddr> {
-        // By identity: two slices may hold endpoints that are equal but for their ports.
-        let chosen: HashSet<*const Endpoint> =
-            chosen.iter().map(|e| std::ptr::from_ref(*e)).collect();
-        let listed: BTreeSet<BackendAddr> = candidates
-            .iter()
-            .filter(|(endpoint, _)| chosen.contains(&std::ptr::from_ref(*endpoint)))
-            .map(|(_, backend)| *backend)
-            .collect();
-        listed.into_iter().collect()
+) -> Vec<(PortKey, PlannedPort)> {
+    let sources = (!service.source_ranges.is_empty()).then_some(&service.source_ranges);
+    frontends::of_service(service, node)
+        .into_iter()
+        .map(|(port, key, frontends)| {
+            let of_family = |net: &&IpNet| net.addr().is_ipv4() == key.is_v4;
+            let ranges = |nets: &Vec<IpNet>| {
+                nets.iter().filter(of_family).map(|net| ClientRange::of(*net)).collect()
+            };
+            let sources = sources.map(ranges);
+            let lists = Lists::of(&candidates(port, key.is_v4, slices), node);
+            let Lists { cluster, local, present } = lists;
+            let affinity_s = service.affinity_timeout_s.unwrap_or(0);
+            (key, PlannedPort { cluster, local, present, frontends, affinity_s, sources })
+        })
+        .collect()
+}
+
+/// What a host port of a pod is served by.
+pub fn host_port_port(host_port: &HostPort, node: &Node) -> (PortKey, PlannedPort) {
+    let pod = BackendAddr {
+        addr: addr(host_port.pod_ip),
+        port: Be16::new(host_port.container_port.get()),
     };
-    PlannedPort {
-        cluster: list(&usable.cluster),
-        local: list(&usable.local),
-        frontends: frontends(service, port, is_v4, node),
-        affinity_s: service.affinity_timeout_s.unwrap_or(0),
+    let (key, frontends) = frontends::of_host_port(host_port, node);
+    let port = PlannedPort {
+        cluster: vec![pod],
+        local: vec![pod],
+        present: vec![pod],
+        frontends,
+        affinity_s: 0,
+        sources: None,
+    };
+    (key, port)
+}
+
+struct Lists {
+    cluster: Vec<BackendAddr>,
+    local: Vec<BackendAddr>,
+    present: Vec<BackendAddr>,
+}
+
+impl Lists {
+    fn of(candidates: &[(&Endpoint, BackendAddr)], node: &Node) -> Self {
+        let choice = Choice::of(candidates.iter().map(|(endpoint, _)| *endpoint), node);
+        let list = |takes: &dyn Fn(&Endpoint) -> bool| {
+            let taken = candidates.iter().filter(|(endpoint, _)| takes(endpoint));
+            let mut list: Vec<BackendAddr> = taken.map(|(_, backend)| *backend).collect();
+            list.sort_unstable();
+            list.dedup();
+            list
+        };
+        Self {
+            cluster: list(&|endpoint| choice.takes_for_cluster(endpoint)),
+            local: list(&|endpoint| choice.takes_for_local(endpoint)),
+            present: list(&|_| true),
+        }
     }
 }
 
@@ -241,41 +318,4 @@ fn candidates<'a>(
         }
     }
     found
-}
-
-fn frontends(
-    service: &Service,
-    port: &ServicePort,
-    is_v4: bool,
-    node: &Node,
-) -> Vec<PlannedFrontend> {
-    let protocol = port.protocol as u8;
-    let mut frontends = Vec::new();
-    for ip in service.cluster_ips.iter().filter(|ip| ip.is_ipv4() == is_v4) {
-        frontends.push(PlannedFrontend {
-            key: FrontendKey::new(addr(*ip), Be16::new(port.port.get()), protocol),
-            internal: service.internal_traffic_policy.into(),
-            external: None,
-            host_only: false,
-        });
-    }
-    let Some(node_port) = port.node_port.filter(|_| service.service_type != ServiceType::ClusterIp)
-    else {
-        return frontends;
-    };
-    let loopback =
-        if is_v4 { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
-    let own = node.node_port_addresses.iter().copied().filter(|ip| ip.is_ipv4() == is_v4);
-    let addresses: BTreeSet<IpAddr> = own.chain([loopback]).collect();
-    // A client inside that dials the node is served from all of the cluster, as kube-proxy does.
-    for ip in addresses {
-        let host_only = ip.is_loopback();
-        frontends.push(PlannedFrontend {
-            key: FrontendKey::new(addr(ip), Be16::new(node_port.get()), protocol),
-            internal: Scope::Cluster,
-            external: (!host_only).then(|| service.external_traffic_policy.into()),
-            host_only,
-        });
-    }
-    frontends
 }

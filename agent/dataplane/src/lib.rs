@@ -4,6 +4,7 @@
 //! Dataplane::open   bpffs -> maps' layouts -> load all programs -> put them to work
 //!           held    maps -> core's Held        (a restart begins here)
 //!           apply   core's Diff -> maps, in its order
+//!           retire  what waited for readers to end
 //! ```
 //!
 //! Everything is pinned: when the agent ends, however it ends, programs and maps go on. Calls block for
@@ -24,7 +25,7 @@ mod sock_diag;
 mod sys;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sheave_abi::endpoint::Endpoint;
@@ -40,7 +41,7 @@ pub use cgroup2::CgroupError;
 pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
 pub use features::{Feature, Features};
 pub use interface::InterfaceError;
-pub use look::now_s;
+pub use look::{is_installed, now_s};
 pub use maps::MapError;
 pub use namespaces::{Namespace, namespaces};
 pub use network::{Cidr, Network};
@@ -50,6 +51,7 @@ pub use programs::{
 
 pub use sizes::Sizes;
 pub use sock_diag::OpenSocket;
+pub use write::wait_for_readers;
 
 use maps::Maps;
 use programs::Loaded;
@@ -127,8 +129,8 @@ pub enum ProgramsRunning {
 pub struct Dataplane {
     maps: Maps,
     running: ProgramsRunning,
-    /// A list that was replaced may still be read: its slots may not be written before
-    /// [`sys::wait_for_running_programs`].
+    /// Whoever wrote before us may have freed slots and ids a moment ago that programs still read: none may
+    /// be written before [`wait_for_readers`]. From then on the engine sees to that.
     readers_linger: bool,
 }
 
@@ -185,7 +187,6 @@ impl Dataplane {
     }
 
     fn around(bpffs_dir: &Path, running: ProgramsRunning) -> Result<Self, MapError> {
-        // Whoever wrote before us may have replaced a list a moment ago.
         Ok(Self { maps: Maps::open(bpffs_dir)?, running, readers_linger: true })
     }
 
@@ -200,16 +201,28 @@ impl Dataplane {
             frontends: self.maps.frontends.max_entries(),
             backends: self.maps.backends.max_entries(),
             slots: self.maps.slots.max_entries(),
+            sources: self.maps.sources.as_ref().map_or(0, maps::Table::max_entries),
         };
         let frontends: BTreeMap<_, _> = self.maps.frontends.entries()?.into_iter().collect();
-        let mut ranges = BTreeMap::new();
+        // The frontends of one list may disagree about its length, if a writer was killed between them.
+        let mut lens = BTreeMap::<u32, u32>::new();
         for range in frontends.values().flat_map(|f| [f.internal, f.external]) {
-            if range.len != 0 && !ranges.contains_key(&range.start) {
-                let slots = self.maps.slots.range(range.start, range.len)?;
-                ranges.insert(range.start, slots.into_iter().map(BackendId).collect());
+            if range.len != 0 {
+                let len = lens.entry(range.start).or_default();
+                *len = range.len.max(*len);
             }
         }
-        Ok(Held { frontends, backends: self.backends(limits.backends)?, ranges, limits })
+        let mut ranges = BTreeMap::new();
+        for (start, len) in lens {
+            let slots = self.maps.slots.range(start, len)?;
+            ranges.insert(start, slots.into_iter().map(BackendId).collect());
+        }
+        let sources = match &self.maps.sources {
+            Some(sources) => sources.entries()?.into_iter().map(|(source, _)| source).collect(),
+            None => BTreeSet::new(),
+        };
+        let backends = self.backends(limits.backends)?;
+        Ok(Held { frontends, backends, ranges, sources, limits })
     }
 
     fn backends(

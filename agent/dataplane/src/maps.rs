@@ -10,7 +10,7 @@ use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey};
 use sheave_abi::order::Addr;
 use sheave_abi::pins::MAPS_DIR;
-use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
+use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey, SourceRange};
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
 use sheave_abi::uplink::Uplink;
@@ -26,7 +26,7 @@ macro_rules! plain {
     };
 }
 plain!(Addr, Endpoint, FrontendKey, Frontend, Backend, Settings, FlowKey, Flow);
-plain!(SocketKey, SocketPeer, AffinityKey, Affinity, Uplink);
+plain!(SocketKey, SocketPeer, AffinityKey, Affinity, SourceRange, Uplink);
 
 /// A map could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -126,9 +126,16 @@ impl<K: Plain, V: Plain> Table<K, V> {
         sys::delete(self.fd(), key).map_err(self.failed("remove from"))
     }
 
-    /// For hash maps.
+    /// For hash maps and tries.
     pub(crate) fn entries(&self) -> Result<Vec<(K, V)>, MapError> {
         sys::hash_entries(self.fd()).map_err(self.failed("read"))
+    }
+}
+
+impl<K: Plain, V: Plain> Table<K, V> {
+    /// For hash maps: how many entries there are.
+    pub(crate) fn count(&self) -> Result<usize, MapError> {
+        sys::hash_count::<K, V>(self.fd()).map_err(self.failed("read"))
     }
 }
 
@@ -145,6 +152,8 @@ pub(crate) struct Maps {
     pub(crate) frontends: Table<FrontendKey, Frontend>,
     pub(crate) slots: Table<u32, u32>,
     pub(crate) backends: Table<u32, Backend>,
+    /// Not there in maps that were made before it was.
+    pub(crate) sources: Option<Table<SourceRange, u8>>,
     pub(crate) endpoints: Table<Addr, Endpoint>,
     pub(crate) flows: Table<FlowKey, Flow>,
     pub(crate) opening: Table<FlowKey, Flow>,
@@ -161,6 +170,11 @@ impl Maps {
             frontends: Table::open(bpffs_dir, "FRONTENDS")?,
             slots: Table::open(bpffs_dir, "SLOTS")?,
             backends: Table::open(bpffs_dir, "BACKENDS")?,
+            sources: match Table::open(bpffs_dir, "SOURCES") {
+                Ok(sources) => Some(sources),
+                Err(MapError::Absent { .. }) => None,
+                Err(error) => return Err(error),
+            },
             endpoints: Table::open(bpffs_dir, "ENDPOINTS")?,
             flows: Table::open(bpffs_dir, "FLOWS")?,
             opening: Table::open(bpffs_dir, "OPENING")?,

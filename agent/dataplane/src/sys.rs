@@ -10,6 +10,7 @@ use std::path::Path;
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
 const MAP_DELETE_ELEM: libc::c_int = 3;
+const MAP_GET_NEXT_KEY: libc::c_int = 4;
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
@@ -96,6 +97,8 @@ fn c_path(path: &Path) -> io::Result<CString> {
 pub(crate) unsafe trait Plain: Copy {}
 
 // SAFETY: an integer.
+unsafe impl Plain for u8 {}
+// SAFETY: an integer.
 unsafe impl Plain for u32 {}
 // SAFETY: an integer.
 unsafe impl Plain for u64 {}
@@ -155,24 +158,44 @@ pub(crate) fn delete<K: Plain>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
     }
 }
 
-/// Writes many entries with one call (5.6, aa2e93b8e58e). Stops at the first that fails.
+/// The kernel's own number for "this kind of map cannot do that", which it does not translate.
+const ENOTSUPP: i32 = 524;
+/// How often an update is tried that meets a locked bucket.
+const BUSY_TRIES: usize = 100;
+
+/// Writes many entries with one call (5.6, aa2e93b8e58e), or one by one where this kind of map takes no
+/// batches (tries before 5.13). Stops at the first that fails.
 pub(crate) fn update_batch<K: Plain, V: Plain>(
     map: BorrowedFd<'_>,
     keys: &[K],
     values: &[V],
 ) -> io::Result<()> {
     assert_eq!(keys.len(), values.len(), "a value for each key");
-    if keys.is_empty() {
-        return Ok(());
+    let mut done = 0;
+    let mut tries = 0;
+    while done < keys.len() {
+        let mut attr = Batch {
+            keys: keys[done..].as_ptr() as u64,
+            values: values[done..].as_ptr() as u64,
+            count: (keys.len() - done) as u32,
+            map_fd: fd(map),
+            ..Batch::default()
+        };
+        let Err(error) = bpf(MAP_UPDATE_BATCH, &mut attr) else { return Ok(()) };
+        match error.raw_os_error() {
+            Some(ENOTSUPP) => {
+                let mut rest = keys[done..].iter().zip(&values[done..]);
+                return rest.try_for_each(|(key, value)| update(map, key, value));
+            }
+            // The kernel says how many it has written.
+            Some(libc::EBUSY | libc::EAGAIN | libc::EINTR) if tries < BUSY_TRIES => {
+                done += attr.count as usize;
+                tries += 1;
+            }
+            _ => return Err(error),
+        }
     }
-    let mut attr = Batch {
-        keys: keys.as_ptr() as u64,
-        values: values.as_ptr() as u64,
-        count: keys.len() as u32,
-        map_fd: fd(map),
-        ..Batch::default()
-    };
-    bpf(MAP_UPDATE_BATCH, &mut attr).map(drop)
+    Ok(())
 }
 
 /// Reads up to `len` entries of an array from `start` on.
@@ -234,6 +257,7 @@ pub(crate) fn hash_entries<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Resul
                     room *= 2;
                     continue;
                 }
+                Some(ENOTSUPP) if !started => return entries_one_by_one(map),
                 _ => return Err(error),
             },
         };
@@ -248,6 +272,66 @@ pub(crate) fn hash_entries<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Resul
             return Ok(entries);
         }
         (position, started) = (next, true);
+    }
+}
+
+fn entries_one_by_one<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
+    let mut entries: Vec<(K, V)> = Vec::new();
+    loop {
+        let before = entries.last().map_or(std::ptr::null(), |(key, _)| std::ptr::from_ref(key));
+        let mut next = std::mem::MaybeUninit::<K>::uninit();
+        let mut attr = Element {
+            map_fd: fd(map),
+            key: before as u64,
+            value: next.as_mut_ptr() as u64,
+            ..Element::default()
+        };
+        match bpf(MAP_GET_NEXT_KEY, &mut attr) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(entries),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        // SAFETY: the kernel has written the whole key; any bytes are one.
+        let key = unsafe { next.assume_init() };
+        if let Some(value) = lookup(map, &key)? {
+            entries.push((key, value));
+        }
+    }
+}
+
+/// Counts the entries of a hash map, which are held in memory a thousand at a time.
+pub(crate) fn hash_count<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut room = 1024;
+    let mut keys: Vec<K> = Vec::with_capacity(room);
+    let mut values: Vec<V> = Vec::with_capacity(room);
+    let (mut total, mut started, mut position) = (0, false, 0u32);
+    loop {
+        let mut next = 0u32;
+        let mut attr = Batch {
+            in_batch: if started { std::ptr::from_ref(&position) as u64 } else { 0 },
+            out_batch: std::ptr::from_mut(&mut next) as u64,
+            keys: keys.as_mut_ptr() as u64,
+            values: values.as_mut_ptr() as u64,
+            count: room as u32,
+            map_fd: fd(map),
+            ..Batch::default()
+        };
+        match bpf(MAP_LOOKUP_BATCH, &mut attr) {
+            Ok(_) => {
+                total += attr.count as usize;
+                (position, started) = (next, true);
+            }
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ENOENT) => return Ok(total + attr.count as usize),
+                // A bucket holds more than there was room for.
+                Some(libc::ENOSPC) => {
+                    room *= 2;
+                    keys.reserve(room);
+                    values.reserve(room);
+                }
+                _ => return Err(error),
+            },
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! No I/O, no clock, no store: whoever needs the time or a random name passes it in. One more kind is one
 //! entry in the table of kinds and, where it has rules of its own, one strategy.
 
+pub mod address_pool;
 pub mod codec;
 pub mod discovery;
 pub mod field;
@@ -22,6 +23,7 @@ pub mod status;
 pub mod time;
 pub mod toleration;
 
+pub use address_pool::{AddressPool, AddressRange};
 pub use field::FieldErrors;
 pub use kinds::Kind;
 pub use object::ObjectKey;

@@ -11,6 +11,7 @@ pub mod api_service;
 mod deployment;
 mod endpoints;
 mod garbage;
+mod load_balancer;
 mod namespace;
 mod node_lifecycle;
 mod pod;
@@ -22,6 +23,7 @@ mod service_account;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sheave_api::AddressPool;
 use sheave_client::{Client, Recorder};
 use tokio::task::JoinSet;
 
@@ -34,6 +36,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// The clock.
     pub now: fn() -> Timestamp,
+    /// Addresses for Services of type LoadBalancer; empty: they are left to others.
+    pub load_balancer_pool: AddressPool,
 }
 
 /// Starts all controllers; they end when the set is dropped.
@@ -42,6 +46,7 @@ pub fn start(context: &Context) -> JoinSet<()> {
     running.spawn(deployment::run(context.clone()));
     running.spawn(replica_set::run(context.clone()));
     running.spawn(endpoints::run(context.clone()));
+    running.spawn(load_balancer::run(context.clone()));
     running.spawn(namespace::run(context.clone()));
     running.spawn(service_account::run(context.clone()));
     running.spawn(garbage::run(context.clone()));

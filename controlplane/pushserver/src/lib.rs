@@ -34,8 +34,10 @@ pub use tunnel::Tunnel;
 pub struct PushConfig {
     /// Sent to every node in Welcome; the node's own part of the pod range is filled in.
     pub cluster: v1::ClusterConfig,
-    /// Prefix length of one node's part of each pod range.
+    /// Prefix length of one node's part of the IPv4 pod range.
     pub node_prefix_len: u8,
+    /// Prefix length of one node's part of the IPv6 pod range.
+    pub node_prefix_len_ipv6: u8,
     /// Sent in Welcome.
     pub server_version: String,
     /// The time in RFC 3339 with microseconds, as Leases have it.

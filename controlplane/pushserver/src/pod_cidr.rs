@@ -1,23 +1,16 @@
 //! Which part of the pod range a node gets. Pure.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+
+use ipnet::IpNet;
 
 /// The lowest part of `range` with `prefix_len` that is not in `used`.
 ///
-/// `None` when all are taken, or when `range` is no IPv4 network that holds a part of that size.
+/// `None` when all are taken, or when `range` is no network that holds a part of that size.
 pub(crate) fn lowest_free(range: &str, prefix_len: u8, used: &BTreeSet<String>) -> Option<String> {
-    let (base, range_len) = range.split_once('/')?;
-    let base: Ipv4Addr = base.parse().ok()?;
-    let range_len: u8 = range_len.parse().ok()?;
-    if prefix_len < range_len || prefix_len > 30 {
-        return None;
-    }
-    let parts = 1u32.checked_shl(u32::from(prefix_len - range_len))?;
-    let size = 1u32 << (32 - prefix_len);
-    (0..parts)
-        .map(|i| format!("{}/{prefix_len}", Ipv4Addr::from(u32::from(base) + i * size)))
-        .find(|candidate| !used.contains(candidate))
+    let range: IpNet = range.parse().ok()?;
+    let mut parts = range.subnets(prefix_len).ok()?.map(|part| part.to_string());
+    parts.find(|part| !used.contains(part))
 }
 
 #[cfg(test)]
@@ -35,6 +28,12 @@ mod tests {
         assert_eq!(lowest_free("10.244.0.0/24", 25, &used), None);
         used.remove("10.244.0.0/25");
         assert_eq!(lowest_free("10.244.0.0/24", 25, &used).unwrap(), "10.244.0.0/25");
+    }
+
+    #[test]
+    fn ipv6_parts_are_written_as_others_write_them() {
+        let used = BTreeSet::from(["fd00:244::/64".to_owned()]);
+        assert_eq!(lowest_free("fd00:244::/56", 64, &used).unwrap(), "fd00:244:0:1::/64");
     }
 
     #[test]

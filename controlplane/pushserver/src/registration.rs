@@ -85,8 +85,11 @@ async fn choose_pod_cidrs(shared: &Shared) -> Result<Vec<String>, Status> {
         let node: Value = serde_json::from_slice(&stored.json).unwrap_or_default();
         used.extend(strings(node.pointer("/spec/podCIDRs")));
     }
-    let prefix_len = shared.config.node_prefix_len;
     let choose = |range: &String| {
+        let prefix_len = match range.contains(':') {
+            true => shared.config.node_prefix_len_ipv6,
+            false => shared.config.node_prefix_len,
+        };
         pod_cidr::lowest_free(range, prefix_len, &used).ok_or_else(|| {
             Status::internal(format!(
                 "no /{prefix_len} is left in the pod range {range}: every one belongs to a node; delete \

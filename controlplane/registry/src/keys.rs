@@ -5,7 +5,9 @@
 //! objects/deployments.apps/a/b     the same, of a named group
 //! objects/nodes/one                a cluster-scoped object
 //! claims/clusterip/10.96.0.10      an address that a Service holds; the value names the Service
+//! claims/loadbalancerip/192.0.2.1  an address of the load balancer pool likewise
 //! claims/nodeport/30080            a port likewise
+//! settings/load-balancer-pool      the pool that the claims above were made for
 //! ```
 
 use bytes::Bytes;

@@ -14,6 +14,7 @@ mod identity;
 mod keys;
 mod options;
 mod page;
+mod pool_claims;
 mod read;
 mod registry;
 mod watch;

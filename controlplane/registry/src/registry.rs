@@ -1,23 +1,22 @@
 //! The registry itself: what it consists of, and how it starts.
 
-use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::json;
 use sheave_api::kinds::{self, Context};
-use sheave_api::{Kind, Status, resource};
-use sheave_store::{Store, StoreError};
+use sheave_api::{AddressPool, Kind, Status, resource};
+use sheave_store::{CommitError, Store, StoreError};
 use tokio::task::JoinSet;
 
 use crate::admission::{Claims, Ranges};
 use crate::cache::Cache;
 use crate::cache::feed::{self, Sink};
-use crate::{Identity, WriteOptions, expiry};
+use crate::{Identity, WriteOptions, expiry, pool_claims};
 
 /// How long a read waits for the cache to reach the revision it asked for.
 pub(crate) const FRESH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -28,16 +27,25 @@ const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kub
 /// What the cluster gives to Services.
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
-    /// Range of ClusterIPs. Its first address is left to the API server's own Service.
-    pub service_cidr: Ipv4Net,
+    /// Ranges of ClusterIPs, at most one a family; the first one is that of Services that do not say.
+    /// Its first address is left to the API server's own Service.
+    pub service_cidrs: Vec<IpNet>,
     /// Range of NodePorts.
     pub node_ports: RangeInclusive<u16>,
+    /// Addresses of the cluster's own load balancer: each is at most one Service's.
+    pub load_balancer_pool: AddressPool,
+    /// What `spec.externalIPs` may name.
+    pub external_ip_pool: AddressPool,
 }
 
 impl Default for RegistryConfig {
     fn default() -> Self {
-        let service_cidr = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
-        Self { service_cidr, node_ports: 30000..=32767 }
+        Self {
+            service_cidrs: vec![IpNet::new_assert([10, 96, 0, 0].into(), 16)],
+            node_ports: 30000..=32767,
+            load_balancer_pool: AddressPool::default(),
+            external_ip_pool: AddressPool::default(),
+        }
     }
 }
 
@@ -47,6 +55,9 @@ pub enum OpenError {
     /// The store did not answer.
     #[error("cannot read the store")]
     Store(#[from] StoreError),
+    /// The claims on load balancer addresses could not be brought in step with the pool.
+    #[error("cannot write the claims on load balancer addresses")]
+    PoolClaims(#[from] CommitError),
     /// A namespace that every cluster has could not be made.
     #[error("cannot create namespace {name}")]
     Namespace {
@@ -78,7 +89,13 @@ impl Registry {
         let revision = feed::load(&sink, store.as_ref()).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(feed::run(Arc::clone(&sink), Arc::clone(&store), revision));
-        let ranges = Ranges { cluster_ips: config.service_cidr, node_ports: config.node_ports };
+        let ranges = Ranges {
+            service_cidrs: config.service_cidrs,
+            node_ports: config.node_ports,
+            load_balancer: config.load_balancer_pool,
+            external_ips: config.external_ip_pool,
+        };
+        pool_claims::renew(&sink, store.as_ref(), &ranges).await?;
         let registry = Arc::new(Self { store, sink, ranges, tasks: Mutex::new(tasks) });
         registry.ensure_namespaces().await?;
         registry.tasks.lock().spawn(expiry::run(Arc::downgrade(&registry), expiry::LIFETIME));

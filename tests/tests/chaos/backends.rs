@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use sheave_core::diff::diff;
-use sheave_core::ledger::Ledger;
+use sheave_core::engine::Engine;
 use sheave_core::model::Update;
-use sheave_core::plan::plan;
 use sheave_dataplane::{Dataplane, Network, TcAttachment};
 use sheave_tests::lab::{Lab, NODE};
+use sheave_tests::node::step;
 use sheave_tests::services::this_node;
 
 use crate::services::{BACKENDS, manifests_of};
@@ -32,7 +31,7 @@ fn states(lab: &Lab) -> Vec<Vec<Update>> {
     states.into_iter().map(read).collect()
 }
 
-/// Plan, difference and maps driven directly: files are read at their own pace, which is slower.
+/// Engine and maps driven directly: files are read at their own pace, which is slower.
 #[test]
 fn backends_that_come_and_go_fifty_times_a_second_cost_no_connection_that_has_one() {
     const PERIOD: Duration = Duration::from_millis(20);
@@ -41,14 +40,12 @@ fn backends_that_come_and_go_fifty_times_a_second_cost_no_connection_that_has_on
     let mut dataplane = lab.node.run(|| Dataplane::open(&lab.config)).unwrap();
     let services = vec![("10.96.0.0".parse().unwrap(), 16)];
     dataplane.set_network(&Network { services, ..Network::default() }).unwrap();
-    let mut ledger = Ledger::new();
-    let mut held = dataplane.held().unwrap();
-    ledger.note(this_node(&NODE.to_string()));
+    let mut engine = Engine::new(dataplane.held().unwrap());
+    engine.note(this_node(&NODE.to_string()));
+    engine.note(Update::HostPorts(vec![]));
     let mut change_to = |state: &[Update]| {
-        state.iter().for_each(|update| ledger.note(update.clone()));
-        let diff = diff(&plan(ledger.model()), &held).unwrap();
-        held.apply(&diff);
-        dataplane.apply(&diff).unwrap()
+        state.iter().for_each(|update| engine.note(update.clone()));
+        step(&mut dataplane, &mut engine)
     };
     change_to(&states[0]);
     let mut traffic = Traffic::start(&lab, scenario_length());

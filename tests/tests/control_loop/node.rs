@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::plane::Plane;
+use crate::plane::{NODE_ADDRESS, Plane};
 
 type Out = mpsc::Sender<v1::AgentMessage>;
 
@@ -23,6 +23,10 @@ struct Memory {
     epoch: String,
     generation: u64,
     next_address: u8,
+    /// By namespace and name.
+    services: BTreeMap<String, v1::Service>,
+    /// By name of the Service.
+    slices: BTreeMap<String, v1::EndpointSlice>,
 }
 
 pub(crate) struct Node {
@@ -66,6 +70,14 @@ impl Node {
         self.memory.lock().unwrap().seen.get(what).copied().unwrap_or_default()
     }
 
+    pub(crate) fn service(&self, key: &str) -> Option<v1::Service> {
+        self.memory.lock().unwrap().services.get(key).cloned()
+    }
+
+    pub(crate) fn slice_of(&self, service: &str) -> Option<v1::EndpointSlice> {
+        self.memory.lock().unwrap().slices.get(service).cloned()
+    }
+
     pub(crate) async fn until_seen(&self, what: &str, times: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.seen(what) < times {
@@ -82,6 +94,7 @@ impl Node {
                 "capacity": { "cpu": "4", "memory": "8Gi", "pods": "110" },
                 "allocatable": { "cpu": "4", "memory": "8Gi", "pods": "110" },
                 "conditions": [{ "type": "Ready", "status": "True" }],
+                "addresses": [{ "type": "InternalIP", "address": NODE_ADDRESS }],
             },
         });
         v1::Hello {
@@ -112,9 +125,22 @@ async fn take(memory: &Mutex<Memory>, out: &Out, answer: v1::ServerMessage) {
         Kind::InitBegin(_) => note(memory, "init".into()),
         Kind::Service(encoded) => {
             let service = v1::Service::decode(encoded).unwrap();
-            let key = service.key.unwrap();
-            note(memory, format!("service {}/{}", key.namespace, key.name));
+            let key = service.key.clone().unwrap();
+            let key = format!("{}/{}", key.namespace, key.name);
+            note(memory, format!("service {key}"));
+            memory.lock().unwrap().services.insert(key, service);
         }
+        Kind::EndpointSlice(encoded) => {
+            let slice = v1::EndpointSlice::decode(encoded).unwrap();
+            memory.lock().unwrap().slices.insert(slice.service_name.clone(), slice);
+        }
+        Kind::Node(json) => {
+            let node: Value = serde_json::from_slice(&json).unwrap();
+            if node["metadata"].get("deletionTimestamp").is_some() {
+                note(memory, "node leaving".into());
+            }
+        }
+        Kind::NodeGone(_) => note(memory, "node gone".into()),
         Kind::Pod(pod) => replies.push(message(status_of(memory, pod))),
         _ => {}
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use sheave_api::{GroupResource, ObjectKey, time};
+use sheave_api::{AddressPool, GroupResource, ObjectKey, time};
 use sheave_client::{Client, Patch, Recorder};
 use sheave_push::v1;
 use sheave_pushserver::{PushConfig, PushServer};
@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 
+/// InternalIP of the node.
+pub(crate) const NODE_ADDRESS: &str = "192.0.2.2";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs until it is dropped.
@@ -23,6 +25,8 @@ pub(crate) struct Plane {
     pub(crate) client: Arc<dyn Client>,
     /// Where nodes connect.
     pub(crate) node_address: SocketAddr,
+    recorder: Recorder,
+    controllers: JoinSet<()>,
     _running: JoinSet<()>,
     _dir: tempfile::TempDir,
 }
@@ -36,19 +40,13 @@ impl Plane {
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(EmbeddedStore::open(&dir.path().join("store")).unwrap());
-        let registry = Registry::open(RegistryConfig::default(), store).await.unwrap();
+        let registry = Registry::open(registry_config(), store).await.unwrap();
         let client: Arc<dyn Client> = registry;
-        let recorder = Recorder::start(Arc::clone(&client), || time::seconds(Timestamp::now()));
-        let context = sheave_controllers::Context {
-            client: Arc::clone(&client),
-            recorder: recorder.clone(),
-            now: Timestamp::now,
-        };
-        let mut running = sheave_controllers::start(&context);
-        running.spawn(sheave_scheduler::run(Arc::clone(&client), recorder.clone(), || {
-            time::seconds(Timestamp::now())
-        }));
-        let push = PushServer::start(Arc::clone(&client), recorder, push_config());
+        let recorder = Recorder::start(Arc::clone(&client), now_s);
+        let controllers = controllers(&client, &recorder);
+        let mut running = JoinSet::new();
+        running.spawn(sheave_scheduler::run(Arc::clone(&client), recorder.clone(), now_s));
+        let push = PushServer::start(Arc::clone(&client), recorder.clone(), push_config());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let node_address = listener.local_addr().unwrap();
         // Who calls is the TLS layer's to say; here there is one node.
@@ -58,7 +56,13 @@ impl Plane {
             let server = tonic::transport::Server::builder().add_service(service);
             server.serve_with_incoming(incoming).await.unwrap();
         });
-        Self { client, node_address, _running: running, _dir: dir }
+        Self { client, node_address, recorder, controllers, _running: running, _dir: dir }
+    }
+
+    /// The controllers end wherever they are and begin anew, knowing nothing but the objects.
+    pub(crate) async fn restart_controllers(&mut self) {
+        self.controllers.shutdown().await;
+        self.controllers = controllers(&self.client, &self.recorder);
     }
 
     pub(crate) async fn create(&self, resource: &GroupResource, object: Value) {
@@ -113,6 +117,28 @@ impl Plane {
     }
 }
 
+fn now_s() -> String {
+    time::seconds(Timestamp::now())
+}
+
+fn controllers(client: &Arc<dyn Client>, recorder: &Recorder) -> JoinSet<()> {
+    sheave_controllers::start(&sheave_controllers::Context {
+        client: Arc::clone(client),
+        recorder: recorder.clone(),
+        now: Timestamp::now,
+        load_balancer_pool: pool(),
+    })
+}
+
+/// Room for two Services: the node stands in the middle.
+fn pool() -> AddressPool {
+    ["192.0.2.1-192.0.2.3"].iter().map(|range| range.parse().unwrap()).collect()
+}
+
+fn registry_config() -> RegistryConfig {
+    RegistryConfig { load_balancer_pool: pool(), ..RegistryConfig::default() }
+}
+
 fn push_config() -> PushConfig {
     PushConfig {
         cluster: v1::ClusterConfig {
@@ -125,8 +151,9 @@ fn push_config() -> PushConfig {
             node_port_last: 32767,
         },
         node_prefix_len: 24,
+        node_prefix_len_ipv6: 64,
         server_version: "test".into(),
         now: || time::micros(Timestamp::now()),
-        now_s: || time::seconds(Timestamp::now()),
+        now_s,
     }
 }

@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use serde::Deserialize;
 use sheave_core::model::{
-    Endpoint, EndpointPort, EndpointSlice, Node, ObjectKey, Protocol, Service, ServicePort,
-    ServiceType, TrafficPolicy, Update,
+    Endpoint, EndpointPort, EndpointSlice, HostPort, Node, ObjectKey, Protocol, Service,
+    ServicePort, ServiceType, TrafficPolicy, Update,
 };
 
 #[derive(Deserialize)]
@@ -17,21 +17,29 @@ enum Object {
     Node(Box<core::Node>),
     Service(Box<core::Service>),
     EndpointSlice(Box<discovery::EndpointSlice>),
+    Pod(Box<core::Pod>),
 }
 
-/// The objects of a file, in its order.
+/// The objects of a file, in its order; host ports of pods last.
 pub(crate) fn read(path: &Path) -> Vec<Update> {
     let text = std::fs::read_to_string(path).unwrap();
     let documents: Vec<serde_json::Value> =
         serde_saphyr::from_multiple(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    documents
-        .into_iter()
-        .map(|document| match serde_json::from_value(document).unwrap() {
+    let mut updates = Vec::new();
+    let mut ports = Vec::new();
+    for document in documents {
+        updates.push(match serde_json::from_value(document).unwrap() {
             Object::Node(object) => Update::Node(node(*object)),
             Object::Service(object) => Update::Service(service(*object)),
             Object::EndpointSlice(object) => Update::EndpointSlice(slice(*object)),
-        })
-        .collect()
+            Object::Pod(object) => {
+                ports.extend(host_ports(*object));
+                continue;
+            }
+        });
+    }
+    updates.push(Update::HostPorts(ports));
+    updates
 }
 
 fn node(object: core::Node) -> Node {
@@ -44,9 +52,33 @@ fn node(object: core::Node) -> Node {
     }
 }
 
+fn host_ports(object: core::Pod) -> Vec<HostPort> {
+    let pod = key(&object.metadata);
+    let ips = object.status.and_then(|status| status.pod_ips).unwrap_or_default();
+    let containers = object.spec.unwrap().containers.into_iter();
+    let ports = containers.flat_map(|container| container.ports.unwrap_or_default());
+    let of_port = |port: core::ContainerPort| {
+        let of_ip = |ip: &core::PodIP| HostPort {
+            pod: pod.clone(),
+            host_ip: port.host_ip.as_ref().map(|ip| ip.parse().unwrap()),
+            host_port: number(port.host_port.unwrap()),
+            protocol: protocol(port.protocol.as_deref()),
+            pod_ip: ip.ip.parse().unwrap(),
+            container_port: number(port.container_port),
+        };
+        ips.iter().map(of_ip).collect::<Vec<_>>()
+    };
+    ports.filter(|port| port.host_port.is_some()).flat_map(of_port).collect()
+}
+
 fn service(object: core::Service) -> Service {
     let key = key(&object.metadata);
     let spec = object.spec.unwrap();
+    let ingress = object.status.and_then(|status| status.load_balancer?.ingress);
+    let ips = |ips: Option<Vec<String>>| {
+        ips.unwrap_or_default().iter().map(|ip| ip.parse().unwrap()).collect()
+    };
+    let ranges = spec.load_balancer_source_ranges.unwrap_or_default();
     let client_ip = spec.session_affinity.as_deref() == Some("ClientIP");
     let timeout = spec.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
     let port = |port: core::ServicePort| ServicePort {
@@ -62,15 +94,15 @@ fn service(object: core::Service) -> Service {
             Some("LoadBalancer") => ServiceType::LoadBalancer,
             _ => ServiceType::ClusterIp,
         },
-        cluster_ips: spec.cluster_ips.unwrap().iter().map(|ip| ip.parse().unwrap()).collect(),
-        external_ips: vec![],
-        load_balancer_ips: vec![],
+        cluster_ips: ips(spec.cluster_ips),
+        external_ips: ips(spec.external_ips),
+        load_balancer_ips: ips(ingress.map(|all| all.into_iter().filter_map(|i| i.ip).collect())),
         ports: spec.ports.unwrap().into_iter().map(port).collect(),
         internal_traffic_policy: policy(spec.internal_traffic_policy.as_deref()),
         external_traffic_policy: policy(spec.external_traffic_policy.as_deref()),
         affinity_timeout_s: client_ip.then(|| timeout.unwrap_or(10_800) as u32),
-        source_ranges: vec![],
-        health_check_node_port: None,
+        source_ranges: ranges.iter().map(|range| range.parse().unwrap()).collect(),
+        health_check_node_port: spec.health_check_node_port.map(number),
     }
 }
 

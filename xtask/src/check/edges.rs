@@ -17,18 +17,20 @@ const fn room(name: &'static str, may_use: &'static [&'static str], reason: &'st
     Room { name, may_use, reason }
 }
 
-const ROOMS: [Room; 22] = [
+const ROOMS: [Room; 23] = [
     room("sheave-abi", &[], "the kernel and user space share it: layouts alone"),
     room("sheave-ebpf", &["sheave-abi"], "runs in the kernel"),
     room("sheave-pause", &[], "has no runtime and links to nothing"),
     room("sheave-core", &["sheave-abi"], "is pure: plans are made of map keys and values"),
     room("sheave-dataplane", &["sheave-abi", "sheave-core"], "knows maps, and no source of state"),
     room("sheave-sources", &["sheave-core", "sheave-push"], "meets the dataplane in core's model"),
+    room("sheave-announce", &["sheave-core"], "knows addresses, and neither maps nor sources"),
     room("sheave-kubelet", &["sheave-core", "sheave-push"], "meets the dataplane in core's model"),
     room(
         "sheave-agent",
         &[
             "sheave-abi",
+            "sheave-announce",
             "sheave-core",
             "sheave-dataplane",
             "sheave-kubelet",

@@ -3,6 +3,7 @@
 
 mod commands;
 mod edges;
+mod semantics;
 mod tidy;
 
 use crate::step;
@@ -34,6 +35,7 @@ pub(crate) fn lint() -> Result<()> {
         rules("crate edges", edges::violations).err(),
         rules("module headers, file lengths, forbidden words", tidy::violations).err(),
         rules("commands in the documents", commands::violations).err(),
+        rules("tests that prove what the dataplane does", semantics::violations).err(),
         step::run("lints", &mut clippy).err(),
     ];
     let broken: Vec<String> =

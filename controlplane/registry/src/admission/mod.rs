@@ -16,7 +16,7 @@ use sheave_api::{Kind, ObjectKey, Status, kinds, meta, resource};
 use sheave_store::{Expectation, Revision, Transaction};
 
 pub(crate) use claims::{Claim, Claims};
-pub(crate) use service::{Ranges, claims_of};
+pub(crate) use service::Ranges;
 
 use crate::cache::feed::Sink;
 use crate::keys;
@@ -66,7 +66,7 @@ pub(crate) fn create(
     }
     if resource == resource::SERVICES {
         service::assign(object, None, ranges, &sink.claims, random)?;
-        terms.take = claims_of(object).into_iter().collect();
+        terms.take = ranges.claims_of(object).into_iter().collect();
     }
     Ok(terms)
 }
@@ -83,20 +83,28 @@ pub(crate) fn update(
     let mut terms = Terms::default();
     if kind.group_resource() == resource::SERVICES {
         service::assign(object, Some(old), ranges, &sink.claims, random)?;
-        let (before, after) = (claims_of(old), claims_of(object));
+        let (before, after) = (ranges.claims_of(old), ranges.claims_of(object));
         terms.take = after.difference(&before).copied().collect();
-        terms.release = before.difference(&after).copied().collect();
+        terms.release = released(sink, before.difference(&after), &meta::key(old));
     }
     Ok(terms)
 }
 
 /// What an object's removal gives back.
-pub(crate) fn remove(kind: &Kind, old: &Value) -> Terms {
+pub(crate) fn remove(sink: &Sink, ranges: &Ranges, kind: &Kind, old: &Value) -> Terms {
     let held = match kind.group_resource() == resource::SERVICES {
-        true => claims_of(old),
+        true => ranges.claims_of(old),
         false => BTreeSet::new(),
     };
-    Terms { release: held.into_iter().collect(), ..Terms::default() }
+    Terms { release: released(sink, held.iter(), &meta::key(old)), ..Terms::default() }
+}
+
+fn released<'a>(
+    sink: &Sink,
+    claims: impl Iterator<Item = &'a Claim>,
+    owner: &ObjectKey,
+) -> Vec<Claim> {
+    claims.copied().filter(|claim| sink.claims.may_release(*claim, owner)).collect()
 }
 
 /// The object's namespace must be there, stay there, and not be on its way out.

@@ -107,6 +107,11 @@ impl Collection {
         self.state.read().objects.get(key).cloned()
     }
 
+    /// Every object, in the order of keys.
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        self.state.read().objects.values().cloned().collect()
+    }
+
     /// Wakes a watch when there are changes.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Revision> {
         self.newest.subscribe()

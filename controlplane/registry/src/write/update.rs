@@ -122,7 +122,7 @@ impl Registry {
     /// The transaction that takes an object away, with all that it holds.
     pub(super) fn removal(&self, kind: &Kind, entry: &Entry, old: &Value) -> Transaction {
         let key = keys::object(kind, &entry.key);
-        admission::remove(kind, old)
+        admission::remove(&self.sink, &self.ranges, kind, old)
             .transaction(&entry.key)
             .expect(key.clone(), Expectation::Revision(entry.revision))
             .delete(key)

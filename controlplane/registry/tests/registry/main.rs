@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod authorization;
+mod balancers;
 mod clients;
 mod deletes;
 mod lists;

@@ -19,7 +19,11 @@ fn service(name: &str, spec: Value) -> Value {
 }
 
 fn small() -> RegistryConfig {
-    RegistryConfig { service_cidr: "10.1.0.0/28".parse().unwrap(), node_ports: 30000..=30003 }
+    RegistryConfig {
+        service_cidrs: vec!["10.1.0.0/28".parse().unwrap()],
+        node_ports: 30000..=30003,
+        ..RegistryConfig::default()
+    }
 }
 
 #[tokio::test]
@@ -153,8 +157,11 @@ async fn a_dry_run_takes_nothing() {
 /// twice, and the claims in the store are exactly those of the Services.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_held_twice() {
-    let config =
-        RegistryConfig { service_cidr: "10.1.0.0/27".parse().unwrap(), node_ports: 30000..=30019 };
+    let config = RegistryConfig {
+        service_cidrs: vec!["10.1.0.0/27".parse().unwrap()],
+        node_ports: 30000..=30019,
+        ..RegistryConfig::default()
+    };
     let cluster = Arc::new(Cluster::start_with(config.clone()).await);
     let workers: Vec<_> = (0..8)
         .map(|worker| {

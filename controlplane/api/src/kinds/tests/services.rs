@@ -22,11 +22,10 @@ fn a_minimal_service_gets_the_defaults_of_kubernetes() {
     );
     assert_eq!(created["status"], json!({ "loadBalancer": {} }));
     assert!(service::needs_cluster_ip(&created));
-    assert!(!service::needs_node_ports(&created));
-    service::set_cluster_ip(&mut created, "10.96.0.7");
+    assert!(!service::needs_node_ports(&created["spec"]));
+    service::with_cluster_ips(&mut created["spec"], &["10.96.0.7".to_owned()]);
+    assert_eq!(created["spec"]["clusterIP"], "10.96.0.7");
     assert_eq!(created["spec"]["clusterIPs"], json!(["10.96.0.7"]));
-    assert_eq!(created["spec"]["ipFamilies"], json!(["IPv4"]));
-    assert_eq!(created["spec"]["ipFamilyPolicy"], "SingleStack");
 }
 
 #[test]
@@ -39,7 +38,7 @@ fn affinity_and_node_ports_have_defaults_of_their_own() {
     );
     let created = create(of_type("NodePort")).unwrap();
     assert_eq!(created["spec"]["externalTrafficPolicy"], "Cluster");
-    assert!(service::needs_node_ports(&created));
+    assert!(service::needs_node_ports(&created["spec"]));
 }
 
 #[test]
@@ -109,18 +108,197 @@ fn faults_are_told_as_kubernetes_tells_them() {
         assert!(found.starts_with(sentence), "{found}");
     }
     assert_eq!(sentences(create(of_type("ExternalName"))), "spec.externalName: Required value");
-    let out_of_range = with(&of_type("NodePort"), "/spec/ports/0/nodePort", json!(80));
-    let errors = service::validate_node_port_range(&out_of_range, 30000, 32767);
-    assert_eq!(
-        errors.to_string(),
-        "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range \
-         of valid ports is 30000-32767"
+}
+
+#[test]
+fn what_only_load_balancers_have_is_refused_elsewhere() {
+    for (pointer, value, sentence) in [
+        (
+            "/spec/loadBalancerClass",
+            json!("a/b"),
+            "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'",
+        ),
+        (
+            "/spec/allocateLoadBalancerNodePorts",
+            json!(false),
+            "spec.allocateLoadBalancerNodePorts: Forbidden: may only be used when `type` is \
+             'LoadBalancer'",
+        ),
+        (
+            "/spec/loadBalancerSourceRanges",
+            json!(["10.0.0.0/8"]),
+            "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+        ),
+        (
+            "/spec/healthCheckNodePort",
+            json!(31000),
+            "spec.healthCheckNodePort: Invalid value: 31000: may only be set when `type` is \
+             'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+        ),
+    ] {
+        assert_eq!(sentences(create(with(&of_type("NodePort"), pointer, value))), sentence);
+    }
+}
+
+#[test]
+fn faults_of_load_balancers_are_told_as_kubernetes_tells_them() {
+    let balancer = of_type("LoadBalancer");
+    let created = create(balancer.clone()).unwrap();
+    assert_eq!(created["spec"]["allocateLoadBalancerNodePorts"], true);
+    for (pointer, value, sentence) in [
+        (
+            "/spec/loadBalancerSourceRanges",
+            json!([" 10.0.0.0/8 ", "10.0.0.1", "2001:db8::/200"]),
+            "[spec.LoadBalancerSourceRanges[1]: Invalid value: \"10.0.0.1\": must be a valid CIDR \
+             value, (e.g. 10.9.8.0/24 or 2001:db8::/64), spec.LoadBalancerSourceRanges[2]: Invalid \
+             value: \"2001:db8::/200\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or \
+             2001:db8::/64)]",
+        ),
+        (
+            "/spec/clusterIP",
+            json!("None"),
+            "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for LoadBalancer \
+             services",
+        ),
+        (
+            "/spec/trafficDistribution",
+            json!("PreferFar"),
+            "spec.trafficDistribution: Unsupported value: \"PreferFar\": supported values: \
+             \"PreferClose\", \"PreferSameNode\", \"PreferSameZone\"",
+        ),
+        (
+            "/spec/ipFamilies",
+            json!(["IPv4", "IPv4"]),
+            "spec.ipFamilies[1]: Duplicate value: \"IPv4\"",
+        ),
+        (
+            "/spec/clusterIPs",
+            json!(["10.96.0.7"]),
+            "spec.clusterIPs: Invalid value: [\"10.96.0.7\"]: must be empty when `clusterIP` is not \
+             specified",
+        ),
+    ] {
+        assert_eq!(sentences(create(with(&balancer, pointer, value))), sentence);
+    }
+    let class = sentences(create(with(&balancer, "/spec/loadBalancerClass", json!("a b"))));
+    assert!(
+        class.starts_with("spec.loadBalancerClass: Invalid value: \"a b\": name part"),
+        "{class}"
     );
+}
+
+#[test]
+fn a_class_and_a_health_check_port_stay_what_they_are() {
+    let mut wanted =
+        with(&of_type("LoadBalancer"), "/spec/loadBalancerClass", json!("example.com/a"));
+    wanted["spec"]["externalTrafficPolicy"] = json!("Local");
+    wanted["spec"]["healthCheckNodePort"] = json!(31000);
+    let old = create(wanted).unwrap();
+    let applied_again = update(&old, with(&old, "/spec/healthCheckNodePort", json!(null))).unwrap();
+    assert_eq!(applied_again["spec"]["healthCheckNodePort"], 31000);
+    assert_eq!(
+        sentences(update(&old, with(&old, "/spec/healthCheckNodePort", json!(31001)))),
+        "spec.healthCheckNodePort: Forbidden: field is immutable"
+    );
+    assert_eq!(
+        sentences(update(&old, with(&old, "/spec/loadBalancerClass", json!("example.com/b")))),
+        "spec.loadBalancerClass: Invalid value: \"example.com/b\": may not change once set"
+    );
+    let cluster =
+        update(&old, with(&old, "/spec/externalTrafficPolicy", json!("Cluster"))).unwrap();
+    assert_eq!(cluster["spec"].get("healthCheckNodePort"), None);
+    let plain = update(&old, with(&old, "/spec/type", json!("ClusterIP"))).unwrap();
+    for field in ["loadBalancerClass", "allocateLoadBalancerNodePorts", "healthCheckNodePort"] {
+        assert_eq!(plain["spec"].get(field), None, "{field}");
+    }
+}
+
+#[test]
+fn the_status_of_a_load_balancer_is_checked_and_goes_with_the_type() {
+    let ingress = |ingress: Value| json!({ "loadBalancer": { "ingress": ingress } });
+    let old = create(of_type("LoadBalancer")).unwrap();
+    let given =
+        with(&old, "/status", ingress(json!([{ "ip": "192.0.2.1" }, { "hostname": "a.b" }])));
+    let served = update_status(&old, given).unwrap();
+    assert_eq!(
+        served["status"]["loadBalancer"]["ingress"],
+        json!([{ "ip": "192.0.2.1", "ipMode": "VIP" }, { "hostname": "a.b" }])
+    );
+    let closed = update(&served, with(&served, "/spec/type", json!("ClusterIP"))).unwrap();
+    assert_eq!(closed["status"], json!({ "loadBalancer": {} }));
+    for (entry, sentence) in [
+        (
+            json!({ "ip": "x" }),
+            "ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        ),
+        (
+            json!({ "ip": "192.0.2.1", "ipMode": "X" }),
+            "ipMode: Unsupported value: \"X\": supported values: \"Proxy\", \"VIP\"",
+        ),
+        (
+            json!({ "ipMode": "VIP" }),
+            "ipMode: Forbidden: may not be specified when `ip` is not set",
+        ),
+        (
+            json!({ "hostname": "192.0.2.1" }),
+            "hostname: Invalid value: \"192.0.2.1\": must be a DNS name, not an IP address",
+        ),
+    ] {
+        let found = sentences(update_status(&old, with(&old, "/status", ingress(json!([entry])))));
+        assert_eq!(found, format!("status.loadBalancer.ingress[0].{sentence}"));
+    }
+    let node_port = create(of_type("NodePort")).unwrap();
+    let wrong = with(&node_port, "/status", ingress(json!([{ "ip": "192.0.2.1" }])));
+    assert_eq!(
+        sentences(update_status(&node_port, wrong)),
+        "status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"
+    );
+}
+
+#[test]
+fn node_ports_of_a_load_balancer_go_only_when_they_are_taken_out() {
+    let mut old = create(of_type("LoadBalancer")).unwrap();
+    old["spec"]["ports"][0]["nodePort"] = json!(30080);
+    let patched = with(&old, "/spec/allocateLoadBalancerNodePorts", json!(false));
+    let kept = update(&old, patched.clone()).unwrap();
+    assert_eq!(kept["spec"]["ports"][0]["nodePort"], 30080);
+    let taken_out = update(&old, with(&patched, "/spec/ports/0/nodePort", json!(null))).unwrap();
+    assert_eq!(service::node_ports(&taken_out).count(), 0);
+}
+
+fn dual() -> Value {
+    let mut object = create(super::service()).unwrap();
+    let addresses = ["10.96.0.7", "fd00::7"].map(str::to_owned);
+    service::with_cluster_ips(&mut object["spec"], &addresses);
+    object["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
+    object["spec"]["ipFamilyPolicy"] = json!("RequireDualStack");
+    object
+}
+
+#[test]
+fn the_second_family_is_given_up_only_in_so_many_words() {
+    let old = dual();
+    assert_eq!(update(&old, super::service()).unwrap()["spec"], old["spec"]);
+    let less = with(&old, "/spec/clusterIPs", json!(["10.96.0.7"]));
+    let less = with(&less, "/spec/ipFamilies", json!(["IPv4"]));
+    assert_eq!(
+        sentences(update(&old, less.clone())),
+        "[spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be set to 'SingleStack' when \
+         releasing the secondary clusterIP, spec.ipFamilyPolicy: Invalid value: \
+         \"RequireDualStack\": must be set to 'SingleStack' when releasing the secondary ipFamily]"
+    );
+    update(&old, with(&less, "/spec/ipFamilyPolicy", json!("SingleStack"))).unwrap();
+    let swapped = with(&old, "/spec/ipFamilies", json!(["IPv6", "IPv4"]));
+    let found = sentences(update(&old, swapped));
+    assert!(found.contains("expected an IPv6 value as indicated by `ipFamilies[0]`"), "{found}");
+    let same = with(&old, "/spec/clusterIPs", json!(["10.96.0.7", "10.96.0.8"]));
+    let found = sentences(update(&old, same));
+    assert!(found.contains("may specify no more than one IP for each IP family"), "{found}");
 }
 
 fn allocated() -> Value {
     let mut object = create(of_type("NodePort")).unwrap();
-    service::set_cluster_ip(&mut object, "10.96.0.7");
+    service::with_cluster_ips(&mut object["spec"], &["10.96.0.7".to_owned()]);
     object["spec"]["ports"][0]["nodePort"] = json!(30080);
     object
 }

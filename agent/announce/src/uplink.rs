@@ -1,0 +1,231 @@
+//! One uplink at work: carries packets between the kernel and the [`Segment`], which decides everything.
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::announcer::Desired;
+use crate::frames::FrameSocket;
+use crate::groups::Groups;
+use crate::link::LinkWatch;
+use crate::multicast::HeartbeatSocket;
+use crate::segment::{Link, Output, Segment};
+
+/// Pause after sockets could not be opened.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// One uplink, and what is open on it.
+pub(crate) struct Uplink {
+    name: String,
+    segment: Arc<Mutex<Segment>>,
+    sockets: Sockets,
+    /// The interface as it is; the segment is told only while everything that it needs is open.
+    link: Option<Link>,
+    retry_at: Option<Instant>,
+    failed: bool,
+}
+
+/// What is open; nothing is that is not wanted.
+#[derive(Default)]
+struct Sockets {
+    link_index: u32,
+    heartbeats: [Option<HeartbeatSocket>; 2],
+    arp: Option<FrameSocket>,
+    ndp: Option<FrameSocket>,
+    groups: Groups,
+}
+
+impl Uplink {
+    pub(crate) fn new(name: &str, segment: Arc<Mutex<Segment>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            segment,
+            sockets: Sockets::default(),
+            link: None,
+            retry_at: None,
+            failed: false,
+        }
+    }
+
+    /// Works until nobody desires anything any more.
+    pub(crate) async fn run(mut self, mut links: LinkWatch, mut desired: watch::Receiver<Desired>) {
+        self.link = links.now().await;
+        self.segment.lock().set_link(self.link, Instant::now());
+        self.follow(&desired.borrow_and_update());
+        loop {
+            let wake_at = self.work();
+            tokio::select! {
+                // What came in counts before time passes: who was asleep must not judge others by it.
+                biased;
+                changed = links.changed() => {
+                    if let Err(error) = changed {
+                        return tracing::error!(uplink = self.name, %error, "addresses are announced no more");
+                    }
+                    self.link = links.now().await;
+                    self.segment.lock().set_link(self.link, Instant::now());
+                }
+                changed = desired.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.follow(&desired.borrow_and_update());
+                }
+                received = self.sockets.receive(&self.segment) => match received {
+                    // The interface went down: its watch says so.
+                    Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
+                    Err(error) => self.give_up(&error),
+                    Ok(()) => {}
+                },
+                () = sleep_until(wake_at) => {}
+            }
+        }
+    }
+
+    fn follow(&self, desired: &Desired) {
+        let key = desired.key.as_ref();
+        self.segment.lock().desire(&desired.addresses, key, Instant::now());
+    }
+
+    /// Opens and closes what is wanted, does what is due, and says when to come back.
+    fn work(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            self.segment.lock().set_link(self.link, now);
+        }
+        let opened = self.sockets.open(&self.name, &self.segment.lock());
+        match opened {
+            Ok(()) if self.retry_at.is_none() => self.failed = false,
+            Ok(()) => {}
+            Err(error) => self.give_up(&error),
+        }
+        let mut segment = self.segment.lock();
+        let next = segment.step(now);
+        let output = segment.take_output();
+        segment.counters.send_errors += self.sockets.send(&self.name, output);
+        [next, self.retry_at].into_iter().flatten().min()
+    }
+
+    /// Who cannot hear or speak must not claim: others do, until this has been mended.
+    fn give_up(&mut self, error: &io::Error) {
+        if !self.failed {
+            tracing::error!(uplink = self.name, %error, "cannot announce addresses; trying again");
+        }
+        self.failed = true;
+        let now = Instant::now();
+        self.segment.lock().set_link(None, now);
+        self.sockets = Sockets::default();
+        self.retry_at = Some(now + RETRY_PAUSE);
+    }
+}
+
+impl Sockets {
+    fn open(&mut self, uplink: &str, segment: &Segment) -> io::Result<()> {
+        let index = segment.link().map_or(0, |link| link.index);
+        if index != self.link_index {
+            *self = Self { link_index: index, ..Self::default() };
+        }
+        set(&mut self.arp, segment.wants_frames(true), || FrameSocket::arp(index))?;
+        set(&mut self.ndp, segment.wants_frames(false), || FrameSocket::ndp(index))?;
+        let wants = segment.wants_heartbeats();
+        let [v4, v6] = &mut self.heartbeats;
+        set(v4, wants, || HeartbeatSocket::v4(uplink, index))?;
+        // Where IPv6 is switched off, IPv4 does.
+        if let Err(error) = set(v6, wants, || HeartbeatSocket::v6(uplink, index)) {
+            tracing::debug!(uplink, %error, "no heartbeats over IPv6");
+        }
+        Ok(())
+    }
+
+    /// Waits for packets, and hands them to the segment.
+    async fn receive(&self, segment: &Mutex<Segment>) -> io::Result<()> {
+        let now = Instant::now;
+        let [v4, v6] = self.heartbeats.each_ref().map(|socket| async {
+            match socket {
+                Some(socket) => socket.receive(|p| segment.lock().heartbeat(p, now())).await,
+                None => pending().await,
+            }
+        });
+        let arp = async {
+            match &self.arp {
+                Some(socket) => socket.receive(|frame| segment.lock().arp(frame, now())).await,
+                None => pending().await,
+            }
+        };
+        let ndp = async {
+            match &self.ndp {
+                Some(socket) => socket.receive(|frame| segment.lock().ndp(frame, now())).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            done = v4 => done,
+            done = v6 => done,
+            done = arp => done,
+            done = ndp => done,
+        }
+    }
+
+    /// Sends; says how much could not be sent.
+    fn send(&mut self, uplink: &str, output: Vec<Output>) -> u64 {
+        let mut errors = 0;
+        for output in output {
+            let sent = match output {
+                Output::Heartbeat(packet) => self.send_heartbeat(&packet),
+                Output::Frame(frame)
+                    if frame[12..14] == crate::packet::arp::ETHER_TYPE.to_be_bytes() =>
+                {
+                    self.arp.as_ref().map_or(Ok(()), |socket| socket.send(&frame))
+                }
+                Output::Frame(frame) => {
+                    self.ndp.as_ref().map_or(Ok(()), |socket| socket.send(&frame))
+                }
+                Output::Join(group) => self.groups.join(group, self.link_index),
+                Output::Leave(group) => self.groups.leave(group, self.link_index),
+            };
+            if let Err(error) = sent {
+                tracing::debug!(uplink, %error, "cannot send");
+                errors += 1;
+            }
+        }
+        errors
+    }
+
+    /// Sent when either family carries it: a segment need not have both.
+    fn send_heartbeat(&self, packet: &[u8]) -> io::Result<()> {
+        let mut result = Ok(());
+        let mut is_sent = false;
+        for socket in self.heartbeats.iter().flatten() {
+            match socket.send(packet) {
+                Ok(()) => is_sent = true,
+                Err(error) => result = Err(error),
+            }
+        }
+        if is_sent { Ok(()) } else { result }
+    }
+}
+
+/// Opens what is wanted and not open, closes what is open and not wanted.
+fn set<T>(
+    slot: &mut Option<T>,
+    is_wanted: bool,
+    open: impl FnOnce() -> io::Result<T>,
+) -> io::Result<()> {
+    match (is_wanted, slot.is_some()) {
+        (true, false) => *slot = Some(open()?),
+        (false, true) => *slot = None,
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => pending().await,
+    }
+}

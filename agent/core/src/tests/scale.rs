@@ -1,0 +1,148 @@
+//! How much a change costs. Times are printed for those who measure (`--release --nocapture scale`); what is
+//! asserted is what does not depend on the machine: the number of writes.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use super::objects::*;
+use crate::engine::Engine;
+use crate::held::{Held, Limits};
+use crate::model::*;
+
+const LIMITS: Limits =
+    Limits { frontends: 262_144, backends: 524_288, slots: 1 << 21, sources: 1024 };
+
+fn address(number: u32, net: u8) -> IpAddr {
+    let [_, a, b, c] = number.to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(net + a, b, c, 1))
+}
+
+fn numbered_service(number: u32) -> Service {
+    Service {
+        key: key(&format!("service-{number}")),
+        cluster_ips: vec![address(number, 100)],
+        ..service(0)
+    }
+}
+
+fn numbered_slice(number: u32, part: u32, endpoints: std::ops::Range<u32>) -> EndpointSlice {
+    let pod = |pod: u32| Endpoint {
+        addresses: vec![IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + (number << 13) + pod))],
+        node_name: format!("node-{}", pod % 100),
+        zone: "a".into(),
+        ..endpoint(0, false)
+    };
+    EndpointSlice {
+        key: key(&format!("service-{number}-{part}")),
+        service_name: format!("service-{number}"),
+        endpoints: endpoints.map(pod).collect(),
+        ..slice(0, "", vec![])
+    }
+}
+
+struct Cluster {
+    engine: Engine,
+}
+
+impl Cluster {
+    /// So many endpoints in each service, in slices of 100.
+    fn of(services: &[u32]) -> Self {
+        let mut engine = Engine::new(Held { limits: LIMITS, ..Held::default() });
+        engine.note(Update::Init);
+        engine.note(Update::Node(node()));
+        engine.note(Update::HostPorts(vec![]));
+        for (number, endpoints) in (0u32..).zip(services) {
+            engine.note(Update::Service(numbered_service(number)));
+            for first in (0..*endpoints).step_by(100) {
+                let last = (first + 100).min(*endpoints);
+                engine.note(Update::EndpointSlice(numbered_slice(
+                    number,
+                    first / 100,
+                    first..last,
+                )));
+            }
+        }
+        engine.note(Update::InitDone);
+        Self { engine }
+    }
+
+    /// Entries written, and what waited for readers.
+    fn step(&mut self) -> (usize, usize) {
+        let writes = self.engine.diff().writes();
+        assert_eq!(self.engine.full(), None);
+        let Some(grace) = self.engine.begin_retirement() else { return (writes, 0) };
+        (writes, self.engine.end_retirement(grace).writes())
+    }
+}
+
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    times[times.len() * percent / 100]
+}
+
+#[test]
+fn one_endpoint_of_five_thousand_costs_a_handful_of_writes() {
+    let mut cluster = Cluster::of(&[5000, 2, 2]);
+    cluster.step();
+    let mut times = Vec::new();
+    for round in 0..100 {
+        let part = round % 50;
+        let all = part * 100..part * 100 + 100;
+        for endpoints in [all.start + 1..all.end, all] {
+            cluster.engine.note(Update::EndpointSlice(numbered_slice(0, part, endpoints)));
+            let start = Instant::now();
+            let (writes, retired) = cluster.step();
+            times.push(start.elapsed());
+            assert!(writes <= 3, "{writes} writes for one endpoint");
+            assert!(retired <= 1, "{retired}");
+        }
+    }
+    println!("one of 5,000 endpoints: {:?} (p99)", percentile(&mut times, 99));
+}
+
+#[test]
+fn what_grows_one_by_one_moves_seldom() {
+    let mut cluster = Cluster::of(&[1]);
+    cluster.step();
+    let mut writes = 0;
+    for endpoints in 2..=2000 {
+        cluster.engine.note(Update::EndpointSlice(numbered_slice(0, 0, 0..endpoints)));
+        writes += cluster.step().0;
+    }
+    // A backend, a slot and a frontend each; the rest is moving.
+    assert!(writes < 2000 * 8, "{writes} writes for 2,000 endpoints");
+}
+
+#[test]
+fn one_endpoint_of_many_services_costs_a_handful_of_writes() {
+    let start = Instant::now();
+    let mut cluster = Cluster::of(&[50; 2000]);
+    let noted = start.elapsed();
+    let (writes, _) = cluster.step();
+    println!("100,000 endpoints: noted in {noted:?}, planned in {:?}", start.elapsed() - noted);
+    assert!(writes < 100_000 * 2 + 2000 * 3);
+    let mut times = Vec::new();
+    for number in 0..1000 {
+        cluster.engine.note(Update::EndpointSlice(numbered_slice(number, 0, 0..49)));
+        let start = Instant::now();
+        let (writes, retired) = cluster.step();
+        times.push(start.elapsed());
+        assert!(writes + retired <= 4, "{writes} + {retired}");
+    }
+    println!("one of 100,000 endpoints: {:?} (p99)", percentile(&mut times, 99));
+}
+
+#[test]
+fn one_backend_of_a_table_rewrites_its_share_of_it() {
+    let mut cluster = Cluster::of(&[0]);
+    let mut service = numbered_service(0);
+    service.service_type = ServiceType::NodePort;
+    service.ports[0].node_port = Some(port(30000));
+    cluster.engine.note(Update::Service(service));
+    cluster.engine.note(Update::EndpointSlice(numbered_slice(0, 0, 0..100)));
+    cluster.step();
+    cluster.engine.note(Update::EndpointSlice(numbered_slice(0, 0, 0..99)));
+    let (writes, _) = cluster.step();
+    println!("one of 100 backends behind a table of 16,381: {writes} writes");
+    assert!(writes < 16_381 / 100 * 4, "{writes}");
+}
