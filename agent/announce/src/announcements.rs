@@ -60,6 +60,11 @@ impl Announcements {
         }
     }
 
+    /// The other one was no conflict.
+    pub(crate) fn forgive(&mut self, address: IpAddr) {
+        self.conflicts.remove(&address);
+    }
+
     /// The addresses to announce now, and with whom those are in conflict that are defended.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<(IpAddr, Option<MacAddr>)> {
         let mut due = Vec::new();

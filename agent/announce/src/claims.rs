@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use crate::heartbeat::{Claim, Report};
 use crate::owner::compare;
-use crate::timing::{LISTEN, NEW_ADDRESS, PATIENCE, SETTLE};
+use crate::timing::{CONFLICT_GRACE, LISTEN, NEW_ADDRESS, PATIENCE, SETTLE};
 
 /// The addresses this node could announce, and those it does.
 #[derive(Debug, Default)]
@@ -46,6 +46,8 @@ struct Held {
     claim: Claim,
     /// Another claims it too, so far.
     has_rival: bool,
+    /// When another last did.
+    rival_at: Option<Instant>,
 }
 
 /// What this node knows of the others.
@@ -136,6 +138,15 @@ impl Claims {
         self.candidates.get(&address).is_some_and(|candidate| candidate.held.is_some())
     }
 
+    /// Whether another node claims an address of ours, or did a moment ago.
+    pub(crate) fn had_rival(&self, address: IpAddr, now: Instant) -> bool {
+        let held = self.candidates.get(&address).and_then(|candidate| candidate.held);
+        held.is_some_and(|held| {
+            let just_now = |at: Instant| now.saturating_duration_since(at) < CONFLICT_GRACE * 2;
+            held.has_rival || held.rival_at.is_some_and(just_now)
+        })
+    }
+
     /// For the heartbeat: every candidacy, and the claim if there is one.
     pub(crate) fn report(&self) -> BTreeMap<IpAddr, Option<Claim>> {
         let claim = |candidate: &Candidate| candidate.held.map(|held| held.claim);
@@ -206,6 +217,9 @@ impl Candidate {
                 return Decision::Change(Change::Released(Some(node.to_owned())));
             }
             let had_rival = std::mem::replace(&mut held.has_rival, rivals.best.is_some());
+            if held.has_rival || had_rival {
+                held.rival_at = Some(now);
+            }
             return match had_rival && !held.has_rival {
                 true => Decision::Change(Change::Reasserted),
                 false => Decision::Stay,
@@ -217,7 +231,8 @@ impl Candidate {
         if now < at {
             return Decision::WaitUntil(at);
         }
-        self.held = Some(Held { since: now, claim, has_rival: rivals.best.is_some() });
+        let has_rival = rivals.best.is_some();
+        self.held = Some(Held { since: now, claim, has_rival, rival_at: has_rival.then_some(now) });
         self.unclaimed_since = None;
         Decision::Change(Change::Taken)
     }

@@ -24,21 +24,30 @@ pub(crate) const DATAGRAM_LEN_MAX: usize = 2048;
 pub(crate) struct HeartbeatSocket {
     socket: AsyncFd<Socket>,
     group: SockAddr,
+    index: u32,
 }
 
 impl HeartbeatSocket {
     /// Hears and speaks to the group of IPv4.
+    ///
+    /// # Errors
+    /// Also while the uplink has no address of this family: what has no source, others discard.
     pub(crate) fn v4(uplink: &str, index: u32) -> io::Result<Self> {
+        let group = SocketAddrV4::new(GROUP_V4, PORT).into();
+        let probe = open(Domain::IPV4, uplink)?;
+        probe.connect(&group)?;
+        let source = probe.local_addr()?.as_socket_ipv4();
+        if source.is_none_or(|source| source.ip().is_unspecified()) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
         let socket = open(Domain::IPV4, uplink)?;
         socket.bind(&SocketAddr::from((GROUP_V4, PORT)).into())?;
-        let interface = InterfaceIndexOrAddress::Index(index);
         socket.set_multicast_all_v4(false)?;
-        socket.join_multicast_v4_n(&GROUP_V4, &interface)?;
+        socket.join_multicast_v4_n(&GROUP_V4, &InterfaceIndexOrAddress::Index(index))?;
         set_outgoing_v4(&socket, index)?;
         socket.set_multicast_loop_v4(false)?;
         socket.set_multicast_ttl_v4(1)?;
-        let group = SocketAddrV4::new(GROUP_V4, PORT).into();
-        Ok(Self { socket: crate::receive::register(socket)?, group })
+        Ok(Self { socket: crate::receive::register(socket)?, group, index })
     }
 
     /// Hears and speaks to the group of IPv6.
@@ -51,7 +60,21 @@ impl HeartbeatSocket {
         socket.set_multicast_if_v6(index)?;
         socket.set_multicast_loop_v6(false)?;
         socket.set_multicast_hops_v6(1)?;
-        Ok(Self { socket: crate::receive::register(socket)?, group: group.into() })
+        Ok(Self { socket: crate::receive::register(socket)?, group: group.into(), index })
+    }
+
+    /// Joins the group anew, which the kernel tells the network. A switch that snoops IGMP or MLD forgets a
+    /// group after some minutes in which nobody told it, and on networks without a querier nobody asks.
+    pub(crate) fn renew(&self) -> io::Result<()> {
+        let socket = self.socket.get_ref();
+        if self.group.is_ipv4() {
+            let interface = InterfaceIndexOrAddress::Index(self.index);
+            socket.leave_multicast_v4_n(&GROUP_V4, &interface)?;
+            socket.join_multicast_v4_n(&GROUP_V4, &interface)
+        } else {
+            socket.leave_multicast_v6(&GROUP_V6, self.index)?;
+            socket.join_multicast_v6(&GROUP_V6, self.index)
+        }
     }
 
     /// Sends to the group. A full buffer loses the packet: the next one follows.

@@ -150,6 +150,15 @@ impl Segment {
         self.link
     }
 
+    /// A heartbeat could not be sent: an address that is not ready yet, mostly. Who was not heard waits as
+    /// if it had just started.
+    pub(crate) fn was_mute(&mut self, now: Instant) {
+        if self.active_since.is_some() {
+            self.active_since = Some(now);
+            self.decided = None;
+        }
+    }
+
     /// The name of the interface.
     pub(crate) fn uplink(&self) -> &str {
         &self.uplink
@@ -324,7 +333,10 @@ impl Segment {
     fn announce(&mut self, now: Instant) {
         let Some(link) = self.link else { return };
         for (address, conflict) in self.announcements.due(now) {
-            if let Some(mac) = conflict {
+            if conflict.is_some() && self.claims.had_rival(address, now) {
+                // A node of ours that has let go, or will.
+                self.announcements.forgive(address);
+            } else if let Some(mac) = conflict {
                 self.counters.defended += 1;
                 tracing::warn!(uplink = self.uplink, %address, other = %mac, "{}", match self.key {
                     Some(_) => "somebody else has this address too: announced again",

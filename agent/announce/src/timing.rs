@@ -30,3 +30,6 @@ pub(crate) const ANNOUNCE_AT: [Duration; 5] = [
 pub(crate) const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 /// A handover looks like a conflict for a moment: that much later it is one.
 pub(crate) const CONFLICT_GRACE: Duration = Duration::from_millis(1000);
+/// How often the heartbeats' groups are joined anew: well within the 260 s after which a switch forgets
+/// (RFC 3376, 8.4; RFC 3810, 9.4).
+pub(crate) const RENEW: Duration = Duration::from_secs(60);

@@ -13,10 +13,15 @@ use crate::frames::FrameSocket;
 use crate::groups::Groups;
 use crate::link::LinkWatch;
 use crate::multicast::HeartbeatSocket;
+use crate::packet::arp;
 use crate::segment::{Link, Output, Segment};
+use crate::timing::RENEW;
 
 /// Pause after sockets could not be opened.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Heartbeats in a row that cannot be sent before somebody is told: an address may not be ready yet.
+const MUTE_HEARTBEATS_MAX: u32 = 20;
 
 /// One uplink, and what is open on it.
 pub(crate) struct Uplink {
@@ -27,6 +32,7 @@ pub(crate) struct Uplink {
     link: Option<Link>,
     retry_at: Option<Instant>,
     failed: bool,
+    mute_heartbeats: u32,
 }
 
 /// What is open; nothing is that is not wanted.
@@ -37,6 +43,7 @@ struct Sockets {
     arp: Option<FrameSocket>,
     ndp: Option<FrameSocket>,
     groups: Groups,
+    renew_at: Option<Instant>,
 }
 
 impl Uplink {
@@ -48,6 +55,7 @@ impl Uplink {
             link: None,
             retry_at: None,
             failed: false,
+            mute_heartbeats: 0,
         }
     }
 
@@ -103,10 +111,29 @@ impl Uplink {
             Ok(()) => {}
             Err(error) => self.give_up(&error),
         }
+        if let Err(error) = self.sockets.renew(now) {
+            self.give_up(&error);
+        }
         let mut segment = self.segment.lock();
         let next = segment.step(now);
         let output = segment.take_output();
-        segment.counters.send_errors += self.sockets.send(&self.name, output);
+        let (errors, heard) = self.sockets.send(&self.name, output);
+        segment.counters.send_errors += errors;
+        match heard {
+            Some(Err(error)) => {
+                segment.was_mute(now);
+                self.mute_heartbeats += 1;
+                if self.mute_heartbeats == MUTE_HEARTBEATS_MAX {
+                    tracing::warn!(
+                        uplink = self.name, %error,
+                        "no heartbeat can be sent here, so no address is announced: the interface needs an \
+                         address"
+                    );
+                }
+            }
+            Some(Ok(())) => self.mute_heartbeats = 0,
+            None => {}
+        }
         [next, self.retry_at].into_iter().flatten().min()
     }
 
@@ -133,8 +160,10 @@ impl Sockets {
         set(&mut self.ndp, segment.wants_frames(false), || FrameSocket::ndp(index))?;
         let wants = segment.wants_heartbeats();
         let [v4, v6] = &mut self.heartbeats;
-        set(v4, wants, || HeartbeatSocket::v4(uplink, index))?;
-        // Where IPv6 is switched off, IPv4 does.
+        // Where an uplink has one family only, that one does.
+        if let Err(error) = set(v4, wants, || HeartbeatSocket::v4(uplink, index)) {
+            tracing::debug!(uplink, %error, "no heartbeats over IPv4");
+        }
         if let Err(error) = set(v6, wants, || HeartbeatSocket::v6(uplink, index)) {
             tracing::debug!(uplink, %error, "no heartbeats over IPv6");
         }
@@ -170,20 +199,28 @@ impl Sockets {
         }
     }
 
-    /// Sends; says how much could not be sent.
-    fn send(&mut self, uplink: &str, output: Vec<Output>) -> u64 {
-        let mut errors = 0;
+    /// Keeps the heartbeats' groups known to the network.
+    fn renew(&mut self, now: Instant) -> io::Result<()> {
+        let due = *self.renew_at.get_or_insert(now + RENEW);
+        if now < due {
+            return Ok(());
+        }
+        self.renew_at = Some(now + RENEW);
+        self.heartbeats.iter().flatten().try_for_each(HeartbeatSocket::renew)
+    }
+
+    /// Sends. Returns how much could not be sent, and what became of the last heartbeat if there was one.
+    fn send(&mut self, uplink: &str, output: Vec<Output>) -> (u64, Option<io::Result<()>>) {
+        let (mut errors, mut heartbeat) = (0, None);
         for output in output {
             let sent = match output {
-                Output::Heartbeat(packet) => self.send_heartbeat(&packet),
-                Output::Frame(frame)
-                    if frame[12..14] == crate::packet::arp::ETHER_TYPE.to_be_bytes() =>
-                {
-                    self.arp.as_ref().map_or(Ok(()), |socket| socket.send(&frame))
+                Output::Heartbeat(packet) => {
+                    let sent = self.send_heartbeat(&packet);
+                    errors += u64::from(sent.is_err());
+                    heartbeat = Some(sent);
+                    continue;
                 }
-                Output::Frame(frame) => {
-                    self.ndp.as_ref().map_or(Ok(()), |socket| socket.send(&frame))
-                }
+                Output::Frame(frame) => self.send_frame(&frame),
                 Output::Join(group) => self.groups.join(group, self.link_index),
                 Output::Leave(group) => self.groups.leave(group, self.link_index),
             };
@@ -192,12 +229,18 @@ impl Sockets {
                 errors += 1;
             }
         }
-        errors
+        (errors, heartbeat)
+    }
+
+    fn send_frame(&self, frame: &[u8]) -> io::Result<()> {
+        let is_arp = frame[12..14] == arp::ETHER_TYPE.to_be_bytes();
+        let socket = if is_arp { &self.arp } else { &self.ndp };
+        socket.as_ref().map_or(Ok(()), |socket| socket.send(frame))
     }
 
     /// Sent when either family carries it: a segment need not have both.
     fn send_heartbeat(&self, packet: &[u8]) -> io::Result<()> {
-        let mut result = Ok(());
+        let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
         let mut is_sent = false;
         for socket in self.heartbeats.iter().flatten() {
             match socket.send(packet) {
