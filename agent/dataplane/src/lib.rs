@@ -19,6 +19,7 @@ mod look;
 mod maps;
 mod namespaces;
 mod network;
+mod occupancy;
 mod programs;
 mod sizes;
 mod sock_diag;

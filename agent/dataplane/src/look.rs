@@ -1,6 +1,8 @@
 //! Looking at what the maps hold, for answers to people: single entries, and what traffic has left there.
 //! Nothing here is for reconciling.
 
+use std::path::Path;
+
 use sheave_abi::order::Addr;
 use sheave_abi::service::{
     Affinity, AffinityKey, BACKEND_GONE, Backend, Frontend, FrontendKey, SlotRange,
@@ -17,6 +19,11 @@ pub fn now_s() -> u32 {
     // SAFETY: the pointer is to memory that lives until the call returns.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     now.tv_sec as u32
+}
+
+/// Whether programs of ours are installed, whoever runs or does not.
+pub fn is_installed(bpffs_dir: &Path) -> bool {
+    bpffs_dir.join(sheave_abi::pins::POD_INGRESS).exists()
 }
 
 impl Dataplane {
