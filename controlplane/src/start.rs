@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use sheave_api::{AddressPool, time};
-use sheave_apiserver::pki::{self, PkiConfig};
+use sheave_apiserver::pki::{self, Pki, PkiConfig};
 use sheave_apiserver::{ApiServer, ApiServerConfig, GIT_VERSION, tls};
 use sheave_client::{Client, Recorder};
 use sheave_push::v1::ClusterConfig;
@@ -52,7 +52,7 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
         .context("cannot load the objects")?;
     let client: Arc<dyn Client> = Arc::<Registry>::clone(&registry);
     let recorder = Recorder::start(Arc::clone(&client), now_s);
-    let push = PushServer::start(Arc::clone(&client), recorder.clone(), push_config(config));
+    let push = PushServer::start(Arc::clone(&client), recorder.clone(), push_config(config, &pki));
     let server = Arc::new(ApiServer::new(ApiServerConfig {
         registry: Arc::clone(&registry),
         tunnels: Arc::new(PushTunnels(push.clone())),
@@ -153,7 +153,7 @@ fn registry_config(config: &Config) -> RegistryConfig {
     }
 }
 
-fn push_config(config: &Config) -> PushConfig {
+fn push_config(config: &Config, pki: &Pki) -> PushConfig {
     PushConfig {
         cluster: ClusterConfig {
             service_cidrs: config.service_cidr.iter().map(ToString::to_string).collect(),
@@ -163,6 +163,12 @@ fn push_config(config: &Config) -> PushConfig {
             dns_address: config.dns_address().map(|ip| ip.to_string()).unwrap_or_default(),
             node_port_first: u32::from(*config.node_port_range.start()),
             node_port_last: u32::from(*config.node_port_range.end()),
+            load_balancer_ranges: config
+                .load_balancer_pool
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            node_secret: pki.node_secret.bytes().to_vec().into(),
         },
         node_prefix_len: config.node_cidr_prefix,
         node_prefix_len_ipv6: config.node_cidr_prefix_ipv6,

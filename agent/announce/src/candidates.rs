@@ -11,18 +11,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use sheave_core::model::{Endpoint, Model, ObjectKey, Service, ServiceType, TrafficPolicy};
 
-/// The addresses of LoadBalancer Services within `pools` that this node could announce.
-pub fn candidates(model: &Model, pools: &[IpNet]) -> BTreeSet<IpAddr> {
+use crate::pool::AddressRange;
+
+/// The addresses of LoadBalancer Services within `pool` that this node could announce.
+pub fn candidates(model: &Model, pool: &[AddressRange]) -> BTreeSet<IpAddr> {
     let mut addresses: BTreeMap<IpAddr, Eligibility> = BTreeMap::new();
     let mut slices = None;
     for service in model.services.values() {
         if service.service_type != ServiceType::LoadBalancer {
             continue;
         }
-        let is_ours = |address: &&IpAddr| pools.iter().any(|pool| pool.contains(*address));
+        let is_ours = |address: &&IpAddr| pool.iter().any(|range| range.contains(**address));
         for address in service.load_balancer_ips.iter().filter(is_ours) {
             let place = match service.external_traffic_policy {
                 TrafficPolicy::Cluster => Place::Anywhere,
@@ -165,8 +166,8 @@ mod tests {
             slices: slices.into_iter().map(|slice| (slice.key.clone(), slice)).collect(),
             ..Model::default()
         };
-        let pools = [POOL.parse().unwrap(), "2001:db8::/64".parse().unwrap()];
-        candidates(&model, &pools).iter().map(IpAddr::to_string).collect()
+        let pool = [POOL.parse().unwrap(), "2001:db8::/64".parse().unwrap()];
+        candidates(&model, &pool).iter().map(IpAddr::to_string).collect()
     }
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_load_balancer_addresses_of_the_pools_count() {
+    fn only_load_balancer_addresses_of_the_pool_count() {
         let mut node_port = service("a", TrafficPolicy::Cluster, &["192.0.2.1"]);
         node_port.service_type = ServiceType::NodePort;
         let foreign = service("b", TrafficPolicy::Cluster, &["203.0.113.1"]);

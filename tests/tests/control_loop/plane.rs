@@ -149,6 +149,7 @@ fn push_config() -> PushConfig {
             dns_address: "10.96.0.10".into(),
             node_port_first: 30000,
             node_port_last: 32767,
+            ..v1::ClusterConfig::default()
         },
         node_prefix_len: 24,
         node_prefix_len_ipv6: 64,

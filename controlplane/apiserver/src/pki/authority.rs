@@ -11,15 +11,18 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
+use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::Pem;
 use x509_parser::prelude::X509Certificate;
 
-use super::PemPair;
 use super::files::{self, PkiError};
+use super::{NodeSecret, PemPair};
 
 /// Constant, so that the certificate can be made again from the key.
 const AUTHORITY_NAME: &str = "sheave-ca";
+/// Separates the nodes' secret from anything else that may be derived from the key.
+const NODE_SECRET_PURPOSE: &[u8] = b"sheave node secret 1\0";
 /// Of the authority's own certificate.
 pub(super) const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// Of server and client certificates.
@@ -115,6 +118,13 @@ impl Authority {
     /// The authority's own certificate, PEM.
     pub(super) fn certificate(&self) -> &str {
         &self.certificate
+    }
+
+    /// What the nodes are told. The key itself is nothing that could be guessed, so one hash is enough.
+    pub(super) fn node_secret(&self) -> NodeSecret {
+        let hash =
+            Sha256::new().chain_update(NODE_SECRET_PURPOSE).chain_update(self.key.serialized_der());
+        NodeSecret(hash.finalize().into())
     }
 
     /// The leaf found in `dir` when it is still what it should be, a new one otherwise.

@@ -81,6 +81,26 @@ pub struct Pki {
     pub node: PemPair,
     /// Where the admin kubeconfig is.
     pub kubeconfig: PathBuf,
+    /// For the cluster's nodes alone.
+    pub node_secret: NodeSecret,
+}
+
+/// A secret that every node of the cluster is told, derived from the authority's key: the same after every
+/// restart and on every server that has that key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct NodeSecret([u8; 32]);
+
+impl NodeSecret {
+    /// The secret itself.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for NodeSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeSecret")
+    }
 }
 
 /// Finds or makes everything under `<data_dir>/server/pki` and `<data_dir>/agent/pki`.
@@ -102,7 +122,8 @@ pub fn ensure(config: &PkiConfig, now: SystemTime) -> Result<Pki, PkiError> {
     let kubeconfig = server_dir.join("admin.kubeconfig");
     let text = kubeconfig::render(&config.server_url, authority.certificate(), &admin);
     write_if_changed(&kubeconfig, text.as_bytes())?;
-    Ok(Pki { ca: authority.certificate().to_owned(), server, admin, node, kubeconfig })
+    let node_secret = authority.node_secret();
+    Ok(Pki { ca: authority.certificate().to_owned(), server, admin, node, kubeconfig, node_secret })
 }
 
 fn server_leaf(config: &PkiConfig) -> Leaf {

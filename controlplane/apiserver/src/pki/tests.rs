@@ -32,6 +32,11 @@ fn a_second_start_changes_nothing() {
     assert_eq!(first.server.certificate, second.server.certificate);
     assert_eq!(first.admin.key, second.admin.key);
     assert_eq!(first.node.certificate, second.node.certificate);
+    assert_eq!(first.node_secret, second.node_secret);
+    assert_eq!(format!("{:?}", first.node_secret), "NodeSecret", "never in a log");
+    let other = tempfile::tempdir().unwrap();
+    let other = ensure(&config(other.path()), now()).unwrap();
+    assert_ne!(first.node_secret, other.node_secret, "each cluster has its own");
 }
 
 #[test]
