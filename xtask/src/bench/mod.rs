@@ -15,11 +15,15 @@ pub(crate) struct Bench {
     #[command(subcommand)]
     what: Option<What>,
     /// Rounds; each measures every path once
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// How long each measurement takes
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=60))]
     seconds: u32,
+    /// TCP's congestion control, the same for every path; containers may use reno and the kernel's
+    /// default
+    #[arg(long, default_value = throughput::CONGESTION)]
+    congestion: String,
 }
 
 #[derive(Subcommand)]
@@ -31,7 +35,11 @@ enum What {
 /// Measures.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench.what {
-        None => throughput::run(bench.rounds, bench.seconds),
+        None => throughput::run(&throughput::Plan {
+            rounds: bench.rounds,
+            seconds: bench.seconds,
+            congestion: &bench.congestion,
+        }),
         Some(What::Footprint) => footprint::run(),
     }
 }

@@ -1,12 +1,14 @@
 //! Two pods to measure between, and a Service before one of them, in a namespace of their own; taken away
 //! when dropped.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, output_of};
+use crate::privilege;
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 const NAMESPACE: &str = "bench";
-const PORT: u16 = 5201;
+/// Where iperf3 listens.
+pub(super) const PORT: u16 = 5201;
 
 /// Equal shares of the processor for both ends, so that other work on the machine slows them alike.
 const MANIFEST: &str = include_str!("pods.yaml");
@@ -63,6 +65,18 @@ impl<'a> BenchPods<'a> {
     pub(super) fn mtu(&self) -> Result<u32> {
         let mtu = self.kubectl(&["exec", "client", "--", "cat", "/sys/class/net/eth0/mtu"])?;
         mtu.trim().parse().context("the client's MTU")
+    }
+
+    /// A process of this machine that is in the pod's network namespace.
+    pub(super) fn process_in(&self, pod: &str) -> Result<u32> {
+        let link = self.kubectl(&["exec", pod, "--", "readlink", "/proc/self/ns/net"])?;
+        let wanted = link.trim().trim_start_matches("net:[").trim_end_matches(']');
+        let mut list = privilege::command("lsns");
+        let all = output_of(list.args(["--type", "net", "--noheadings", "--output", "NS,PID"]))?;
+        let mut rows = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let row = rows.find(|row| row.first() == Some(&wanted));
+        let pid = row.and_then(|row| row.get(1)?.parse().ok());
+        pid.with_context(|| format!("no process in the network namespace of pod {pod}"))
     }
 
     fn address(&self, kind: &str, path: &str) -> Result<SocketAddrV4> {

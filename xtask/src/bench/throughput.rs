@@ -1,8 +1,8 @@
-//! One TCP stream from pod to pod: straight to the pod's address, through the Service, and over
-//! plain routed veths without Sheave. Needs the cluster of `cargo xtask up`.
+//! One TCP stream from pod to pod: straight to the pod's address, through the Service, and over plain
+//! routed veths between the same pods. Needs the cluster of `cargo xtask up`.
 
 use super::plain::PlainVeths;
-use super::pods::BenchPods;
+use super::pods::{BenchPods, PORT};
 use crate::cluster::{Cluster, output_of};
 use crate::{privilege, step, traffic};
 use anyhow::{Result, bail};
@@ -12,53 +12,64 @@ use std::time::Duration;
 /// The server closes its side of the last stream before it takes the next.
 const BETWEEN: Duration = Duration::from_millis(300);
 
-/// The same for every path, whatever this machine's default: one that paces by estimates (BBR) measures its
+/// The same for every way, whatever this machine's default: one that paces by estimates (BBR) measures its
 /// estimates. Every kernel has it, and every container may use it.
-const CONGESTION: &str = "reno";
+pub(super) const CONGESTION: &str = "reno";
 
-/// A way from a client to a server.
+/// A way from the client to the server.
 struct Path {
     name: &'static str,
-    /// What runs a command where the client is.
-    client_prefix: Vec<String>,
     server: SocketAddrV4,
     /// A measurement a round.
     gbit_s: Vec<f64>,
 }
 
-/// Measures `rounds` times, every path in each round.
-pub(super) fn run(rounds: u32, seconds: u32) -> Result<()> {
+/// What is measured, and how often.
+pub(super) struct Plan<'a> {
+    pub(super) rounds: u32,
+    pub(super) seconds: u32,
+    pub(super) congestion: &'a str,
+}
+
+/// Measures every way in each round.
+pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
     privilege::require("measuring")?;
     let cluster = Cluster::standard();
     if cluster.supervisor().is_none() {
         bail!("no cluster runs on this machine: run `cargo xtask up` first");
     }
     let pods = BenchPods::start(&cluster)?;
-    let plain = PlainVeths::set_up(pods.mtu()?)?;
-    let pod = pods.client_prefix()?;
-    let path =
-        |name, client_prefix, server| Path { name, client_prefix, server, gbit_s: Vec::new() };
+    let plain = PlainVeths::set_up(&pods)?;
+    let client = pods.client_prefix()?;
+    let path = |name, server| Path { name, server, gbit_s: Vec::new() };
     let mut paths = [
-        path("pod to pod address", pod.clone(), pods.server()?),
-        path("pod to ClusterIP", pod, pods.service()?),
-        path("plain routed veths", plain.client_prefix(), plain.server()),
+        path("pod to pod address", pods.server()?),
+        path("pod to ClusterIP", pods.service()?),
+        path("plain routed veths", plain.server(PORT)),
     ];
-    println!("iperf3, one TCP stream ({CONGESTION}), {rounds} rounds of {seconds} s each:");
-    for round in 1..=rounds {
-        step::perform(&format!("round {round}"), || measure_round(&mut paths, round, seconds))?;
+    let Plan { rounds, seconds, congestion } = plan;
+    println!("iperf3, one TCP stream ({congestion}), {rounds} rounds of {seconds} s each:");
+    for round in 1..=*rounds {
+        let name = format!("round {round}");
+        step::perform(&name, || measure_round(&mut paths, &client, round, plan))?;
     }
     print!("\n{}", table(&paths));
     Ok(())
 }
 
-/// Measures each path once. The order turns from round to round, so that none is always the first
+/// Measures each way once. The order turns from round to round, so that none is always the first
 /// after a pause.
-fn measure_round(paths: &mut [Path], round: u32, seconds: u32) -> Result<String> {
+fn measure_round(
+    paths: &mut [Path],
+    client: &[String],
+    round: u32,
+    plan: &Plan<'_>,
+) -> Result<String> {
     let count = paths.len();
     let mut remarks = Vec::new();
     for offset in 0..count {
         let path = &mut paths[(round as usize + offset) % count];
-        let value = measure(path, seconds)?;
+        let value = measure(client, path.server, plan)?;
         path.gbit_s.push(value);
         remarks.push(format!("{} {value:.1}", path.name));
         std::thread::sleep(BETWEEN);
@@ -66,11 +77,11 @@ fn measure_round(paths: &mut [Path], round: u32, seconds: u32) -> Result<String>
     Ok(remarks.join(", "))
 }
 
-fn measure(path: &Path, seconds: u32) -> Result<f64> {
-    let mut command = privilege::command(&path.client_prefix[0]);
-    command.args(&path.client_prefix[1..]);
-    command.args(traffic::iperf3_words(path.server, seconds));
-    command.args(["--congestion", CONGESTION]);
+fn measure(client: &[String], server: SocketAddrV4, plan: &Plan<'_>) -> Result<f64> {
+    let mut command = privilege::command(&client[0]);
+    command.args(&client[1..]);
+    command.args(traffic::iperf3_words(server, plan.seconds));
+    command.args(["--congestion", plan.congestion]);
     let report = output_of(&mut command)?;
     traffic::received_gbit_s(&report)
 }
@@ -81,9 +92,17 @@ fn table(paths: &[Path]) -> String {
         let [min, median, max] = spread(&path.gbit_s);
         text.push_str(&format!("{:<20} {median:>8.2} {min:>8.2} {max:>8.2}\n", path.name));
     }
-    let [direct, service, plain] = [0, 1, 2].map(|index| spread(&paths[index].gbit_s)[1]);
-    text.push_str(&format!("\nClusterIP / pod address        {:.3}\n", service / direct));
-    text.push_str(&format!("ClusterIP / plain veths        {:.3}\n", service / plain));
+    let (medians, lowest, highest) = ("medians", "lowest", "highest round");
+    text.push_str(&format!("\n{:<24} {medians:>8} {lowest:>8} {highest:>8}\n", "ratio of"));
+    for (name, reference) in [("pod address", 0), ("plain veths", 2)] {
+        // Within a round, so that what disturbs all of it counts for none.
+        let ratios: Vec<f64> =
+            paths[1].gbit_s.iter().zip(&paths[reference].gbit_s).map(|(a, b)| a / b).collect();
+        let [min, _, max] = spread(&ratios);
+        let median = spread(&paths[1].gbit_s)[1] / spread(&paths[reference].gbit_s)[1];
+        let name = format!("ClusterIP / {name}");
+        text.push_str(&format!("{name:<24} {median:>8.3} {min:>8.3} {max:>8.3}\n"));
+    }
     text
 }
 
