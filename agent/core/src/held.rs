@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sheave_abi::limits::{BACKENDS_MAX, FRONTENDS_MAX, SLOTS_MAX};
+use sheave_abi::limits::{BACKENDS_MAX, FRONTENDS_MAX, SLOTS_MAX, SOURCES_MAX};
 use sheave_abi::service::{BACKEND_LIVE, Backend, Frontend, FrontendKey, SlotRange, SourceRange};
 
 /// Index in `BACKENDS`; never 0.
@@ -24,7 +24,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frontends: FRONTENDS_MAX, backends: BACKENDS_MAX, slots: SLOTS_MAX, sources: 16_384 }
+        Self {
+            frontends: FRONTENDS_MAX,
+            backends: BACKENDS_MAX,
+            slots: SLOTS_MAX,
+            sources: SOURCES_MAX,
+        }
     }
 }
 

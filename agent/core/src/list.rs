@@ -124,12 +124,10 @@ impl List {
     /// In place, as far as there is room. What is there twice (a crash while the list shrank) or is not
     /// wanted is a gap.
     fn edit(&mut self, wanted: &[BackendId], paper: &mut Paper<'_>) {
-        let mut new: HashSet<BackendId> = wanted.iter().copied().collect();
-        let gaps: Vec<usize> =
-            (0..self.ids.len()).filter(|at| !new.remove(&self.ids[*at])).collect();
+        let (gaps, new) = self.compare(wanted);
         let kept = self.ids.len() - gaps.len();
         let fits = (self.room as usize).saturating_sub(kept);
-        let mut new = wanted.iter().copied().filter(|id| new.contains(id)).take(fits);
+        let mut new = new.into_iter().take(fits);
         let mut open = Vec::new();
         for gap in gaps {
             match new.next() {
@@ -142,6 +140,26 @@ impl List {
             self.ids.push(id);
         }
         self.close(&open, paper);
+    }
+
+    /// Where an entry is not wanted or there twice, and the wanted ones that are not there.
+    fn compare(&self, wanted: &[BackendId]) -> (Vec<usize>, Vec<BackendId>) {
+        let mut wanted = wanted.to_vec();
+        wanted.sort_unstable();
+        let mut held: Vec<(BackendId, usize)> =
+            self.ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        held.sort_unstable();
+        let (mut gaps, mut new) = (Vec::new(), Vec::new());
+        let mut wanted = wanted.into_iter().peekable();
+        for (id, at) in held {
+            new.extend(std::iter::from_fn(|| wanted.next_if(|wanted| *wanted < id)));
+            if wanted.next_if_eq(&id).is_none() {
+                gaps.push(at);
+            }
+        }
+        new.extend(wanted);
+        gaps.sort_unstable();
+        (gaps, new)
     }
 
     /// Fills gaps with the last entries, and ends before those.

@@ -248,7 +248,7 @@ pub fn service_ports(
                 nets.iter().filter(of_family).map(|net| ClientRange::of(*net)).collect()
             };
             let sources = sources.map(ranges);
-            let lists = Lists::of(&candidates(port, key.is_v4, slices), node);
+            let lists = Lists::of(candidates(port, key.is_v4, slices), node);
             let Lists { cluster, local, present } = lists;
             let affinity_s = service.affinity_timeout_s.unwrap_or(0);
             (key, PlannedPort { cluster, local, present, frontends, affinity_s, sources })
@@ -281,12 +281,12 @@ struct Lists {
 }
 
 impl Lists {
-    fn of(candidates: &[(&Endpoint, BackendAddr)], node: &Node) -> Self {
+    fn of(mut candidates: Vec<(&Endpoint, BackendAddr)>, node: &Node) -> Self {
+        candidates.sort_unstable_by_key(|(_, backend)| *backend);
         let choice = Choice::of(candidates.iter().map(|(endpoint, _)| *endpoint), node);
         let list = |takes: &dyn Fn(&Endpoint) -> bool| {
             let taken = candidates.iter().filter(|(endpoint, _)| takes(endpoint));
             let mut list: Vec<BackendAddr> = taken.map(|(_, backend)| *backend).collect();
-            list.sort_unstable();
             list.dedup();
             list
         };

@@ -196,13 +196,19 @@ impl Port {
         }
     }
 
-    /// Their ids; without those that found no room.
+    /// The ids of a sorted list; without those that found no room.
     fn ids(&self, list: &[BackendAddr]) -> Vec<BackendId> {
-        let id = |at: &BackendAddr| {
-            let index = self.backends.binary_search_by_key(at, |known| known.at).ok()?;
-            Some(self.backends[index].id)
-        };
-        list.iter().filter_map(id).collect()
+        let mut known = self.backends.iter();
+        let mut ids = Vec::with_capacity(list.len());
+        for at in list {
+            let rest = known.as_slice();
+            let skipped = rest.iter().take_while(|known| known.at < *at).count();
+            known = rest[skipped..].iter();
+            if let Some(found) = known.as_slice().first().filter(|known| known.at == *at) {
+                ids.push(found.id);
+            }
+        }
+        ids
     }
 
     /// A table as large as suits the list, or as there is room for.
