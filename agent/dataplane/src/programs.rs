@@ -221,6 +221,11 @@ impl Loaded {
     pub(crate) fn packets_mut(&mut self) -> &mut Ebpf {
         &mut self.packets
     }
+
+    /// The programs of the socket hooks.
+    pub(crate) fn sockets_mut(&mut self) -> &mut Ebpf {
+        &mut self.sockets
+    }
 }
 
 fn object(
@@ -257,7 +262,7 @@ pub(crate) fn classifier<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut SchedC
     program.try_into().expect("its section makes it a classifier")
 }
 
-fn socket_hook<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut CgroupSockAddr {
+pub(crate) fn socket_hook<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut CgroupSockAddr {
     let program =
         object.program_mut(name).expect("the object holds the programs it was built with");
     program.try_into().expect("its section makes it a socket hook")

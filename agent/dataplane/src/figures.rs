@@ -1,0 +1,69 @@
+//! What the programs cost, as the verifier and test runs tell it: for budgets and benchmarks.
+
+use aya::programs::ProgramInfo;
+use aya::{TestRun as _, TestRunOptions};
+
+use crate::programs::{self, AttachError, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
+use crate::{OpenError, PacketPrograms};
+
+/// Of one program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Its name.
+    pub program: &'static str,
+    /// Instructions that the verifier walked, over all ways (`verified_insns`, 5.16); `None`: the kernel
+    /// does not say.
+    pub verified_instructions: Option<u32>,
+    /// Instructions that the program has, all of its functions together.
+    pub instructions: Option<u32>,
+}
+
+impl PacketPrograms {
+    /// Of all programs, those of the socket hooks included.
+    pub fn figures(&mut self) -> Result<Vec<Figures>, OpenError> {
+        let refused = |program, error| LoadError::Program { program, error: Box::new(error) };
+        let mut all = Vec::new();
+        for name in PACKET_HOOKS {
+            let program = programs::classifier(self.loaded.packets_mut(), name);
+            all.push(figures(name, &program.info().map_err(|error| refused(name, error))?));
+        }
+        for name in SOCKET_HOOKS {
+            let program = programs::socket_hook(self.loaded.sockets_mut(), name);
+            all.push(figures(name, &program.info().map_err(|error| refused(name, error))?));
+        }
+        Ok(all)
+    }
+
+    /// What one run of a packet program on a frame takes: the median of many short series, in
+    /// nanoseconds.
+    ///
+    /// A run lowers the frame's time to live, so a series must be shorter than that.
+    pub fn cost_ns(&mut self, program: &'static str, frame: &[u8]) -> Result<u64, OpenError> {
+        const SERIES: usize = 501;
+        const RUNS: u32 = 50;
+        let mut costs_ns = Vec::with_capacity(SERIES);
+        for _ in 0..SERIES {
+            let options =
+                TestRunOptions { data_in: Some(frame), repeat: RUNS, ..TestRunOptions::default() };
+            let classifier = programs::classifier(self.loaded.packets_mut(), program);
+            let result = classifier.test_run(options).map_err(|error| AttachError::Attach {
+                program,
+                target: "a test frame".into(),
+                error: Box::new(error),
+            })?;
+            costs_ns.push(result.duration.as_nanos() as u64);
+        }
+        costs_ns.sort_unstable();
+        Ok(costs_ns[SERIES / 2])
+    }
+}
+
+fn figures(program: &'static str, info: &ProgramInfo) -> Figures {
+    /// Bytes of an instruction.
+    const INSTRUCTION: u32 = 8;
+    Figures {
+        program,
+        verified_instructions: info.verified_instruction_count(),
+        instructions: info.size_translated().map(|bytes| bytes / INSTRUCTION),
+    }
+}
