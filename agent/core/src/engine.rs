@@ -68,7 +68,7 @@ impl Unit {
 struct Served {
     /// Sorted by key.
     ports: Vec<Port>,
-    addresses: BTreeSet<Addr>,
+    addresses: Vec<Addr>,
 }
 
 /// How far what nobody wants has been removed from maps that were read.
@@ -253,16 +253,11 @@ impl Engine {
         others.iter().map(|port| Unit::of(port)).collect()
     }
 
-    fn set_addresses(
-        &mut self,
-        before: &BTreeSet<Addr>,
-        after: &BTreeSet<Addr>,
-        freed: &mut Freed,
-    ) {
-        for addr in after.difference(before) {
+    fn set_addresses(&mut self, before: &[Addr], after: &[Addr], freed: &mut Freed) {
+        for addr in after.iter().filter(|addr| !before.contains(addr)) {
             *self.addresses.entry(*addr).or_default() += 1;
         }
-        for addr in before.difference(after) {
+        for addr in before.iter().filter(|addr| !after.contains(addr)) {
             let Some(count) = self.addresses.get_mut(addr) else { continue };
             *count -= 1;
             if *count == 0 {
@@ -281,7 +276,7 @@ impl Engine {
     }
 
     /// The frontends that a unit wants, by port, and its addresses.
-    fn wanted(&self, unit: &Unit) -> (BTreeMap<PortKey, Vec<FrontendKey>>, BTreeSet<Addr>) {
+    fn wanted(&self, unit: &Unit) -> (BTreeMap<PortKey, Vec<FrontendKey>>, Vec<Addr>) {
         let keys = |frontends: Vec<PlannedFrontend>| {
             frontends.into_iter().map(|frontend| frontend.key).collect()
         };
@@ -293,14 +288,14 @@ impl Engine {
                 for (_, key, frontends) in frontends::of_service(service, &model.node) {
                     wanted.insert(key, keys(frontends));
                 }
-                (wanted, frontends::service_addresses(service))
+                (wanted, frontends::service_addresses(service).into_iter().collect())
             }
             Unit::HostPorts => {
                 for host_port in &model.host_ports {
                     let (key, frontends) = frontends::of_host_port(host_port, &model.node);
                     wanted.entry(key).or_insert_with(|| keys(frontends));
                 }
-                (wanted, BTreeSet::new())
+                (wanted, Vec::new())
             }
         }
     }

@@ -12,8 +12,8 @@ use crate::model::{EndpointSlice, Model, ObjectKey, Update};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     model: Model,
-    /// Names of a Service's slices, which are in its namespace.
-    slices_of: BTreeMap<ObjectKey, BTreeSet<String>>,
+    /// Names of a Service's slices, which are in its namespace; sorted.
+    slices_of: BTreeMap<ObjectKey, Vec<String>>,
     /// What the complete state under way has named so far.
     named: Option<Named>,
     complete: bool,
@@ -135,7 +135,11 @@ impl Ledger {
             _ => {}
         }
         let service = service_of(&slice);
-        self.slices_of.entry(service.clone()).or_default().insert(slice.key.name.clone());
+        let names = self.slices_of.entry(service.clone()).or_default();
+        if let Err(at) = names.binary_search(&slice.key.name) {
+            names.reserve_exact(1);
+            names.insert(at, slice.key.name.clone());
+        }
         self.changes.services.insert(service);
         self.model.slices.insert(slice.key.clone(), slice);
     }
@@ -144,7 +148,7 @@ impl Ledger {
         let Some(slice) = self.model.slices.remove(key) else { return };
         let service = service_of(&slice);
         if let Some(names) = self.slices_of.get_mut(&service) {
-            names.remove(&key.name);
+            names.retain(|name| *name != key.name);
             if names.is_empty() {
                 self.slices_of.remove(&service);
             }

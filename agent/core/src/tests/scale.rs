@@ -147,3 +147,24 @@ fn one_backend_of_a_table_rewrites_its_share_of_it() {
     println!("one of 100 backends behind a table of 16,381: {writes} writes");
     assert!(writes < 16_381 / 100 * 4, "{writes}");
 }
+
+/// Printed, not asserted: other tests run in the same process.
+#[test]
+fn what_ten_thousand_services_cost_in_memory() {
+    let resident_kib = || {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+        pages * 4
+    };
+    let before = resident_kib();
+    let mut cluster = Cluster::of(&[2; 10_000]);
+    let noted = resident_kib();
+    let (writes, _) = cluster.step();
+    let planned = resident_kib();
+    println!(
+        "10,000 Services of 2: {writes} writes; model {} KiB, engine {} KiB",
+        noted - before,
+        planned - noted
+    );
+    assert_eq!(cluster.step(), (0, 0));
+}
