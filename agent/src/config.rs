@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use sheave_dataplane::ProgramOrder;
 
 /// The agent of one node: pods, Services, and their state.
 #[derive(Debug, Parser)]
@@ -92,6 +93,9 @@ pub(crate) struct RunArguments {
     /// address].
     #[arg(long, value_name = "INTERFACE")]
     pub(crate) uplink: Vec<String>,
+    /// Where our programs stand at an uplink among those that other software attaches there by tcx links.
+    #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::Last)]
+    pub(crate) program_order: Place,
     /// cgroup v2 directory whose processes reach Services by their sockets [default: the root, so that
     /// all of this machine's do].
     #[arg(long, value_name = "DIR")]
@@ -111,6 +115,24 @@ pub(crate) struct RunArguments {
     /// Label of the node; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_label)]
     pub(crate) node_label: Vec<(String, String)>,
+}
+
+/// See [`RunArguments::program_order`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Place {
+    /// Others see only what ours leave to the stack.
+    First,
+    /// Others see everything, and may take packets away from ours.
+    Last,
+}
+
+impl From<Place> for ProgramOrder {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::First => Self::First,
+            Place::Last => Self::Last,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -103,6 +103,7 @@ fn open_dataplane(arguments: &RunArguments, machine: &Machine) -> Result<Datapla
         bpffs_dir: directories.bpffs_dir.clone(),
         uplinks: machine.uplinks.clone(),
         cgroup2_path: arguments.cgroup2_path.clone(),
+        program_order: arguments.program_order.into(),
         ..DataplaneConfig::default()
     };
     let dataplane = Dataplane::open(&config).context("cannot set up the dataplane")?;

@@ -7,7 +7,7 @@ use aya::maps::MapType;
 use aya::programs::ProgramType;
 use aya::sys::{BpfHelper, is_helper_supported, is_map_supported, is_program_supported};
 
-use crate::programs::TcAttachment;
+use crate::tc::TcAttachment;
 use crate::{bpffs, cgroup2};
 
 /// One thing that is there or not.

@@ -25,6 +25,7 @@ mod programs;
 mod sizes;
 mod sock_diag;
 mod sys;
+mod tc;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,9 +49,8 @@ pub use look::{is_installed, now_s};
 pub use maps::MapError;
 pub use namespaces::{Namespace, namespaces};
 pub use network::{Cidr, Network};
-pub use programs::{
-    AttachError, AttachedProgram, LoadError, PACKET_HOOKS, SOCKET_HOOKS, TcAttachment, programs_at,
-};
+pub use programs::{AttachError, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
+pub use tc::{AttachedProgram, ProgramOrder, TcAttachment, programs_at};
 
 pub use sizes::Sizes;
 pub use sock_diag::OpenSocket;
@@ -73,6 +73,8 @@ pub struct DataplaneConfig {
     pub uplinks: Vec<String>,
     /// `None`: links where the kernel has them.
     pub tc_attachment: Option<TcAttachment>,
+    /// Among the programs that others attach to the uplinks.
+    pub program_order: ProgramOrder,
     /// Sizes of the maps that are not there yet; `None`: by the memory of the machine.
     pub sizes: Option<Sizes>,
 }
@@ -85,6 +87,7 @@ impl Default for DataplaneConfig {
             cgroup2_path: None,
             uplinks: Vec::new(),
             tc_attachment: None,
+            program_order: ProgramOrder::default(),
             sizes: None,
         }
     }
@@ -178,7 +181,7 @@ impl Dataplane {
         let pods = dataplane.maps.endpoints.entries()?;
         let host_ifindexes: Vec<u32> = pods.iter().map(|(_, pod)| pod.host_ifindex).collect();
         loaded.attach_pods(dir, how, &host_ifindexes)?;
-        loaded.attach_uplinks(dir, how, &uplinks)?;
+        loaded.attach_uplinks(dir, (how, config.program_order), &uplinks)?;
         drop(loaded);
         sys::return_freed_memory();
         Ok(dataplane)

@@ -6,18 +6,15 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use aya::programs::links::FdLink;
-use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
 use aya::programs::{
-    CgroupAttachMode, CgroupSockAddr, LinkOrder, ProgramError, SchedClassifier, TcAttachType, tc,
+    CgroupAttachMode, CgroupSockAddr, ProgramError, SchedClassifier, TcAttachType,
 };
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use sheave_abi::pins::{
-    CGROUP_LINKS_DIR, MAPS_DIR, POD_INGRESS, POD_LINKS_DIR, TC_HANDLE, TC_PRIORITY,
-    UPLINK_LINKS_DIR,
-};
+use sheave_abi::pins::{CGROUP_LINKS_DIR, MAPS_DIR, POD_INGRESS, POD_LINKS_DIR, UPLINK_LINKS_DIR};
 
 use crate::cgroup2::Cgroup;
 use crate::sizes::Sizes;
+use crate::tc::{ProgramOrder, TcAttachment, attach_clsact, attach_tcx};
 use crate::{interface, sys};
 
 static PACKETS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/packets"));
@@ -37,15 +34,6 @@ pub const SOCKET_HOOKS: [&str; 8] = [
 
 /// The tc programs.
 pub const PACKET_HOOKS: [&str; 3] = ["pod_ingress", "uplink_ingress", "uplink_egress"];
-
-/// How tc programs are attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TcAttachment {
-    /// By links, beside other programs (6.6, e420bed02507).
-    Tcx,
-    /// As filters of the clsact qdisc.
-    Clsact,
-}
 
 /// Programs could not be loaded. What ran before still does.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +94,7 @@ pub enum AttachError {
     },
 }
 
-fn pin_error(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AttachError {
+pub(crate) fn pin_error(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AttachError {
     let path = path.to_path_buf();
     move |error| AttachError::Pin { verb, path, error }
 }
@@ -187,7 +175,7 @@ impl Loaded {
     pub(crate) fn attach_uplinks(
         &mut self,
         bpffs_dir: &Path,
-        how: TcAttachment,
+        (how, order): (TcAttachment, ProgramOrder),
         uplinks: &[(String, u32)],
     ) -> Result<(), AttachError> {
         let directory = bpffs_dir.join(UPLINK_LINKS_DIR);
@@ -202,7 +190,7 @@ impl Loaded {
                 let classifier = classifier(&mut self.packets, program);
                 match how {
                     TcAttachment::Tcx => {
-                        attach_tcx(classifier, program, uplink, *index, side, &path)?
+                        attach_tcx(classifier, program, (uplink, *index), side, order, &path)?
                     }
                     TcAttachment::Clsact => attach_clsact(classifier, program, uplink, side)?,
                 }
@@ -247,11 +235,15 @@ fn refused(program: &'static str, error: ProgramError) -> LoadError {
     LoadError::Program { program, error: Box::new(error) }
 }
 
-fn attach_error(program: &'static str, target: &str, error: ProgramError) -> AttachError {
+pub(crate) fn attach_error(
+    program: &'static str,
+    target: &str,
+    error: ProgramError,
+) -> AttachError {
     AttachError::Attach { program, target: target.into(), error: Box::new(error) }
 }
 
-fn no_link(path: &Path) -> AttachError {
+pub(crate) fn no_link(path: &Path) -> AttachError {
     let error = io::Error::from(io::ErrorKind::Unsupported);
     AttachError::Pin { verb: "make a link for", path: path.into(), error }
 }
@@ -270,7 +262,7 @@ pub(crate) fn socket_hook<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut Cgrou
 
 /// Makes the link pinned at `path` run `program`. False: there is none, or it is not attached to what it
 /// should be any more; then its pin is gone too.
-fn replaced(
+pub(crate) fn replaced(
     path: &Path,
     program: BorrowedFd<'_>,
     is_right: impl FnOnce(&sys::LinkInfo) -> bool,
@@ -291,59 +283,7 @@ fn replaced(
     Ok(false)
 }
 
-fn attach_tcx(
-    program: &mut SchedClassifier,
-    name: &'static str,
-    uplink: &str,
-    index: u32,
-    side: TcAttachType,
-    path: &Path,
-) -> Result<(), AttachError> {
-    let attach = |error| attach_error(name, uplink, error);
-    let fd = program.fd().map_err(attach)?;
-    if replaced(path, fd.as_fd(), |info| info.ifindex() == index)? {
-        return Ok(());
-    }
-    let options = TcAttachOptions::TcxOrder(LinkOrder::default());
-    let id = program.attach_with_options(uplink, side, options).map_err(attach)?;
-    let link = program.take_link(id).map_err(attach)?;
-    let link: FdLink = link.try_into().map_err(|_| no_link(path))?;
-    pin(link, path)
-}
-
-/// Attaches as a filter at our priority and handle, in place of what is there. A filter outlives us.
-fn attach_clsact(
-    program: &mut SchedClassifier,
-    name: &'static str,
-    interface: &str,
-    side: TcAttachType,
-) -> Result<(), AttachError> {
-    let attach = |error| attach_error(name, interface, error);
-    match tc::qdisc_add_clsact(interface) {
-        Err(tc::TcError::AlreadyAttached) | Ok(()) => {}
-        Err(tc::TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => {}
-        Err(error) => return Err(attach(error.into())),
-    }
-    let handle = TcHandle::from(TC_HANDLE);
-    let old = SchedClassifierLink::attached(interface, side, TC_PRIORITY, handle, None);
-    let id = match old.map_err(|error| attach(tc::TcError::IoError(error).into())) {
-        Ok(link) => program.attach_to_link(link),
-        Err(error) => return Err(error),
-    };
-    let id = match id {
-        Ok(id) => id,
-        Err(_) => {
-            let options = NlOptions { priority: TC_PRIORITY, handle, ..NlOptions::default() };
-            program
-                .attach_with_options(interface, side, TcAttachOptions::Netlink(options))
-                .map_err(attach)?
-        }
-    };
-    std::mem::forget(program.take_link(id).map_err(attach)?);
-    Ok(())
-}
-
-fn pin(link: FdLink, path: &Path) -> Result<(), AttachError> {
+pub(crate) fn pin(link: FdLink, path: &Path) -> Result<(), AttachError> {
     match link.pin(path) {
         Ok(_) => Ok(()),
         Err(error) => Err(pin_error("pin", path)(io::Error::other(error))),
@@ -370,28 +310,4 @@ pub(crate) fn pins_in(directory: &Path) -> Result<Vec<PathBuf>, AttachError> {
     let mut paths = paths.map_err(pin_error("read", directory))?;
     paths.sort();
     Ok(paths)
-}
-
-/// A program at a tc hook, ours or another's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttachedProgram {
-    /// `ingress` or `egress`.
-    pub hook: &'static str,
-    /// Name of the program.
-    pub name: String,
-    /// The kernel's id of it: another with each version.
-    pub id: u32,
-}
-
-/// The programs that run by links at an interface, in the order in which they run.
-pub fn programs_at(interface: &str) -> Result<Vec<AttachedProgram>, ProgramError> {
-    let mut attached = Vec::new();
-    for (hook, side) in [("ingress", TcAttachType::Ingress), ("egress", TcAttachType::Egress)] {
-        let (_, programs) = SchedClassifier::query_tcx(interface, side)?;
-        for program in programs {
-            let name = program.name_as_str().unwrap_or_default().to_owned();
-            attached.push(AttachedProgram { hook, name, id: program.id() });
-        }
-    }
-    Ok(attached)
 }
