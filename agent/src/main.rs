@@ -9,6 +9,8 @@ mod control;
 mod doctor;
 mod footprint;
 mod health;
+mod health_checks;
+mod host_ports;
 mod inspect;
 mod lock;
 mod machine;
