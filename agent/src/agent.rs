@@ -17,6 +17,7 @@ use sheave_sources::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::announcing::Announcing;
 use crate::config::{Directories, RunArguments};
 use crate::footprint::Footprint;
 use crate::health::Health;
@@ -47,6 +48,7 @@ pub(crate) struct Agent {
     pod_names: answers::PodNames,
     health: Arc<Health>,
     health_checks: HealthChecks,
+    announcing: Announcing,
 }
 
 struct Pods {
@@ -65,6 +67,7 @@ impl Agent {
     ) -> Result<Self> {
         tokio::spawn(reconcile::retire(Arc::clone(&reconciler)));
         let (host_ports_said, host_ports) = mpsc::channel(1);
+        let announcing = Announcing::start(arguments, &reconciler)?;
         let (changes, pods) = match &arguments.manifests {
             Some(path) => {
                 let ranges = Ranges {
@@ -110,6 +113,7 @@ impl Agent {
             pod_names,
             health,
             health_checks,
+            announcing,
         })
     }
 
@@ -117,7 +121,12 @@ impl Agent {
     pub(crate) fn answers(&self, bpffs_dir: &Path) -> answers::Answers {
         let connection = self.pods.as_ref().map(|pods| pods.push.connection());
         let reconciler = Arc::clone(&self.reconciler);
-        let agent = answers::Agent::new(reconciler, connection, self.pod_names.clone());
+        let agent = answers::Agent::new(
+            reconciler,
+            connection,
+            self.pod_names.clone(),
+            self.announcing.clone(),
+        );
         answers::Answers::of_agent(bpffs_dir.to_owned(), agent)
     }
 
@@ -175,6 +184,7 @@ impl Agent {
                     self.health.in_effect();
                     self.health_checks.follow(self.reconciler.lock().health_checks());
                     self.say_refused_host_ports();
+                    self.announcing.services_changed();
                     if let Some(pods) = &self.pods {
                         pods.push.ack(newest);
                     }
@@ -255,6 +265,7 @@ impl Agent {
             let mut footprint = Footprint::open(self.directories.footprint())?;
             sysctl::reserve_ports(&mut footprint, first..=last)?;
         }
+        self.announcing.join(cluster)?;
         if let Some(pods) = &self.pods {
             let servers = cluster.dns_address.parse().into_iter().collect();
             let dns = ClusterDns { servers, domain: cluster.cluster_domain.clone() };

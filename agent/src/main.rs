@@ -1,6 +1,7 @@
 //! `sheave-agent`: the node daemon. It wires sources, dataplane and kubelet; everything else is in them.
 
 mod agent;
+mod announcing;
 mod answers;
 mod cleanup;
 mod cni;
