@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sheave_core::model::Update;
+use sheave_core::model::{HostPort, Update};
 use sheave_kubelet::{ClusterDns, Kubelet, KubeletConfig, ManagedRuntime, Outgoing, RuntimeChoice};
 use sheave_push::v1;
 use sheave_sources::{
@@ -17,8 +17,12 @@ use sheave_sources::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::announcing::Announcing;
 use crate::config::{Directories, RunArguments};
 use crate::footprint::Footprint;
+use crate::health::Health;
+use crate::health_checks::{self, HealthChecks};
+use crate::host_ports::{self, Reserved};
 use crate::machine::Machine;
 use crate::network::{self, Ranges};
 use crate::reconcile::{self, Reconciler};
@@ -35,15 +39,22 @@ pub(crate) struct Agent {
     pod_mtu: u32,
     reconciler: Arc<Mutex<Reconciler>>,
     changes: mpsc::Receiver<Change>,
+    /// Complete sets of what the pods want.
+    host_ports: mpsc::Receiver<Vec<HostPort>>,
+    reserved_ports: Vec<Reserved>,
     /// Nobody, with manifests.
     pods: Option<Pods>,
     /// Of the pods that run here.
     pod_names: answers::PodNames,
+    health: Arc<Health>,
+    health_checks: HealthChecks,
+    announcing: Announcing,
 }
 
 struct Pods {
     kubelet: Kubelet,
     outgoing: mpsc::Receiver<Outgoing>,
+    host_ports: mpsc::Sender<Vec<HostPort>>,
     push: Push,
 }
 
@@ -52,8 +63,11 @@ impl Agent {
     pub(crate) async fn start(
         arguments: &RunArguments,
         reconciler: Arc<Mutex<Reconciler>>,
+        health: Arc<Health>,
     ) -> Result<Self> {
         tokio::spawn(reconcile::retire(Arc::clone(&reconciler)));
+        let (host_ports_said, host_ports) = mpsc::channel(1);
+        let announcing = Announcing::start(arguments, &reconciler)?;
         let (changes, pods) = match &arguments.manifests {
             Some(path) => {
                 let ranges = Ranges {
@@ -62,6 +76,8 @@ impl Agent {
                     cluster_pods: arguments.cluster_pod_cidr.clone(),
                 };
                 tell_network(&reconciler, &ranges)?;
+                // Manifests name no pods.
+                reconciler.lock().note(Update::HostPorts(Vec::new()));
                 (follow_manifests(path)?, None)
             }
             None => {
@@ -72,20 +88,45 @@ impl Agent {
                 let tunnels = Arc::new(KubeletTunnels(kubelet.clone()));
                 let (push, changes) =
                     Push::start(push_config(arguments, &machine, kubelet.clone()), tunnels);
-                (changes, Some(Pods { kubelet, outgoing, push }))
+                (changes, Some(Pods { kubelet, outgoing, host_ports: host_ports_said, push }))
             }
         };
         let directories = arguments.directories.clone();
         let pod_names = answers::PodNames::default();
         let pod_mtu = arguments.pod_mtu;
-        Ok(Self { directories, pod_mtu, reconciler, changes, pods, pod_names })
+        let addresses = reconciler.lock().machine().addresses.clone();
+        let reserved_ports =
+            host_ports::reserved(arguments.health_port, &arguments.server, &addresses);
+        let health_checks = HealthChecks::start(
+            addresses,
+            Arc::clone(&health),
+            complain(pods.as_ref().map(|pods| pods.push.clone())),
+        );
+        Ok(Self {
+            directories,
+            pod_mtu,
+            reconciler,
+            changes,
+            host_ports,
+            reserved_ports,
+            pods,
+            pod_names,
+            health,
+            health_checks,
+            announcing,
+        })
     }
 
     /// For the control socket.
     pub(crate) fn answers(&self, bpffs_dir: &Path) -> answers::Answers {
         let connection = self.pods.as_ref().map(|pods| pods.push.connection());
         let reconciler = Arc::clone(&self.reconciler);
-        let agent = answers::Agent::new(reconciler, connection, self.pod_names.clone());
+        let agent = answers::Agent::new(
+            reconciler,
+            connection,
+            self.pod_names.clone(),
+            self.announcing.clone(),
+        );
         answers::Answers::of_agent(bpffs_dir.to_owned(), agent)
     }
 
@@ -96,7 +137,9 @@ impl Agent {
         if let Some(pods) = &mut self.pods {
             let (_, closed) = mpsc::channel(1);
             let outgoing = std::mem::replace(&mut pods.outgoing, closed);
-            tokio::spawn(pass_on(outgoing, pods.push.clone(), self.pod_names.clone()));
+            let on_node =
+                OnNode { pod_names: self.pod_names.clone(), host_ports: pods.host_ports.clone() };
+            tokio::spawn(pass_on(outgoing, pods.push.clone(), on_node));
         }
         let kubelet = self.pods.as_ref().map(|pods| pods.kubelet.clone());
         let ended = tokio::select! {
@@ -122,6 +165,10 @@ impl Agent {
                     if taken == 0 {
                         bail!("the source of the desired state has ended");
                     }
+                    self.health.waits();
+                }
+                Some(wanted) = self.host_ports.recv() => {
+                    self.note_host_ports(wanted);
                 }
                 () = tokio::time::sleep(RETRY_PAUSE), if failed => {}
             }
@@ -134,6 +181,10 @@ impl Agent {
             failed = match applied.await.context("applying changes panicked")? {
                 Ok(true) => {
                     self.reconciler.lock().in_effect(newest.number());
+                    self.health.in_effect();
+                    self.health_checks.follow(self.reconciler.lock().health_checks());
+                    self.say_refused_host_ports();
+                    self.announcing.services_changed();
                     if let Some(pods) = &self.pods {
                         pods.push.ack(newest);
                     }
@@ -141,10 +192,27 @@ impl Agent {
                 }
                 Ok(false) => false,
                 Err(error) => {
+                    self.health.failed(error.to_string());
                     tracing::error!(%error, "changes are not in effect; trying again");
                     true
                 }
             };
+        }
+    }
+
+    fn note_host_ports(&self, wanted: Vec<HostPort>) {
+        self.health.waits();
+        let (served, refused) = host_ports::split(wanted, &self.reserved_ports);
+        self.reconciler.lock().note(Update::HostPorts(served));
+        if let Some(pods) = &self.pods {
+            pods.kubelet.refuse_host_ports(&refused);
+        }
+    }
+
+    fn say_refused_host_ports(&self) {
+        if let Some(pods) = &self.pods {
+            let refused = host_ports::refused_by_others(self.reconciler.lock().conflicts());
+            pods.kubelet.refuse_host_ports(&refused);
         }
     }
 
@@ -153,8 +221,11 @@ impl Agent {
         let for_pods = match what {
             What::Nothing => return,
             What::Services(update) => return self.reconciler.lock().note(update),
-            What::Node(this) => return self.reconciler.lock().note(Update::Node(this.node)),
-            What::NodeGone => return,
+            What::Node(this) => {
+                self.health.leaving(this.leaving);
+                return self.reconciler.lock().note(Update::Node(this.node));
+            }
+            What::NodeGone => return self.health.leaving(true),
             What::Cluster(cluster) => {
                 if let Err(error) = self.join_cluster(&cluster).await {
                     tracing::error!("{error:#}");
@@ -194,6 +265,7 @@ impl Agent {
             let mut footprint = Footprint::open(self.directories.footprint())?;
             sysctl::reserve_ports(&mut footprint, first..=last)?;
         }
+        self.announcing.join(cluster)?;
         if let Some(pods) = &self.pods {
             let servers = cluster.dns_address.parse().into_iter().collect();
             let dns = ClusterDns { servers, domain: cluster.cluster_domain.clone() };
@@ -220,6 +292,23 @@ fn parsed(what: &str, cidrs: &[String]) -> Result<Vec<ipnet::IpNet>> {
         cidr.parse().with_context(|| format!("the server's {what} CIDR {cidr:?} is none"))
     };
     cidrs.iter().map(parse).collect()
+}
+
+/// To the log, and to the Node, where people see which one does not answer.
+fn complain(push: Option<Push>) -> health_checks::Complain {
+    Box::new(move |taken| {
+        tracing::warn!("{taken}: {}", taken.cause());
+        if let Some(push) = &push {
+            push.event(v1::Event {
+                kind: "Node".into(),
+                warning: true,
+                reason: "FailedToStartServiceHealthcheck".into(),
+                message: taken.to_string(),
+                component: "dataplane".into(),
+                ..v1::Event::default()
+            });
+        }
+    })
 }
 
 fn follow_manifests(path: &Path) -> Result<mpsc::Receiver<Change>> {
@@ -296,8 +385,15 @@ impl Tunnels for KubeletTunnels {
     }
 }
 
-/// What the kubelet says, on its way to the server.
-async fn pass_on(mut outgoing: mpsc::Receiver<Outgoing>, push: Push, pod_names: answers::PodNames) {
+/// Who on this node listens to what the kubelet says.
+struct OnNode {
+    pod_names: answers::PodNames,
+    host_ports: mpsc::Sender<Vec<HostPort>>,
+}
+
+/// What the kubelet says, on its way to the server and to those here.
+async fn pass_on(mut outgoing: mpsc::Receiver<Outgoing>, push: Push, on_node: OnNode) {
+    let OnNode { pod_names, host_ports } = on_node;
     while let Some(said) = outgoing.recv().await {
         match said {
             Outgoing::PodStatus(status) => {
@@ -310,6 +406,8 @@ async fn pass_on(mut outgoing: mpsc::Receiver<Outgoing>, push: Push, pod_names: 
             }
             Outgoing::Event(event) => push.event(event),
             Outgoing::NodeStatus(status) => push.node_status(status),
+            // Nobody takes them only when the agent ends.
+            Outgoing::HostPorts(all) => drop(host_ports.send(all).await),
         }
     }
 }

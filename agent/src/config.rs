@@ -83,6 +83,14 @@ pub(crate) struct RunArguments {
     /// elsewhere leaves with the node's address.
     #[arg(long, value_name = "CIDR", requires = "manifests")]
     pub(crate) cluster_pod_cidr: Vec<ipnet::IpNet>,
+    /// Announce addresses of LoadBalancer Services that are in this CIDR or range, like
+    /// 192.0.2.10-192.0.2.20; may be given several times [default: the server's pool].
+    #[arg(long, value_name = "RANGE", value_delimiter = ',')]
+    pub(crate) load_balancer_pool: Vec<sheave_announce::AddressRange>,
+    /// Secret by which nodes that announce addresses know each other, the same on all of them
+    /// [default: the server's].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) announce_key_file: Option<PathBuf>,
     /// Name of this node [default: the host name].
     #[arg(long, value_name = "NAME", env = "SHEAVE_NODE_NAME")]
     pub(crate) node_name: Option<String>,

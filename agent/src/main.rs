@@ -1,6 +1,7 @@
 //! `sheave-agent`: the node daemon. It wires sources, dataplane and kubelet; everything else is in them.
 
 mod agent;
+mod announcing;
 mod answers;
 mod cleanup;
 mod cni;
@@ -9,6 +10,8 @@ mod control;
 mod doctor;
 mod footprint;
 mod health;
+mod health_checks;
+mod host_ports;
 mod inspect;
 mod lock;
 mod machine;

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sheave_core::diff::MapFull;
 use sheave_core::engine::Engine;
-use sheave_core::model::{Model, Node, ObjectKey, Update};
+use sheave_core::model::{Model, Node, Update};
 use sheave_core::plan::Conflict;
 use sheave_dataplane::{Dataplane, MapError, wait_for_readers};
 use tokio::sync::Notify;
 
+use crate::health_checks::Check;
 use crate::machine::Machine;
 
 /// Engine and maps of this node.
@@ -65,8 +66,6 @@ impl Reconciler {
             left_behind: Arc::default(),
         };
         reconciler.note(Update::Node(Node::default()));
-        // No source of this agent names host ports: the maps hold none that could be taken for gone.
-        reconciler.note(Update::HostPorts(Vec::new()));
         Ok(reconciler)
     }
 
@@ -165,9 +164,11 @@ impl Reconciler {
 
     /// The Services that have a `healthCheckNodePort`, the port, and how many of their ready endpoints are
     /// on this node.
-    #[expect(dead_code, reason = "for the server of health checks")]
-    pub(crate) fn health_checks(&self) -> Vec<(ObjectKey, std::num::NonZeroU16, usize)> {
-        self.engine.health_checks()
+    pub(crate) fn health_checks(&self) -> Vec<Check> {
+        let checks = self.engine.health_checks().into_iter();
+        checks
+            .map(|(service, port, local_endpoints)| Check { service, port, local_endpoints })
+            .collect()
     }
 
     /// Which machine this is.

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use sheave_dataplane::{Feature, Features};
 
+use crate::announcing;
 use crate::config::RunArguments;
 use crate::machine::Machine;
 
@@ -23,6 +24,7 @@ pub(crate) fn refuse_what_cannot_work(arguments: &RunArguments) -> Result<Machin
     }
     let directories = &arguments.directories;
     let machine = Machine::find(arguments)?;
+    announcing::given_key(arguments)?;
     let features = Features::probe(&directories.bpffs_dir);
     refuse_missing(features.blocking())?;
     for feature in features.all.iter().filter(|feature| !feature.present) {

@@ -14,12 +14,13 @@ use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning};
 use crate::agent::Agent;
 use crate::config::RunArguments;
 use crate::footprint::Footprint;
+use crate::health::{self, Health};
 use crate::lock::Lock;
 use crate::machine::Machine;
 use crate::network::NAT_PORTS;
 use crate::reconcile::Reconciler;
 use crate::refusal::refuse_what_cannot_work;
-use crate::{cni, control, health, memory, sysctl};
+use crate::{cni, control, memory, sysctl};
 
 /// Runs until it is told to end. Pods, runtime and dataplane go on.
 pub(crate) fn run(arguments: RunArguments) -> Result<()> {
@@ -30,8 +31,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     }
     let directories = &arguments.directories;
     let lock = Lock::take(&directories.lock())?;
-    let health = match health_listeners(&machine, arguments.health_port) {
-        Ok(health) => health,
+    let health_listeners = match health_listeners(&machine, arguments.health_port) {
+        Ok(listeners) => listeners,
         Err(error) => {
             lock.take_back();
             return Err(error);
@@ -55,8 +56,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<()> {
         .build()
         .context("cannot start the agent's threads")?;
     let ended = runtime.block_on(async {
-        health::serve(health, Arc::clone(&reconciler));
-        let agent = Agent::start(&arguments, reconciler).await?;
+        let health = Health::new();
+        health::serve(health_listeners, Arc::clone(&health));
+        let agent = Agent::start(&arguments, reconciler, health).await?;
         control::serve(control, agent.answers(&arguments.directories.bpffs_dir))?;
         tracing::info!(after_ms = started.elapsed().as_millis(), "agent started");
         agent.live().await

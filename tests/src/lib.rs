@@ -11,6 +11,7 @@ pub mod echo;
 pub mod flood;
 pub mod http;
 pub mod iperf;
+pub mod kernel;
 pub mod kubectl;
 pub mod lab;
 pub mod load;

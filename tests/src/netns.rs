@@ -27,6 +27,11 @@ impl Netns {
         netns
     }
 
+    /// The one that the test runs in, which is left as it is.
+    pub fn current() -> Self {
+        Self { file: File::open("/proc/self/ns/net").unwrap() }
+    }
+
     /// Runs `f` inside, on a thread of its own: namespaces belong to threads.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {

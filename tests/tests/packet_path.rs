@@ -14,6 +14,7 @@ use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::Update;
 use sheave_dataplane::{Dataplane, DataplaneConfig, Network, ProgramsRunning, Sizes, TcAttachment};
 use sheave_tests::cgroup::TestCgroup;
+use sheave_tests::kernel;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
 use sheave_tests::services::{service, slice, this_node};
@@ -225,6 +226,9 @@ fn traffic_flows(how: TcAttachment, name: &str) {
 
 #[test]
 fn traffic_flows_through_links() {
+    if kernel::lacks(kernel::TCX) {
+        return;
+    }
     traffic_flows(TcAttachment::Tcx, "tcx");
 }
 
@@ -235,7 +239,7 @@ fn traffic_flows_through_filters() {
 
 #[test]
 fn nobody_there_is_a_refusal_at_once() {
-    let mut node = Node::new("refusals", TcAttachment::Tcx);
+    let mut node = Node::new("refusals", kernel::tc_attachment());
     let (pod, outside) = (&node.pods[0], &node.outside);
     let refused: Result<String, _> = Err(ErrorKind::ConnectionRefused);
     assert_eq!(exchange(pod, "10.96.0.2:80", 0), refused, "no endpoints");
@@ -294,6 +298,9 @@ fn programs_are_replaced(how: TcAttachment, name: &str) {
 
 #[test]
 fn a_new_agent_replaces_the_programs_of_running_pods() {
+    if kernel::lacks(kernel::TCX) {
+        return;
+    }
     programs_are_replaced(TcAttachment::Tcx, "replace");
 }
 
@@ -304,8 +311,9 @@ fn a_new_agent_replaces_the_filters_of_running_pods() {
 
 #[test]
 fn programs_that_do_not_load_leave_the_old_ones_running_and_say_why() {
-    let mut node = Node::new("refused-load", TcAttachment::Tcx);
-    let before = attached(&node, TcAttachment::Tcx);
+    let how = kernel::tc_attachment();
+    let mut node = Node::new("refused-load", how);
+    let before = attached(&node, how);
     // What a later version might meet: a map that its programs may not use as they do.
     let slots = node.config.bpffs_dir.join("maps/SLOTS");
     std::fs::remove_file(&slots).unwrap();
@@ -319,14 +327,15 @@ fn programs_that_do_not_load_leave_the_old_ones_running_and_say_why() {
         }
         ProgramsRunning::Ours => panic!("the new programs cannot have been loaded"),
     }
-    assert_eq!(attached(&node, TcAttachment::Tcx), before);
+    assert_eq!(attached(&node, how), before);
     exchange(&node.pods[0], "10.96.0.1:80", 1000).unwrap();
 }
 
 #[test]
 fn a_map_of_another_layout_is_named_and_nothing_is_touched() {
-    let mut node = Node::new("layout", TcAttachment::Tcx);
-    let before = attached(&node, TcAttachment::Tcx);
+    let how = kernel::tc_attachment();
+    let mut node = Node::new("layout", how);
+    let before = attached(&node, how);
     let flows = node.config.bpffs_dir.join("maps/FLOWS");
     std::fs::remove_file(&flows).unwrap();
     let create = "type lru_hash key 4 value 4 entries 8 name FLOWS";
@@ -334,7 +343,7 @@ fn a_map_of_another_layout_is_named_and_nothing_is_touched() {
     node.dataplane = None;
     let error = node.netns.run(|| Dataplane::open(&node.config)).unwrap_err().to_string();
     assert!(error.contains("map FLOWS") && error.contains("sheave cleanup"), "{error}");
-    assert_eq!(attached(&node, TcAttachment::Tcx), before);
+    assert_eq!(attached(&node, how), before);
 }
 
 #[test]
@@ -379,17 +388,27 @@ fn what_is_missing_is_named_with_its_remedy() {
     assert!(error.contains("not Ethernet"), "{error}");
 }
 
+fn cleanup_leaves_nothing(how: TcAttachment, name: &str) {
+    let mut node = Node::new(name, how);
+    node.dataplane = None;
+    let dir = node.config.bpffs_dir.clone();
+    let listed = sheave_dataplane::installed(&dir).unwrap();
+    let cleaned = node.netns.run(|| sheave_dataplane::cleanup(&dir)).unwrap();
+    assert_eq!(cleaned.removed, listed, "what was announced");
+    assert!(cleaned.unmounted && !dir.exists());
+    assert_eq!(attached(&node, how), Vec::<String>::new());
+    assert_eq!(sheave_dataplane::installed(&dir).unwrap(), Vec::<std::path::PathBuf>::new());
+}
+
 #[test]
-fn cleanup_leaves_nothing_attached_and_nothing_pinned() {
-    for (how, name) in [(TcAttachment::Tcx, "clean"), (TcAttachment::Clsact, "clean-clsact")] {
-        let mut node = Node::new(name, how);
-        node.dataplane = None;
-        let dir = node.config.bpffs_dir.clone();
-        let listed = sheave_dataplane::installed(&dir).unwrap();
-        let cleaned = node.netns.run(|| sheave_dataplane::cleanup(&dir)).unwrap();
-        assert_eq!(cleaned.removed, listed, "what was announced");
-        assert!(cleaned.unmounted && !dir.exists());
-        assert_eq!(attached(&node, how), Vec::<String>::new());
-        assert_eq!(sheave_dataplane::installed(&dir).unwrap(), Vec::<std::path::PathBuf>::new());
+fn cleanup_leaves_no_link_and_nothing_pinned() {
+    if kernel::lacks(kernel::TCX) {
+        return;
     }
+    cleanup_leaves_nothing(TcAttachment::Tcx, "clean");
+}
+
+#[test]
+fn cleanup_leaves_no_filter_and_nothing_pinned() {
+    cleanup_leaves_nothing(TcAttachment::Clsact, "clean-clsact");
 }

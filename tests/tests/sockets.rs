@@ -15,6 +15,7 @@ use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::Update;
 use sheave_dataplane::{Dataplane, DataplaneConfig, Network, ProgramsRunning, Sizes};
 use sheave_tests::cgroup::TestCgroup;
+use sheave_tests::kernel;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
 use sheave_tests::services::{service, slice, this_node};
@@ -32,7 +33,7 @@ struct Node {
 
 impl Node {
     fn new(name: &str) -> Self {
-        let (netns, bpffs, cgroup) = (Netns::new(), BpffsDir::new(), TestCgroup::new(name));
+        let netns = Netns::new();
         netns.ip("link add up0 type veth peer name up1");
         netns.ip("link set up1 up");
         netns.ip("link set up0 up");
@@ -42,10 +43,15 @@ impl Node {
         for backend in ["10.244.0.2/32", "10.244.0.3/32", "fd00::2/128"] {
             netns.ip(&format!("addr add {backend} dev lo"));
         }
+        Self::within(netns, name, vec!["up0".into()])
+    }
+
+    fn within(netns: Netns, name: &str, uplinks: Vec<String>) -> Self {
+        let (bpffs, cgroup) = (BpffsDir::new(), TestCgroup::new(name));
         let config = DataplaneConfig {
             bpffs_dir: bpffs.path.clone(),
             cgroup2_path: Some(cgroup.path().into()),
-            uplinks: vec!["up0".into()],
+            uplinks,
             sizes: Some(Sizes::for_memory(0)),
             ..DataplaneConfig::default()
         };
@@ -157,7 +163,7 @@ fn ipv6_services_are_served_to_sockets() {
 }
 
 #[test]
-fn a_node_port_is_on_the_node_and_its_loopback_for_its_own_processes() {
+fn a_node_port_is_on_the_node_and_not_on_the_loopback_of_a_pod() {
     let mut node = Node::new("nodeport");
     node.answer("10.244.0.2:8080");
     node.serve(vec![
@@ -165,10 +171,36 @@ fn a_node_port_is_on_the_node_and_its_loopback_for_its_own_processes() {
         slice("web", Tcp, 8080, &["10.244.0.2"]),
     ]);
     assert_eq!(node.ask("tcp 192.0.2.1:30080"), ["192.0.2.1:30080 10.244.0.2:8080"]);
-    assert_eq!(node.ask("tcp 127.0.0.1:30080"), ["127.0.0.1:30080 10.244.0.2:8080"]);
     // A pod's loopback is the pod's own.
     let pod = Netns::new();
     assert_eq!(node.ask_from(&pod, "tcp 127.0.0.1:30080"), ["ConnectionRefused"]);
+}
+
+#[test]
+fn a_node_port_is_on_the_loopback_of_a_node_that_is_a_namespace() {
+    if kernel::lacks(kernel::NETNS_COOKIE) {
+        return;
+    }
+    let mut node = Node::new("loopback");
+    node.answer("10.244.0.2:8080");
+    node.serve(vec![
+        Update::Service(service("web", Tcp, "10.96.0.1:80", Some(30080))),
+        slice("web", Tcp, 8080, &["10.244.0.2"]),
+    ]);
+    assert_eq!(node.ask("tcp 127.0.0.1:30080"), ["127.0.0.1:30080 10.244.0.2:8080"]);
+}
+
+/// On every kernel. Nothing is put into the machine's namespace but a listener: all of 127.0.0.0/8 is there.
+#[test]
+fn a_node_port_is_on_the_loopback_of_the_machine() {
+    let mut node = Node::within(Netns::current(), "machine", vec![]);
+    node.answer("127.0.0.77:18080");
+    node.serve(vec![
+        Update::Service(service("web", Tcp, "10.96.0.1:80", Some(30080))),
+        slice("web", Tcp, 18080, &["127.0.0.77"]),
+    ]);
+    assert_eq!(node.ask("tcp 127.0.0.1:30080"), ["127.0.0.1:30080 127.0.0.77:18080"]);
+    assert_eq!(node.ask_from(&Netns::new(), "tcp 127.0.0.1:30080"), ["ConnectionRefused"]);
 }
 
 #[test]

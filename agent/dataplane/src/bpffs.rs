@@ -11,6 +11,8 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 const USUAL: &str = "/sys/fs/bpf";
 /// Name of what is mounted, as the mount table shows it: tells our mount from others'.
 const SOURCE: &str = "sheave";
+/// 5.10 shows no name for a BPF file system: there a mode that nobody else gives tells.
+const MODE: &str = "mode=710";
 
 /// The bpffs directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +49,7 @@ pub(crate) fn ensure(dir: &Path, may_mount: bool) -> Result<(), BpffsError> {
         let at = if dir.starts_with(USUAL) { Path::new(USUAL) } else { dir };
         let is_new = !at.exists();
         make_dir(at)?;
-        let mounted = mount(Some(SOURCE), at, Some("bpf"), MsFlags::empty(), Some("mode=0700"));
+        let mounted = mount(Some(SOURCE), at, Some("bpf"), MsFlags::empty(), Some(MODE));
         if let Err(error) = mounted {
             if is_new {
                 // Empty, and nobody's: without the mount it has no use.
@@ -93,7 +95,9 @@ fn is_ours(at: &Path) -> io::Result<bool> {
         let mut fields = line.split(' ');
         let here = fields.nth(4).is_some_and(|point| Path::new(point) == at);
         let after = line.split(" - ").nth(1).unwrap_or_default();
-        here && after.starts_with(&format!("bpf {SOURCE} "))
+        let is_named = after.starts_with(&format!("bpf {SOURCE} "));
+        let is_nameless = after.starts_with("bpf none ") && after.ends_with(MODE);
+        here && (is_named || is_nameless)
     }))
 }
 

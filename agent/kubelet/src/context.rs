@@ -11,6 +11,7 @@ use crate::config::{CgroupDriver, ClusterDns, KubeletConfig};
 use crate::cri::Cri;
 use crate::data::DataObjects;
 use crate::env::Facts;
+use crate::host_ports::HostPorts;
 use crate::interface::Outgoing;
 use crate::network::Resolver;
 use crate::pod::spec::{PodSpec, PodUid};
@@ -25,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) runtime: Runtime,
     pub(crate) data: DataObjects,
     pub(crate) recorder: Recorder,
+    pub(crate) host_ports: HostPorts,
     pub(crate) outgoing: mpsc::Sender<Outgoing>,
     pub(crate) cgroups: Cgroups,
     /// Written by the dispatcher when the source knows better.
@@ -52,6 +54,7 @@ impl Context {
             cgroups: Cgroups::new(&config.cgroup_root),
             cluster_dns: RwLock::new(config.cluster_dns.clone()),
             data: DataObjects::default(),
+            host_ports: HostPorts::default(),
             owners: Mutex::default(),
             ended: broadcast::Sender::new(ENDED_MAX),
             node_memory_bytes: crate::machine::memory_bytes(),

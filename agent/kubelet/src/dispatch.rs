@@ -11,11 +11,14 @@ use tokio::task::JoinHandle;
 use crate::context::Shared;
 use crate::cri::{PodLabels, RuntimeEvent, follow_events, v1 as cri_v1};
 use crate::data::DataKey;
+use crate::host_ports::Clash;
 use crate::interface::{Outgoing, Update};
 use crate::log_files;
+use crate::pod::previous::{Ended, Previous};
 use crate::pod::spec::{DataKind, PodKey, PodSpec, PodUid};
 use crate::pod::worker::{self, Message};
 use crate::pod::{apply, decode};
+use crate::recorder::About;
 use crate::volumes::uses_data;
 
 /// How often all of the runtime is looked at for events that were missed.
@@ -50,6 +53,8 @@ pub(crate) struct Dispatcher {
 struct Incoming {
     pods: HashSet<PodUid>,
     data: HashSet<DataKey>,
+    /// Pods that are new to the node, which come after those that were there.
+    new: Vec<(PodSpec, Previous)>,
 }
 
 /// Runs until the source's end is dropped.
@@ -147,16 +152,34 @@ impl Dispatcher {
                 known.spec = spec.clone();
                 let _ = known.worker.send(Message::Pod(Box::new(spec), Box::new(previous)));
             }
-            None => {
-                let (context, finished) = (self.context.clone(), self.finished.clone());
-                let worker = worker::spawn(context, spec.clone(), previous, finished);
-                self.pods.insert(uid, Known { key: spec.key.clone(), spec, worker });
-            }
+            None => self.accept(spec, previous),
         }
+    }
+
+    /// A pod that has not been known: its ports of the node must be free, unless it has had them.
+    fn accept(&mut self, spec: PodSpec, mut previous: Previous) {
+        let was_here = previous.start_time.is_some();
+        if previous.ended.is_some() {
+            // It needs nothing any more.
+        } else if was_here {
+            self.context.host_ports.adopt(&spec);
+        } else if let Some(incoming) = &mut self.incoming {
+            incoming.new.retain(|(known, _)| known.uid != spec.uid);
+            incoming.new.push((spec, previous));
+            return;
+        } else if let Err(clash) = self.context.host_ports.claim(&spec) {
+            previous.ended = Some(rejected(&self.context, &spec, &clash));
+        }
+        let (context, finished) = (self.context.clone(), self.finished.clone());
+        let worker = worker::spawn(context, spec.clone(), previous, finished);
+        self.pods.insert(spec.uid.clone(), Known { key: spec.key.clone(), spec, worker });
     }
 
     fn gone(&mut self, key: &PodKey) {
         self.ended.retain(|_, ended| ended != key);
+        if let Some(incoming) = &mut self.incoming {
+            incoming.new.retain(|(spec, _)| spec.key != *key);
+        }
         for known in self.pods.values().filter(|known| known.key == *key) {
             let _ = known.worker.send(Message::Gone);
         }
@@ -184,6 +207,10 @@ impl Dispatcher {
         for (_, known) in self.pods.iter().filter(|(uid, _)| !incoming.pods.contains(uid)) {
             let _ = known.worker.send(Message::Gone);
         }
+        for (spec, previous) in incoming.new {
+            self.accept(spec, previous);
+        }
+        self.context.host_ports.complete();
         self.remove_orphans().await;
     }
 
@@ -266,6 +293,17 @@ impl Dispatcher {
             self.remove_orphans().await;
         }
     }
+}
+
+/// How Kubernetes ends a pod whose ports its node does not have.
+fn rejected(context: &Shared, spec: &PodSpec, clash: &Clash) -> Ended {
+    let why = format!(
+        "Predicate NodePorts failed: hostPort {} is pod {}'s: choose another one, or another node",
+        clash.port, clash.holder
+    );
+    context.recorder.warning(&About::pod(spec), "NodePorts", why.clone());
+    let message = Some(format!("Pod was rejected: {why}"));
+    Ended { succeeded: false, reason: Some("NodePorts".into()), message }
 }
 
 fn pod_key(key: v1::ObjectKey) -> PodKey {

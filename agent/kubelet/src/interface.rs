@@ -2,6 +2,7 @@
 //! it has them, so that the agent only has to pass them on.
 
 use bytes::Bytes;
+use sheave_core::model::HostPort;
 use sheave_push::v1;
 
 use crate::config::ClusterDns;
@@ -40,4 +41,7 @@ pub enum Outgoing {
     Event(v1::Event),
     /// The node's status changed: a v1 NodeStatus as JSON.
     NodeStatus(Bytes),
+    /// All ports of the node that lead to its pods, in place of those said before. Not said before every
+    /// pod has been looked at.
+    HostPorts(Vec<HostPort>),
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use k8s_openapi::api::core::v1 as api;
+use sheave_core::model::ObjectKey;
 use sheave_push::v1;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -14,7 +15,7 @@ use crate::config::KubeletConfig;
 use crate::context::{Context, Shared};
 use crate::interface::{Outgoing, Update};
 use crate::runtime::Runtime;
-use crate::{dispatch, node, tunnel};
+use crate::{dispatch, host_ports, node, tunnel};
 
 /// Updates that wait for the dispatcher; a source that is faster waits in [`Kubelet::update`].
 const UPDATES_MAX: usize = 256;
@@ -79,6 +80,7 @@ impl Kubelet {
         let context = Arc::new(Context::new(config, runtime, outgoing));
         let tasks = [
             tokio::spawn(dispatch::run(context.clone(), inbox)).abort_handle(),
+            tokio::spawn(host_ports::follow(context.clone())).abort_handle(),
             tokio::spawn(node::follow(context.clone(), facts.clone(), memory, said)).abort_handle(),
         ];
         let tasks = Arc::new(Mutex::new(tasks.into()));
@@ -96,6 +98,11 @@ impl Kubelet {
     pub fn node_object(&self) -> Bytes {
         let status = self.node_status.borrow().clone();
         node::object(&self.context.config, &self.facts, status)
+    }
+
+    /// Host ports that pods have, by name of the pod, and why they do not work: each becomes an event.
+    pub fn refuse_host_ports(&self, refused: &[(ObjectKey, String)]) {
+        host_ports::say_refused(&self.context, refused);
     }
 
     /// The CRI socket of the runtime that pods run in.

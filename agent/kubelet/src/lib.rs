@@ -10,7 +10,7 @@
 //! kubelet.node_object()            -> v1 Node as JSON, for Hello and for registration
 //! kubelet.update(Update::...).await   what the node must run, in the order the source sends it
 //! kubelet.tunnel(request, from_client)    exec, attach, port-forward, logs: a stream of answers
-//! outgoing.recv().await            -> Outgoing::{PodStatus, PodEnded, Event, NodeStatus}
+//! outgoing.recv().await            -> Outgoing::{PodStatus, PodEnded, Event, NodeStatus, HostPorts}
 //! kubelet.stop()                   ends the agent's part; pods and runtime go on
 //! cleanup::run(&config, cleanup::Mode::DryRun)   takes everything away, or lists it
 //! ```
@@ -27,6 +27,7 @@
 //! pod/worker   one task a pod: observes, plans, applies, reports
 //! cri          the interface to the runtime and its events
 //! runtime      the containerd we supervise, its configuration, its first images
+//! host_ports   which ports of the node lead to which pod
 //! volumes env network cgroups probes hooks logs tunnel node cleanup: what the names say
 //! ```
 
@@ -39,6 +40,7 @@ mod data;
 mod dispatch;
 mod env;
 mod hooks;
+mod host_ports;
 mod images;
 mod interface;
 mod kubelet;

@@ -31,6 +31,7 @@ use sheave_dataplane::{Dataplane, MapError};
 use sheave_sources::Connection;
 use tokio::sync::watch;
 
+use crate::announcing::Announcing;
 use crate::reconcile::Reconciler;
 
 pub(crate) use pods::PodNames;
@@ -72,6 +73,7 @@ pub(crate) struct Agent {
     /// None with manifests.
     pub(crate) connection: Option<watch::Receiver<Connection>>,
     pub(crate) pods: PodNames,
+    pub(crate) announcing: Announcing,
     pub(crate) asked_before: counters::Before,
 }
 
@@ -80,8 +82,9 @@ impl Agent {
         reconciler: Arc<Mutex<Reconciler>>,
         connection: Option<watch::Receiver<Connection>>,
         pods: PodNames,
+        announcing: Announcing,
     ) -> Self {
-        Self { reconciler, connection, pods, asked_before: counters::Before::default() }
+        Self { reconciler, connection, pods, announcing, asked_before: counters::Before::default() }
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
             "failing": progress.failing.as_ref().map(|(_, why)| why),
         },
         "programs": programs,
+        "announcing": agent.announcing.status(),
         "podAddresses": pods,
         "maps": pressure,
     }))

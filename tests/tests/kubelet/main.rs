@@ -1,6 +1,7 @@
 //! The kubelet against a real containerd.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without fails it")]
 
+mod host_ports;
 mod mishaps;
 mod missing;
 mod node;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sheave_core::model::HostPort;
 use sheave_kubelet::{Kubelet, KubeletConfig, ManagedRuntime, Outgoing, RuntimeChoice, Update};
 use sheave_push::v1;
 use tokio::sync::mpsc;
@@ -31,6 +32,8 @@ pub(crate) struct TestNode {
     pub(crate) ended: Vec<String>,
     /// Every status of the node, in order.
     pub(crate) node_history: Vec<Value>,
+    /// Every complete set of host ports, in order.
+    pub(crate) host_ports: Vec<Vec<HostPort>>,
 }
 
 impl TestNode {
@@ -66,6 +69,7 @@ impl TestNode {
             events: Vec::new(),
             ended: Vec::new(),
             node_history: Vec::new(),
+            host_ports: Vec::new(),
         }
     }
 
@@ -153,6 +157,7 @@ impl TestNode {
             Outgoing::NodeStatus(json) => {
                 self.node_history.push(serde_json::from_slice(&json).unwrap());
             }
+            Outgoing::HostPorts(all) => self.host_ports.push(all),
         }
     }
 

@@ -13,8 +13,8 @@ use std::path::Path;
 /// Programs of this machine that the tests run.
 const TOOLS: [&str; 3] = ["ip", "tc", "bpftool"];
 
-/// Programs of ours that the tests run, in the directory that cargo puts binaries into.
-const COMPANIONS: [&str; 1] = ["socket-client"];
+/// Programs of ours that the tests run, below the directory that cargo builds into.
+const COMPANIONS: [&str; 2] = ["debug/socket-client", "release/sheave-agent"];
 
 /// The archive that the kernel unpacks and starts `/init` in.
 pub(super) fn build(kernel: &Kernel, programs: &[&Program]) -> Result<Vec<u8>> {
@@ -33,7 +33,7 @@ pub(super) fn build(kernel: &Kernel, programs: &[&Program]) -> Result<Vec<u8>> {
         copy_program(&mut rootfs, &path)?;
     }
     for companion in COMPANIONS {
-        copy_program(&mut rootfs, &target_dir().join("debug").join(companion))?;
+        copy_program(&mut rootfs, &target_dir().join(companion))?;
     }
     let mut list = String::new();
     for program in programs {

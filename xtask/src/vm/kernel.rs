@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Drivers that the tests need and that these kernels have as modules. What they need themselves is
 /// found in them.
-const DRIVERS: [&str; 5] = ["veth", "tun", "dummy", "sch_ingress", "cls_bpf"];
+const DRIVERS: [&str; 8] =
+    ["veth", "tun", "dummy", "sch_ingress", "cls_bpf", "inet_diag", "tcp_diag", "udp_diag"];
 
 /// A series of kernels, by the Debian release that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

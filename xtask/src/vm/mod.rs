@@ -11,6 +11,7 @@ mod module;
 
 use crate::outcome::Outcome;
 use crate::programs::{self, Program};
+use crate::workspace::cargo;
 use crate::{privilege, step};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -19,11 +20,12 @@ use kernel::{Kernel, Release};
 use std::time::{Duration, Instant};
 
 /// The test programs that run inside, as (package, target).
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("sheave-dataplane", programs::UNIT),
     ("sheave-tests", "packet"),
     ("sheave-tests", "sockets"),
     ("sheave-tests", "packet_path"),
+    ("sheave-tests", "whole_node"),
 ];
 
 #[derive(Args)]
@@ -39,6 +41,9 @@ pub(crate) fn run(vm: &Vm) -> Result<()> {
     crate::setup::run()?;
     crate::ebpf::run()?;
     println!("Tests:");
+    let mut agent = cargo();
+    agent.args(["build", "--release", "--package", "sheave-agent", "--bin", "sheave-agent"]);
+    step::run("build the agent", &mut agent)?;
     let built = programs::build(&selection())?;
     let kernels = if vm.kernels.is_empty() { &Release::ALL[..] } else { &vm.kernels };
     let runs = run_kernels(kernels, &built)?;

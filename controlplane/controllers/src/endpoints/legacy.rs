@@ -20,7 +20,10 @@ pub(super) fn endpoints(
     candidates: &[Candidate],
     current: Option<&Value>,
 ) -> Option<Value> {
-    let subsets = subsets(candidates);
+    // This form knows one family: the Service's first.
+    let families = service.spec.as_ref().and_then(|spec| spec.ip_families.as_ref());
+    let is_ipv6 = families.and_then(|names| names.first()).is_some_and(|name| name == "IPv6");
+    let subsets = subsets(candidates, is_ipv6);
     let mut labels = service.metadata.labels.clone().unwrap_or_default();
     labels.insert(MANAGED_BY.to_owned(), "endpoint-controller".to_owned());
     let mut wanted = current.cloned().unwrap_or_else(|| {
@@ -38,11 +41,12 @@ pub(super) fn endpoints(
 }
 
 /// One subset for each set of ports; addresses in order.
-fn subsets(candidates: &[Candidate]) -> Vec<Value> {
+fn subsets(candidates: &[Candidate], is_ipv6: bool) -> Vec<Value> {
     let mut groups: BTreeMap<&[Port], BTreeMap<IpAddr, &Candidate>> = BTreeMap::new();
-    let v4 = candidates.iter().filter(|c| c.address.is_ipv4());
+    let of_family = candidates.iter().filter(|c| c.address.is_ipv6() == is_ipv6);
     // A terminating pod was never part of this older form.
-    for candidate in v4.filter(|c| !c.terminating || c.publish_not_ready).take(ADDRESSES_MAX) {
+    for candidate in of_family.filter(|c| !c.terminating || c.publish_not_ready).take(ADDRESSES_MAX)
+    {
         groups.entry(&candidate.ports).or_default().insert(candidate.address, candidate);
     }
     groups.into_iter().map(|(ports, members)| subset(ports, &members)).collect()

@@ -54,8 +54,11 @@ pub(super) fn plan(
         let group = groups.entry((family_name(&candidate.address), ports)).or_default();
         group.insert(candidate.address.to_string(), endpoint(candidate, hints));
     }
-    if groups.is_empty() {
-        groups.insert(("IPv4", Vec::new()), BTreeMap::new());
+    for family in families(service) {
+        // A family without endpoints has an empty slice, so that everybody knows that there are none.
+        if !groups.keys().any(|(of, _)| *of == family) {
+            groups.insert((family, Vec::new()), BTreeMap::new());
+        }
     }
     let mut plan = Plan::default();
     let mut used = BTreeSet::new();
@@ -72,6 +75,18 @@ pub(super) fn plan(
     let unused = existing.iter().map(name).filter(|name| !used.contains(*name));
     plan.delete.extend(unused.map(str::to_owned));
     plan
+}
+
+/// `spec.ipFamilies`, of which there is at least one.
+fn families(service: &Service) -> Vec<&'static str> {
+    let families = service.spec.as_ref().and_then(|spec| spec.ip_families.as_ref());
+    let names = families.into_iter().flatten();
+    let mut known: Vec<_> =
+        names.map(|name| if name == "IPv6" { "IPv6" } else { "IPv4" }).collect();
+    if known.is_empty() {
+        known.push("IPv4");
+    }
+    known
 }
 
 /// Keeps every endpoint in the slice where it is; puts new ones where there is room.
@@ -116,7 +131,9 @@ fn fill(
         }
     }
     let mut rest: Vec<Value> = new.collect();
-    while !rest.is_empty() || (no_slices && plan.create.is_empty()) {
+    let mut wants_one = no_slices;
+    while !rest.is_empty() || wants_one {
+        wants_one = false;
         let mut slice = template.clone();
         let chunk: Vec<Value> = rest.drain(..rest.len().min(SLICE_LEN_MAX)).collect();
         slice["endpoints"] = Value::from(chunk);
@@ -296,6 +313,27 @@ mod tests {
         assert_eq!(plan(&key, &service, &candidates, &slices), Plan::default());
         let back = apply(&slices, planned(&candidates, &slices));
         assert_eq!(list(&back[0], "endpoints")[0].get("hints"), None);
+    }
+
+    #[test]
+    fn each_family_has_a_slice_of_its_own_were_it_an_empty_one() {
+        let mut dual = service();
+        let both = ["IPv6", "IPv4"].map(str::to_owned).to_vec();
+        dual.spec.get_or_insert_default().ip_families = Some(both);
+        let key = ObjectKey::new("default", "web");
+        let mut candidates = vec![candidate(1, true, false)];
+        let slices = apply(&[], plan(&key, &dual, &candidates, &[]));
+        let len = |slices: &[Value], family: &str| -> Vec<usize> {
+            let of_family = slices.iter().filter(|slice| slice["addressType"] == family);
+            of_family.map(|slice| list(slice, "endpoints").len()).collect()
+        };
+        assert_eq!((len(&slices, "IPv4"), len(&slices, "IPv6")), (vec![1], vec![0]));
+        assert_eq!(plan(&key, &dual, &candidates, &slices), Plan::default());
+        let mut v6 = candidates[0].clone();
+        v6.address = "fd00::1".parse().unwrap();
+        candidates.push(v6);
+        let slices = apply(&slices, plan(&key, &dual, &candidates, &slices));
+        assert_eq!((len(&slices, "IPv4"), len(&slices, "IPv6")), (vec![1], vec![1]));
     }
 
     #[test]

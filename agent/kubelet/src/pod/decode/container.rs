@@ -1,6 +1,7 @@
 //! One container of a v1 Pod.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::{Component, Path};
 
 use k8s_openapi::api::core::v1 as api;
@@ -25,6 +26,11 @@ pub(super) fn container(
     refuse_container_fields(field, &container, refusals);
     let image = container.image.unwrap_or_default();
     let ports: Vec<_> = container.ports.unwrap_or_default().into_iter().map(port).collect();
+    for (index, port) in ports.iter().enumerate() {
+        if !port.host_ip.is_empty() && port.host_ip.parse::<IpAddr>().is_err() {
+            refusals.add(format!("{field}.ports[{index}].hostIP"), "must be a valid IP address");
+        }
+    }
     let lifecycle = container.lifecycle.unwrap_or_default();
     refusals.if_set(lifecycle.stop_signal.is_some(), format!("{field}.lifecycle.stopSignal"));
     let probe_of = |name: &str, p: Option<api::Probe>, refusals: &mut Refusals| {

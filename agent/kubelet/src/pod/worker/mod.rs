@@ -164,6 +164,7 @@ impl Worker {
                     self.context.recorder.normal(&about, reason, message.clone());
                 }
                 self.cancel_starts.cancel();
+                self.context.host_ports.release(&self.spec.uid);
                 self.progress.ended = Some(ended);
             }
             let finish = actions.contains(&Action::Finish);
@@ -212,6 +213,8 @@ impl Worker {
         for id in containers.chain(sandbox) {
             self.context.own(id, &self.spec.uid);
         }
+        let addresses = self.observed.ready_sandbox().map(|sandbox| &sandbox.ips[..]);
+        self.context.host_ports.lead_to(&self.spec.uid, addresses.unwrap_or_default());
         let observed = &self.observed;
         let still_shown = |id: &String| {
             observed.running().any(|run| run.id == *id)
@@ -334,6 +337,7 @@ impl Worker {
             self.context.recorder.warning(&About::pod(&self.spec), "FailedKillPod", message);
             tokio::time::sleep(REMOVE_RETRY).await;
         }
+        self.context.host_ports.release(&self.spec.uid);
         let ended = v1::PodEnded { pod: Some(key(&self.spec)), uid: self.spec.uid.0.clone() };
         self.context.send(Outgoing::PodEnded(ended)).await;
     }
