@@ -29,7 +29,13 @@ pub(crate) struct Config {
 
     /// Addresses that Services get; for dual stack one range of each family, the one that Services have
     /// by default first.
-    #[arg(long, value_name = "CIDR[,CIDR]", value_delimiter = ',', default_value = "10.96.0.0/16")]
+    #[arg(
+        long,
+        value_name = "CIDR[,CIDR]",
+        value_delimiter = ',',
+        env = "SHEAVE_SERVICE_CIDR",
+        default_value = "10.96.0.0/16"
+    )]
     pub(crate) service_cidr: Vec<IpNet>,
 
     /// Addresses that pods get; for dual stack one range of each family.
@@ -37,6 +43,7 @@ pub(crate) struct Config {
         long,
         value_name = "CIDR[,CIDR]",
         value_delimiter = ',',
+        env = "SHEAVE_POD_CIDR",
         default_value = "10.244.0.0/16"
     )]
     pub(crate) pod_cidr: Vec<IpNet>,

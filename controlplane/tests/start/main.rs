@@ -5,6 +5,7 @@
 
 mod node;
 mod process;
+mod services;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

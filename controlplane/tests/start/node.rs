@@ -71,6 +71,22 @@ async fn a_node_is_welcomed_registered_and_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_a_dual_stack_cluster_gets_a_range_of_each_family() {
+    let dir = tempfile::tempdir().unwrap();
+    let more =
+        ["--pod-cidr=10.244.0.0/16,fd00:244::/56", "--load-balancer-pool=192.0.2.1-192.0.2.9"];
+    let server = Server::start_with(dir.path(), free_port(), &more);
+    let (_say, stream) = sync(channel(&server, "agent/pki/node").await, "vm-1").await;
+    let first = stream.unwrap().message().await.unwrap().unwrap();
+    let Some(server_message::Kind::Welcome(welcome)) = first.kind else { panic!("{first:?}") };
+    let cluster = welcome.cluster.unwrap();
+    assert_eq!(cluster.node_pod_cidrs, ["10.244.0.0/24", "fd00:244::/64"]);
+    assert_eq!(cluster.load_balancer_ranges, ["192.0.2.1-192.0.2.9"]);
+    let node = server.kubectl(&["get", "node", "vm-1", "--output=jsonpath={.spec.podCIDRs}"]);
+    assert_eq!(node, r#"["10.244.0.0/24","fd00:244::/64"]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_nodes_speak_and_only_for_themselves() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), free_port());

@@ -31,7 +31,12 @@ fn command(data_dir: &Path, port: u16) -> Command {
 impl Server {
     /// Returns when the server says that it is ready.
     pub(crate) fn start(data_dir: &Path, port: u16) -> Self {
-        let mut child = command(data_dir, port).stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_with(data_dir, port, &[])
+    }
+
+    pub(crate) fn start_with(data_dir: &Path, port: u16, more: &[&str]) -> Self {
+        let mut command = command(data_dir, port);
+        let mut child = command.args(more).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let server = Self { child, data_dir: data_dir.to_owned(), port };
@@ -68,6 +73,18 @@ impl Server {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kubectl {}: {said}", arguments.join(" "));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A request that must be refused; returns what kubectl says.
+    pub(crate) fn kubectl_refused(&self, arguments: &[&str]) -> String {
+        let output = Command::new("kubectl")
+            .args(arguments)
+            .env("KUBECONFIG", self.data_dir.join("server/admin.kubeconfig"))
+            .env("HOME", &self.data_dir)
+            .output()
+            .expect("these tests drive the real kubectl: install kubernetes-client");
+        assert!(!output.status.success(), "kubectl {}", arguments.join(" "));
+        String::from_utf8(output.stderr).unwrap()
     }
 
     /// Asks it to end, and waits until it did.
