@@ -81,8 +81,19 @@ impl Segment {
         let nodes = nodes.collect();
         let mut segment = Self { switch, client, nodes };
         (0..3).for_each(|node| segment.start(node));
+        until_true("everybody hears everybody", LIMIT, || {
+            (0..3).all(|node| segment.live_members(node) == 2)
+        });
+        // Who could speak first may have announced alone for a moment.
+        std::thread::sleep(Duration::from_millis(2500));
         segment.until_settled();
         segment
+    }
+
+    fn live_members(&mut self, node: usize) -> usize {
+        let status = self.status(node).unwrap();
+        let members = status["members"].as_array().unwrap().iter();
+        members.filter(|member| member["live"] == true).count()
     }
 
     fn start(&mut self, node: usize) {

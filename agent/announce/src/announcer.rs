@@ -3,18 +3,23 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::key::ClusterKey;
 use crate::link::LinkWatch;
 use crate::segment::Segment;
 use crate::status::{self, UplinkStatus};
 use crate::uplink::Uplink;
+
+/// As important as the daemons that keep time.
+const NICE: i32 = -10;
 
 /// Who announces, and where.
 #[derive(Clone, Debug, Default)]
@@ -52,28 +57,34 @@ pub enum AnnounceError {
         #[source]
         source: io::Error,
     },
+    /// There is no thread for it.
+    #[error("cannot start the thread that announces addresses")]
+    Thread(#[source] io::Error),
     /// There is no randomness.
     #[error("the system has no random numbers")]
     Random,
 }
 
 impl Announcer {
-    /// Starts, with nothing to announce yet. Within a tokio runtime, in the network namespace of this
-    /// thread; sockets are opened when there is something to announce.
+    /// Starts, with nothing to announce yet. In the network namespace of this thread; sockets are opened when
+    /// there is something to announce.
     ///
     /// # Errors
-    /// When the kernel lets links not be watched.
+    /// When the kernel lets links not be watched, or there can be no thread.
     pub fn start(config: &AnnouncerConfig) -> Result<Self, AnnounceError> {
         let (desired, receiver) = watch::channel(Desired::default());
-        let mut segments = Vec::new();
+        let mut uplinks = Vec::new();
         for name in &config.uplinks {
-            let links = LinkWatch::new(name)
-                .map_err(|source| AnnounceError::Links { uplink: name.clone(), source })?;
             let segment = Segment::new(&config.node_name, name, random()?, Instant::now());
-            let segment = Arc::new(Mutex::new(segment));
-            segments.push(Arc::clone(&segment));
-            tokio::spawn(Uplink::new(name, segment).run(links, receiver.clone()));
+            uplinks.push((name.clone(), Arc::new(Mutex::new(segment))));
         }
+        let segments = uplinks.iter().map(|(_, segment)| Arc::clone(segment)).collect();
+        let (started, result) = mpsc::channel();
+        thread::Builder::new()
+            .name("announce".into())
+            .spawn(move || run(uplinks, &receiver, &started))
+            .map_err(AnnounceError::Thread)?;
+        result.recv().map_err(|_| AnnounceError::Thread(io::ErrorKind::Other.into()))??;
         Ok(Self { desired: Arc::new(desired), segments })
     }
 
@@ -97,6 +108,42 @@ impl Announcer {
         let now = Instant::now();
         self.segments.iter().map(|segment| status::of(&segment.lock(), now)).collect()
     }
+}
+
+/// The announcer's own thread, with a runtime of its own. Work of the agent that holds up its threads for a
+/// second would otherwise cost this node its addresses.
+fn run(
+    uplinks: Vec<(String, Arc<Mutex<Segment>>)>,
+    desired: &watch::Receiver<Desired>,
+    started: &mpsc::Sender<Result<(), AnnounceError>>,
+) {
+    prefer_this_thread();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(started.send(Err(AnnounceError::Thread(error)))),
+    };
+    runtime.block_on(async {
+        let mut work = JoinSet::new();
+        for (name, segment) in uplinks {
+            match LinkWatch::new(&name) {
+                Ok(links) => work.spawn(Uplink::new(&name, segment).run(links, desired.clone())),
+                Err(source) => {
+                    let error = AnnounceError::Links { uplink: name, source };
+                    return drop(started.send(Err(error)));
+                }
+            };
+        }
+        let _ = started.send(Ok(()));
+        while work.join_next().await.is_some() {}
+    });
+}
+
+/// It does next to nothing, and what it does must not wait for a busy machine. Where this is not allowed, it
+/// waits like others.
+fn prefer_this_thread() {
+    // SAFETY: a system call on this thread alone, with numbers.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
 fn random() -> Result<u64, AnnounceError> {

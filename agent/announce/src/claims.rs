@@ -44,9 +44,10 @@ struct Candidate {
 struct Held {
     since: Instant,
     claim: Claim,
-    /// Another claims it too, so far.
+    /// Another claims it too, so far, and one that lives.
     has_rival: bool,
-    /// When another last did.
+    has_live_rival: bool,
+    /// When another that lives last did.
     rival_at: Option<Instant>,
 }
 
@@ -56,6 +57,8 @@ pub(crate) struct View<'a> {
     pub(crate) node: &'a str,
     /// Those who live, and what they say.
     pub(crate) members: Vec<(&'a str, &'a Report)>,
+    /// What others say that are heard, and do not hear this node, or not yet.
+    pub(crate) overheard: Vec<&'a Report>,
     /// Since when the same ones live.
     pub(crate) stable_since: Instant,
     /// Since when this node could hear others; `None`: there are none to hear.
@@ -143,7 +146,7 @@ impl Claims {
         let held = self.candidates.get(&address).and_then(|candidate| candidate.held);
         held.is_some_and(|held| {
             let just_now = |at: Instant| now.saturating_duration_since(at) < CONFLICT_GRACE * 2;
-            held.has_rival || held.rival_at.is_some_and(just_now)
+            held.has_live_rival || held.rival_at.is_some_and(just_now)
         })
     }
 
@@ -167,12 +170,16 @@ struct Rivals<'a> {
     best: Option<(Claim, &'a str)>,
     /// Whether that one comes before this node.
     best_is_before: bool,
+    /// One claims it that is only overheard.
+    is_overheard: bool,
 }
 
 impl<'a> Rivals<'a> {
     fn of(address: IpAddr, view: &View<'a>) -> Self {
         let order = |a: &str, b: &str| compare(address, a, b);
-        let mut rivals = Self { before: 0, best: None, best_is_before: false };
+        let claims = |report: &&Report| report.addresses.get(&address).is_some_and(Option::is_some);
+        let is_overheard = view.overheard.iter().any(claims);
+        let mut rivals = Self { before: 0, best: None, best_is_before: false, is_overheard };
         for &(node, report) in &view.members {
             let Some(claim) = report.addresses.get(&address) else { continue };
             let is_before = order(node, view.node).is_gt();
@@ -216,10 +223,8 @@ impl Candidate {
                 self.unclaimed_since = None;
                 return Decision::Change(Change::Released(Some(node.to_owned())));
             }
-            let had_rival = std::mem::replace(&mut held.has_rival, rivals.best.is_some());
-            if held.has_rival || had_rival {
-                held.rival_at = Some(now);
-            }
+            let had_rival = held.has_rival;
+            held.see(rivals, now);
             return match had_rival && !held.has_rival {
                 true => Decision::Change(Change::Reasserted),
                 false => Decision::Stay,
@@ -231,8 +236,7 @@ impl Candidate {
         if now < at {
             return Decision::WaitUntil(at);
         }
-        let has_rival = rivals.best.is_some();
-        self.held = Some(Held { since: now, claim, has_rival, rival_at: has_rival.then_some(now) });
+        self.held = Some(Held::new(claim, rivals, now));
         self.unclaimed_since = None;
         Decision::Change(Change::Taken)
     }
@@ -257,6 +261,24 @@ impl Candidate {
         let unclaimed_since = *self.unclaimed_since.get_or_insert(now);
         let turn = unclaimed_since + PATIENCE * rivals.before;
         Some(turn.max(listening_since + LISTEN).max(self.since + NEW_ADDRESS))
+    }
+}
+
+impl Held {
+    fn new(claim: Claim, rivals: &Rivals<'_>, now: Instant) -> Self {
+        let (has_rival, has_live_rival) = (false, false);
+        let mut held = Self { since: now, claim, has_rival, has_live_rival, rival_at: None };
+        held.see(rivals, now);
+        held
+    }
+
+    fn see(&mut self, rivals: &Rivals<'_>, now: Instant) {
+        let (had_rival, has_live_rival) = (self.has_rival, rivals.best.is_some());
+        self.has_live_rival = has_live_rival;
+        self.has_rival = has_live_rival || rivals.is_overheard;
+        if has_live_rival || (had_rival && !self.has_rival) {
+            self.rival_at = Some(now);
+        }
     }
 }
 

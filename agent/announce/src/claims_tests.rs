@@ -82,6 +82,7 @@ impl Lab {
             let view = View {
                 node: &node.name,
                 members,
+                overheard: vec![],
                 stable_since: node.stable_since,
                 listening_since: Some(node.listening_since),
             };
@@ -191,6 +192,7 @@ fn an_owner_that_never_announces_costs_seconds_and_not_the_address() {
             let view = View {
                 node: &names[1 + index],
                 members: vec![(&names[0], &mute), (&names[1 + other], &said[other])],
+                overheard: vec![],
                 stable_since: lab.nodes[index].stable_since,
                 listening_since: Some(lab.nodes[index].listening_since),
             };
@@ -237,9 +239,37 @@ fn without_anybody_to_hear_there_is_nothing_to_wait_for() {
     let mut claims = Claims::default();
     let (now, address) = (Instant::now(), "192.0.2.50".parse().unwrap());
     claims.set_candidates(&[address].into(), now);
-    let view = View { node: "a", members: vec![], stable_since: now, listening_since: None };
+    let view = View {
+        node: "a",
+        members: vec![],
+        overheard: vec![],
+        stable_since: now,
+        listening_since: None,
+    };
     assert_eq!(claims.decide(&view, now).0, [(address, Change::Taken)]);
     assert_eq!(claims.set_candidates(&[].into(), now), [address]);
+}
+
+#[test]
+fn a_rival_that_let_go_before_it_heard_us_is_answered_with_an_announcement() {
+    let mut claims = Claims::default();
+    let (now, address) = (Instant::now(), "192.0.2.50".parse().unwrap());
+    claims.set_candidates(&[address].into(), now);
+    let mut decide = |overheard: Vec<&Report>| {
+        let view = View {
+            node: "a",
+            members: vec![],
+            overheard,
+            stable_since: now,
+            listening_since: None,
+        };
+        claims.decide(&view, now).0
+    };
+    assert_eq!(decide(vec![]), [(address, Change::Taken)]);
+    let claim = Claim { company: 9, term: NonZeroU32::MAX };
+    let claims_it = Report { addresses: [(address, Some(claim))].into(), ..Report::default() };
+    assert_eq!(decide(vec![&claims_it]), [], "who does not hear us does not prevail");
+    assert_eq!(decide(vec![&Report::default()]), [(address, Change::Reasserted)]);
 }
 
 #[test]
@@ -247,8 +277,13 @@ fn who_waits_says_until_when() {
     let mut claims = Claims::default();
     let (start, address) = (Instant::now(), "192.0.2.50".parse().unwrap());
     claims.set_candidates(&[address].into(), start);
-    let view =
-        View { node: "a", members: vec![], stable_since: start, listening_since: Some(start) };
+    let view = View {
+        node: "a",
+        members: vec![],
+        overheard: vec![],
+        stable_since: start,
+        listening_since: Some(start),
+    };
     assert_eq!(claims.decide(&view, start), (vec![], Some(start + LISTEN)));
     assert_eq!(claims.decide(&view, start + LISTEN).0, [(address, Change::Taken)]);
 }

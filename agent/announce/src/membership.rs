@@ -109,6 +109,10 @@ impl Membership {
         self.unproven.remove(&heartbeat.boot);
         let member = self.members.get_mut(&heartbeat.node).ok_or(Ignored::TooMany)?;
         member.sequence = heartbeat.sequence;
+        if now.saturating_duration_since(member.heard_at) >= DEAD {
+            // What it said long ago counts again.
+            self.version += 1;
+        }
         member.heard_at = now;
         if let Some(report) = member.assembly.add(heartbeat)
             && report != member.report
@@ -181,6 +185,13 @@ impl Membership {
             let member = self.members.get(node)?;
             Some((node.as_str(), &member.report))
         })
+    }
+
+    /// What those say who are heard and do not live.
+    pub(crate) fn overheard(&self, now: Instant) -> impl Iterator<Item = &Report> {
+        let others = self.members.iter().filter(|(node, _)| !self.live.contains(*node));
+        let heard = others.filter(move |(_, m)| now.saturating_duration_since(m.heard_at) < DEAD);
+        heard.map(|(_, member)| &member.report)
     }
 
     /// The boots that are heard, for our own report.

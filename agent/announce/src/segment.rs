@@ -129,6 +129,7 @@ impl Segment {
                 self.active_since = Some(now);
                 self.decided = None;
                 self.membership.resume(now);
+                self.speaker.resume(now);
             }
             (false, Some(_)) => self.active_since = None,
             _ => {}
@@ -291,6 +292,7 @@ impl Segment {
                 Some(_) => self.membership.live().collect(),
                 None => Vec::new(),
             },
+            overheard: self.membership.overheard(now).collect(),
             stable_since: self.membership.stable_since(),
             listening_since: self.key.is_some().then_some(active_since),
         };

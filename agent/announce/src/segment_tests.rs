@@ -300,3 +300,42 @@ fn a_new_link_layer_address_is_announced() {
     assert!(!wire.frames.is_empty());
     assert!(wire.frames.iter().all(|(_, frame)| frame[6..12] == mac(7).0));
 }
+
+/// The bound is generous, for a debug build on a busy machine; in a release build it is some milliseconds.
+#[test]
+fn a_hundred_nodes_with_a_thousand_addresses_are_decided_at_once() {
+    use crate::heartbeat::{Heartbeat, Report};
+    let mut now = Instant::now();
+    let addresses: BTreeSet<IpAddr> =
+        (0..1000_u32).map(|n| std::net::Ipv4Addr::from(0x0a64_0000 + n).into()).collect();
+    let mut segment = Segment::new("us", "eth0", 1, now);
+    segment.set_link(Some(link(0)), now);
+    segment.desire(&addresses, Some(&key()), now);
+    for node in 0..100 {
+        let candidacies = addresses.iter().map(|address| (*address, None)).collect();
+        let parts = Report { heard: [1].into(), addresses: candidacies }.split("node-100");
+        let count = parts.len() as u16;
+        for (part, report) in parts.into_iter().enumerate() {
+            let (part, sequence) = (part as u16, part as u64 + 1);
+            let node_name = format!("node-{node}");
+            let heartbeat = Heartbeat {
+                node: node_name,
+                boot: 100 + node,
+                sequence,
+                generation: 1,
+                part,
+                parts: count,
+                report,
+            };
+            segment.heartbeat(&heartbeat.encode(&key()), now);
+        }
+    }
+    now += Duration::from_millis(550);
+    let began = Instant::now();
+    segment.step(now);
+    let took = began.elapsed();
+    let held = segment.claims.held().count();
+    assert!((1..40).contains(&held), "one in 101 is ours: {held}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    println!("decided in {} ms", took.as_millis());
+}

@@ -88,6 +88,12 @@ impl Speaker {
         }
     }
 
+    /// Starts anew after a time in which it was not to speak.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        self.spoke_at = None;
+        self.next = now;
+    }
+
     /// Whether it has been silent for so long that others have missed this node.
     pub(crate) fn was_missed(&self, now: Instant) -> bool {
         self.spoke_at.is_some_and(|at| now.saturating_duration_since(at) >= DEAD)

@@ -14,8 +14,6 @@ fn main() {
     let mut next = || arguments.next().expect("announcer NODE UPLINK SECRET ADDRESS...");
     let (node_name, uplink, secret) = (next(), next(), next());
     let addresses = arguments.map(|address| address.parse().unwrap()).collect();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _inside = runtime.enter();
     let config = AnnouncerConfig { node_name, uplinks: vec![uplink] };
     let announcer = Announcer::start(&config).unwrap();
     announcer.set_key(Some(ClusterKey::derive(secret.as_bytes()).unwrap()));
