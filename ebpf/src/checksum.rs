@@ -26,7 +26,9 @@ pub const fn update_addr(checksum: Be16, from: [u8; 4], to: [u8; 4]) -> Be16 {
 }
 
 /// Adds the 16-bit words of a header to `sum`. `N` is even.
-#[inline(always)]
+///
+/// A function of its own in the program too: unrolled where it is used, it would fill the stack.
+#[inline(never)]
 pub const fn add<const N: usize>(mut sum: u32, bytes: &[u8; N]) -> u32 {
     let mut i = 0;
     while i + 1 < N {

@@ -43,13 +43,29 @@ impl fmt::Display for Toolchain {
 
 /// Builds the kernel programs.
 pub(crate) fn run() -> Result<()> {
+    build("programs", "bpf")
+}
+
+/// Builds those that log what they do with each packet, beside the others: for development.
+pub(crate) fn run_logging() -> Result<()> {
+    build("log", LOG_DIR)
+}
+
+/// Where the logging programs are built; an agent that is built with SHEAVE_EBPF_DIR set to the directory
+/// of the objects carries them.
+const LOG_DIR: &str = "bpf-log";
+
+fn build(feature: &str, directory: &str) -> Result<()> {
     let toolchain = find_toolchain()
         .ok_or_else(|| anyhow!("no compiler for the kernel programs: {TOOLCHAIN_REMEDY}"))?;
     if find_program("bpf-linker").is_none() {
         bail!("bpf-linker is missing: run `cargo xtask setup`");
     }
     println!("Kernel programs, with {toolchain}:");
-    step::run("build the kernel programs", &mut build_command(&toolchain))?;
+    let what = format!("build the kernel programs, {feature}");
+    let mut command = build_command(&toolchain);
+    command.args(["--features", feature, "--target-dir"]).arg(target_dir().join(directory));
+    step::run(&what, &mut command)?;
     Ok(())
 }
 
@@ -117,8 +133,7 @@ fn build_command(toolchain: &Toolchain) -> Command {
     }
     command
         .env("RUSTFLAGS", RUSTFLAGS)
-        .args(["--profile", "bpf", "--package", "sheave-ebpf", "--features", "programs", "--bins"])
-        .args(["--target", TARGET, "--target-dir"])
-        .arg(target_dir().join("bpf"));
+        .args(["--profile", "bpf", "--package", "sheave-ebpf", "--bins"])
+        .args(["--target", TARGET]);
     command
 }

@@ -40,7 +40,12 @@ enum Command {
     /// Install what building, running and testing need: packages and bpf-linker. Does nothing twice
     Setup,
     /// Build the kernel programs
-    BuildEbpf,
+    BuildEbpf {
+        /// The packet programs log what they do with each packet, which makes them slow; the agent that
+        /// loads them passes it on to its own log
+        #[arg(long)]
+        log: bool,
+    },
     /// Write the table of Kubernetes messages that the API server decodes by
     Schema,
     /// Build the kernel programs, the pause program and the four binaries, in release
@@ -75,7 +80,8 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup => setup::run().and_then(|()| setup::emulator()),
         Command::Schema => schema::run(workspace::root()),
-        Command::BuildEbpf => ebpf::run(),
+        Command::BuildEbpf { log: true } => ebpf::run_logging(),
+        Command::BuildEbpf { log: false } => ebpf::run(),
         Command::Build => build::run(),
         Command::Images => images::run(),
         Command::Up => up::run(),

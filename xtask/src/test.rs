@@ -25,6 +25,7 @@ pub(crate) fn run() -> Result<()> {
     let begun = Instant::now();
     setup::run()?;
     build::run()?;
+    crate::ebpf::run_logging()?;
     images::run()?;
     check::lint()?;
     println!("Tests:");

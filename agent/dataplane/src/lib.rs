@@ -16,6 +16,7 @@ mod cleanup;
 mod features;
 mod figures;
 mod interface;
+mod log;
 mod look;
 mod maps;
 mod namespaces;
@@ -182,6 +183,7 @@ impl Dataplane {
         let host_ifindexes: Vec<u32> = pods.iter().map(|(_, pod)| pod.host_ifindex).collect();
         loaded.attach_pods(dir, how, &host_ifindexes)?;
         loaded.attach_uplinks(dir, (how, config.program_order), &uplinks)?;
+        loaded.listen();
         drop(loaded);
         sys::return_freed_memory();
         Ok(dataplane)
@@ -294,6 +296,18 @@ pub fn load_packet_programs(bpffs_dir: &Path) -> Result<PacketPrograms, OpenErro
     bpffs::ensure(bpffs_dir, true)?;
     bpffs::make_dir(&bpffs_dir.join(MAPS_DIR))?;
     Ok(PacketPrograms { loaded: Loaded::load(bpffs_dir, Sizes::for_memory(0))? })
+}
+
+/// Likewise those of another build, which log; what they say is passed on from now on.
+pub fn load_logging_packet_programs(
+    bpffs_dir: &Path,
+    object: &[u8],
+) -> Result<PacketPrograms, OpenError> {
+    bpffs::ensure(bpffs_dir, true)?;
+    bpffs::make_dir(&bpffs_dir.join(MAPS_DIR))?;
+    let mut loaded = Loaded::load_with(object, bpffs_dir, Sizes::for_memory(0))?;
+    loaded.listen();
+    Ok(PacketPrograms { loaded })
 }
 
 /// See [`load_packet_programs`].

@@ -15,7 +15,7 @@ use sheave_abi::pins::{CGROUP_LINKS_DIR, MAPS_DIR, POD_INGRESS, POD_LINKS_DIR, U
 use crate::cgroup2::Cgroup;
 use crate::sizes::Sizes;
 use crate::tc::{ProgramOrder, TcAttachment, attach_clsact, attach_tcx};
-use crate::{interface, sys};
+use crate::{interface, log, sys};
 
 static PACKETS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/packets"));
 static SOCKETS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockets"));
@@ -103,12 +103,23 @@ pub(crate) fn pin_error(verb: &'static str, path: &Path) -> impl FnOnce(io::Erro
 pub(crate) struct Loaded {
     packets: Ebpf,
     sockets: Ebpf,
+    listener: Option<log::Listener>,
 }
 
 impl Loaded {
     /// Loads all programs; maps that are pinned are used, others made and pinned.
     pub(crate) fn load(bpffs_dir: &Path, sizes: Sizes) -> Result<Self, LoadError> {
-        let mut packets = object("packets", PACKETS, bpffs_dir, sizes)?;
+        Self::load_with(PACKETS, bpffs_dir, sizes)
+    }
+
+    /// With other packet programs than those that this binary carries.
+    pub(crate) fn load_with(
+        packets: &[u8],
+        bpffs_dir: &Path,
+        sizes: Sizes,
+    ) -> Result<Self, LoadError> {
+        let mut packets = object("packets", packets, bpffs_dir, sizes)?;
+        let listener = log::listen(&mut packets);
         for name in PACKET_HOOKS {
             let program = classifier(&mut packets, name);
             program.load().map_err(|error| refused(name, error))?;
@@ -118,7 +129,14 @@ impl Loaded {
             let program = socket_hook(&mut sockets, name);
             program.load().map_err(|error| refused(name, error))?;
         }
-        Ok(Self { packets, sockets })
+        Ok(Self { packets, sockets, listener })
+    }
+
+    /// Everything is attached: what the programs say, if they do, is passed on from now on.
+    pub(crate) fn listen(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            listener.run();
+        }
     }
 
     /// Puts the socket hooks to work for all processes in `cgroup`.

@@ -24,26 +24,27 @@ use sheave_ebpf::{pod, uplink};
 #[classifier]
 fn pod_ingress(context: TcContext) -> i32 {
     let verdict = pod::ingress(&mut Skb(&context), &Maps);
-    act(verdict)
+    act(&context, verdict)
 }
 
 /// Ingress of an interface that leads out of the node.
 #[classifier]
 fn uplink_ingress(context: TcContext) -> i32 {
     let verdict = uplink::ingress(&mut Skb(&context), &Maps);
-    act(verdict)
+    act(&context, verdict)
 }
 
 /// Egress of the same.
 #[classifier]
 fn uplink_egress(context: TcContext) -> i32 {
     let verdict = uplink::egress(&mut Skb(&context), &Maps);
-    act(verdict)
+    act(&context, verdict)
 }
 
 /// The one place where a verdict becomes what tc understands. UNSPEC lets the next program have its say.
 #[inline(always)]
-fn act(verdict: Verdict) -> i32 {
+fn act(context: &TcContext, verdict: Verdict) -> i32 {
+    say(context, verdict);
     let ifindex = verdict.ifindex;
     // SAFETY: helpers that take plain numbers; redirect_neigh without parameters asks the routes itself.
     unsafe {
@@ -57,6 +58,27 @@ fn act(verdict: Verdict) -> i32 {
         }
     }
 }
+
+#[cfg(feature = "log")]
+#[inline(always)]
+fn say(context: &TcContext, verdict: Verdict) {
+    // SAFETY: the context is the one the kernel gave us.
+    let (at, protocol) = unsafe { ((*context.skb.skb).ifindex, (*context.skb.skb).protocol) };
+    let (len, action, to) = (context.len(), verdict.action as u32, verdict.ifindex);
+    aya_log_ebpf::debug!(
+        context,
+        "interface {} protocol {:x} length {}: action {} interface {}",
+        at,
+        u16::from_be(protocol as u16),
+        len,
+        action,
+        to
+    );
+}
+
+#[cfg(not(feature = "log"))]
+#[inline(always)]
+fn say(_: &TcContext, _: Verdict) {}
 
 struct Skb<'a>(&'a TcContext);
 
