@@ -148,9 +148,14 @@ impl Lab {
 
     /// Replaces the manifests that the agent serves, whole.
     pub fn serve(&self, manifests: &str) {
+        self.serve_file("services", manifests);
+    }
+
+    /// Replaces one of several files of manifests.
+    pub fn serve_file(&self, name: &str, manifests: &str) {
         let unfinished = self.dir.path().join("unfinished");
         std::fs::write(&unfinished, manifests).unwrap();
-        std::fs::rename(&unfinished, self.manifests().join("services.yaml")).unwrap();
+        std::fs::rename(&unfinished, self.manifests().join(format!("{name}.yaml"))).unwrap();
     }
 
     fn manifests(&self) -> PathBuf {

@@ -10,6 +10,7 @@ mod cluster;
 mod demo;
 mod down;
 mod ebpf;
+mod fuzz;
 mod images;
 mod outcome;
 mod privilege;
@@ -62,6 +63,8 @@ enum Command {
     Test,
     /// Run the tests of the dataplane in virtual machines, on Debian's kernels from 5.10 to the newest
     Vm(vm::Vm),
+    /// Search for inputs that break what is pure, and keep what reached something new
+    Fuzz(fuzz::Fuzz),
     /// Measure throughput, or with `footprint` start times and memory
     Bench(bench::Bench),
 }
@@ -89,6 +92,7 @@ fn run(command: Command) -> Result<()> {
         Command::Check => check::run(),
         Command::Test => test::run(),
         Command::Vm(vm) => vm::run(&vm),
+        Command::Fuzz(fuzz) => fuzz::run(&fuzz),
         Command::Bench(bench) => bench::run(&bench),
     }
 }

@@ -39,7 +39,7 @@ pub struct Engine {
     served: BTreeMap<Unit, Served>,
     /// How many Services each address belongs to.
     addresses: HashMap<Addr, u32>,
-    /// What did not fit the maps, to be tried again.
+    /// What did not fit the maps, to be tried again when there is more room.
     unfit: BTreeSet<Unit>,
     full: Option<MapFull>,
     swept: Swept,
@@ -144,11 +144,15 @@ impl Engine {
             }
         }
         self.sweep(&mut diff);
-        self.full = self.mirror.take_full();
+        if let Some(full) = self.mirror.take_full() {
+            self.full = Some(full);
+        } else if self.unfit.is_empty() {
+            self.full = None;
+        }
         diff
     }
 
-    /// What did not fit the maps when last asked for the difference.
+    /// What does not fit the maps.
     pub fn full(&self) -> Option<MapFull> {
         self.full
     }
@@ -192,7 +196,10 @@ impl Engine {
 
     fn changed(&mut self) -> BTreeSet<Unit> {
         let changes = self.ledger.take_changes();
-        let mut units = std::mem::take(&mut self.unfit);
+        let mut units = BTreeSet::new();
+        if self.mirror.take_freed() {
+            units = std::mem::take(&mut self.unfit);
+        }
         if changes.node || self.swept == Swept::Nothing {
             units.extend(self.model().services.keys().cloned().map(Unit::Service));
             units.extend(self.served.keys().cloned());
@@ -323,6 +330,7 @@ impl Engine {
 
     fn program(&mut self, unit: &Unit, diff: &mut Diff) {
         let planned = self.plan(unit);
+        self.unfit.remove(unit);
         let Some(served) = self.served.get_mut(unit) else { return };
         let missing = self.mirror.missing();
         for addr in &served.addresses {

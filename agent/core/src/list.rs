@@ -69,10 +69,15 @@ impl List {
         let room = self.room as usize;
         let is_wasteful = room > ROOM_NEVER_LEFT && wanted.len() * 8 < room;
         if wanted.len() > room || is_wasteful {
-            let roomy = paper.free.take(room_for(wanted.len()));
-            if let Some(range) = roomy.or_else(|| paper.free.take(wanted.len() as u32)) {
-                self.move_to(range, wanted, paper);
-                return 0;
+            let len = wanted.len() as u32;
+            let mut range = paper.free.take(room_for(wanted.len()));
+            if range.is_none() && room == 0 {
+                range = paper.free.take_most(len);
+            }
+            if let Some(range) = range.or_else(|| paper.free.take(len)) {
+                let fits = wanted.len().min(range.len as usize);
+                self.move_to(range, &wanted[..fits], paper);
+                return wanted.len() - fits;
             }
         }
         self.edit(wanted, paper);

@@ -28,6 +28,8 @@ pub(crate) struct Mirror {
     sources: usize,
     /// How many entries did not fit since this was last asked, by map.
     missing: BTreeMap<&'static str, usize>,
+    /// There is more room than when this was last asked.
+    has_freed: bool,
 }
 
 /// What the maps held when they were read and no port has taken over yet.
@@ -79,6 +81,7 @@ impl Mirror {
             services: ServiceIds { used: HashSet::new(), next: newest.wrapping_add(1) },
             sources: sources.len(),
             missing: BTreeMap::new(),
+            has_freed: false,
         }
     }
 
@@ -130,6 +133,7 @@ impl Mirror {
     /// Not wanted any more.
     pub(crate) fn remove_frontend(&mut self, key: &FrontendKey, diff: &mut Diff) {
         if self.frontends.remove(key).is_some() {
+            self.has_freed = true;
             diff.gone_frontends.push(*key);
         }
     }
@@ -187,6 +191,11 @@ impl Mirror {
         }
     }
 
+    /// True when something that did not fit may fit since this was last asked.
+    pub(crate) fn take_freed(&mut self) -> bool {
+        std::mem::take(&mut self.has_freed)
+    }
+
     /// How many entries did not fit so far.
     pub(crate) fn missing(&self) -> usize {
         self.missing.values().sum()
@@ -241,6 +250,7 @@ impl Mirror {
     /// All readers have ended that were there when the wait began.
     pub(crate) fn end_retirement(&mut self) -> Retired {
         let waiting = self.retirement.end();
+        self.has_freed = true;
         waiting.slots.into_iter().for_each(|range| self.free_slots.give(range));
         self.sources -= waiting.sources.len();
         let state =

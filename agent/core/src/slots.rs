@@ -47,6 +47,12 @@ impl FreeSlots {
         Some(SlotRange { start, len })
     }
 
+    /// Takes the largest free range, but no more than `max` slots; `None` when nothing is free.
+    pub(crate) fn take_most(&mut self, max: u32) -> Option<SlotRange> {
+        let (largest, _) = *self.by_len.last()?;
+        self.take(largest.min(max))
+    }
+
     /// Takes up to `max` free slots that begin exactly at `start`; says how many.
     pub(crate) fn take_at(&mut self, start: u32, max: u32) -> u32 {
         let Some(free_len) = self.by_start.get(&start).copied() else { return 0 };

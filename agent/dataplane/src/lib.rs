@@ -226,7 +226,7 @@ impl Dataplane {
             ranges.insert(start, slots.into_iter().map(BackendId).collect());
         }
         let sources = match &self.maps.sources {
-            Some(sources) => sources.entries()?.into_iter().map(|(source, _)| source).collect(),
+            Some(map) => map.trie_entries()?.into_iter().map(|(source, _)| source).collect(),
             None => BTreeSet::new(),
         };
         let backends = self.backends(limits.backends)?;

@@ -126,7 +126,7 @@ impl<K: Plain, V: Plain> Table<K, V> {
         sys::delete(self.fd(), key).map_err(self.failed("remove from"))
     }
 
-    /// For hash maps and tries.
+    /// For hash maps.
     pub(crate) fn entries(&self) -> Result<Vec<(K, V)>, MapError> {
         sys::hash_entries(self.fd()).map_err(self.failed("read"))
     }
@@ -136,6 +136,13 @@ impl<K: Plain, V: Plain> Table<K, V> {
     /// For hash maps: how many entries there are.
     pub(crate) fn count(&self) -> Result<usize, MapError> {
         sys::hash_count::<K, V>(self.fd()).map_err(self.failed("read"))
+    }
+}
+
+impl<V: Plain> Table<SourceRange, V> {
+    /// For tries.
+    pub(crate) fn trie_entries(&self) -> Result<Vec<(SourceRange, V)>, MapError> {
+        sys::trie_entries(self.fd()).map_err(self.failed("read"))
     }
 }
 

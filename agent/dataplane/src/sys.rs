@@ -257,7 +257,6 @@ pub(crate) fn hash_entries<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Resul
                     room *= 2;
                     continue;
                 }
-                Some(ENOTSUPP) if !started => return entries_one_by_one(map),
                 _ => return Err(error),
             },
         };
@@ -275,7 +274,9 @@ pub(crate) fn hash_entries<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Resul
     }
 }
 
-fn entries_one_by_one<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
+/// Reads all of a trie, key by key: batches of tries are younger (5.13), and their positions are whole keys,
+/// where those of hash maps have four bytes.
+pub(crate) fn trie_entries<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
     let mut entries: Vec<(K, V)> = Vec::new();
     loop {
         let before = entries.last().map_or(std::ptr::null(), |(key, _)| std::ptr::from_ref(key));

@@ -1,12 +1,13 @@
 //! What may happen to the backends.
 
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sheave_core::engine::Engine;
 use sheave_core::model::Update;
-use sheave_dataplane::{Dataplane, Network, TcAttachment};
+use sheave_core::retirement::Grace;
+use sheave_dataplane::{Dataplane, Network, TcAttachment, wait_for_readers};
 use sheave_tests::lab::{Lab, NODE};
-use sheave_tests::node::step;
 use sheave_tests::services::this_node;
 
 use crate::services::{BACKENDS, manifests_of};
@@ -31,23 +32,56 @@ fn states(lab: &Lab) -> Vec<Vec<Update>> {
     states.into_iter().map(read).collect()
 }
 
-/// Engine and maps driven directly: files are read at their own pace, which is slower.
+/// Engine and maps of the node, driven as the agent drives them: what must wait until programs have ended
+/// waits beside the changes.
+struct Driver {
+    engine: Engine,
+    dataplane: Dataplane,
+    waiting: Option<(Grace, JoinHandle<()>)>,
+}
+
+impl Driver {
+    fn new(lab: &Lab) -> Self {
+        let dataplane = lab.node.run(|| Dataplane::open(&lab.config)).unwrap();
+        let services = vec![("10.96.0.0".parse().unwrap(), 16)];
+        let nat_ports = Some(61_000..=65_535);
+        let network = Network { services, nat_ports, ..Network::default() };
+        dataplane.set_network(&network).unwrap();
+        let mut engine = Engine::new(dataplane.held().unwrap());
+        engine.note(this_node(&NODE.to_string()));
+        engine.note(Update::HostPorts(vec![]));
+        Self { engine, dataplane, waiting: None }
+    }
+
+    /// Says how many entries were written.
+    fn change_to(&mut self, state: &[Update]) -> usize {
+        state.iter().for_each(|update| self.engine.note(update.clone()));
+        let writes = self.dataplane.apply(&self.engine.diff()).unwrap();
+        if let Some((grace, wait)) = self.waiting.take() {
+            if wait.is_finished() {
+                let retired = self.engine.end_retirement(grace);
+                self.dataplane.retire(&retired).unwrap();
+            } else {
+                self.waiting = Some((grace, wait));
+            }
+        }
+        if self.waiting.is_none()
+            && let Some(grace) = self.engine.begin_retirement()
+        {
+            self.waiting = Some((grace, std::thread::spawn(wait_for_readers)));
+        }
+        writes
+    }
+}
+
+/// Engine and maps are driven directly: files are read at their own pace, which is slower.
 #[test]
 fn backends_that_come_and_go_fifty_times_a_second_cost_no_connection_that_has_one() {
     const PERIOD: Duration = Duration::from_millis(20);
     let lab = lab("flapping", TcAttachment::Tcx);
     let states = states(&lab);
-    let mut dataplane = lab.node.run(|| Dataplane::open(&lab.config)).unwrap();
-    let services = vec![("10.96.0.0".parse().unwrap(), 16)];
-    dataplane.set_network(&Network { services, ..Network::default() }).unwrap();
-    let mut engine = Engine::new(dataplane.held().unwrap());
-    engine.note(this_node(&NODE.to_string()));
-    engine.note(Update::HostPorts(vec![]));
-    let mut change_to = |state: &[Update]| {
-        state.iter().for_each(|update| engine.note(update.clone()));
-        step(&mut dataplane, &mut engine)
-    };
-    change_to(&states[0]);
+    let mut driver = Driver::new(&lab);
+    driver.change_to(&states[0]);
     let mut traffic = Traffic::start(&lab, scenario_length());
     traffic.ask_sometimes(&lab);
     let begun = Instant::now();
@@ -56,12 +90,12 @@ fn backends_that_come_and_go_fifty_times_a_second_cost_no_connection_that_has_on
         sleep_until(begun + PERIOD * changes);
         changes += 1;
         let now = Instant::now();
-        let writes = change_to(&states[changes as usize % states.len()]);
+        let writes = driver.change_to(&states[changes as usize % states.len()]);
         slowest = slowest.max(now.elapsed());
         assert!(writes > 0, "each state differs from the one before");
     }
     let rate = f64::from(changes) / begun.elapsed().as_secs_f64();
-    change_to(&states[0]);
+    driver.change_to(&states[0]);
     println!("{changes} changes, {rate:.1} a second, the slowest within {slowest:?}");
     traffic.finish().assert_nothing_lost("backends flapping");
     assert!(rate > 45.0, "{rate:.1} changes a second");

@@ -27,10 +27,8 @@ fn established_connections_outlive(kind: Kind, name: &str) {
     let at = format!("10.244.0.{FLOODED}:9").parse().unwrap();
     echo::serve(&lab.pods[&FLOODED], "flooded", vec![at], vec![]);
     let mut traffic = Traffic::start(&lab, scenario_length());
-    if kind == Kind::Udp {
-        // Longer than the flood takes to fill the map from nothing.
-        traffic.hold_quietly(&lab, scenario_length() - Duration::from_secs(2));
-    }
+    // Longer than the flood takes to fill the map from nothing.
+    traffic.hold_quietly(&lab, scenario_length() - Duration::from_secs(2));
     std::thread::sleep(Duration::from_millis(500));
     let begun = Instant::now();
     let flood = Flood::start(&lab.outside, kind, "192.0.2.1:30009".parse().unwrap(), RATE);

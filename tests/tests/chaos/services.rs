@@ -15,13 +15,19 @@ pub(crate) const FLOODED: u8 = 5;
 /// All pods.
 pub(crate) const PODS: [u8; 6] = [2, 3, STREAM_SERVER, FLOODED, SOCKET_CLIENT, PACKET_CLIENT];
 
-/// `web` on these backends; the services of the streams; `flooded`; `none`, which nobody answers for; and
+/// `web` with these backends ready; the services of the streams; `flooded`; `none`, which nobody answers for; and
 /// `sometimes`, on the first backend.
 pub(crate) fn manifests(web: &[u8]) -> String {
     manifests_of(web, true)
 }
 
-/// As [`manifests`], where `sometimes` may have no backend.
+/// A pod that is there, ready or not.
+fn endpoint(pod: u8, ready: bool) -> String {
+    let conditions = format!("{{ready: {ready}, serving: {ready}, terminating: false}}");
+    format!("{{addresses: [10.244.0.{pod}], nodeName: here, conditions: {conditions}}}")
+}
+
+/// As [`manifests`], where the backend of `sometimes` may not be ready.
 pub(crate) fn manifests_of(web: &[u8], sometimes: bool) -> String {
     let mut text = String::from(
         "
@@ -66,7 +72,7 @@ ports:
 endpoints: [{addresses: [10.244.0.5], nodeName: here}]
 ",
     );
-    let sometimes = if sometimes { "{addresses: [10.244.0.2], nodeName: here}" } else { "" };
+    let sometimes = endpoint(BACKENDS[0], sometimes);
     let slice = "
 ---
 kind: EndpointSlice
@@ -77,8 +83,7 @@ ports:
 - {name: udp, protocol: UDP, port: 5353}
 endpoints: [";
     writeln!(text, "{slice}{sometimes}]").expect("a string takes all");
-    let endpoints: Vec<String> =
-        web.iter().map(|pod| format!("{{addresses: [10.244.0.{pod}], nodeName: here}}")).collect();
+    let endpoints = BACKENDS.map(|pod| endpoint(pod, web.contains(&pod)));
     let slice = "
 ---
 kind: EndpointSlice

@@ -104,15 +104,15 @@ impl Traffic {
 
     /// Also asks the service that has a backend at times only.
     pub(crate) fn ask_sometimes(&mut self, lab: &Lab) {
-        let job = |tcp: &str, udp: Option<&str>| Job {
+        let job = |tcp: &str, udp: &str| Job {
             rate: RATE_OF_SOMETIMES,
             tcp: vec![address(tcp)],
-            udp: udp.map(address).into_iter().collect(),
+            udp: vec![address(udp)],
             patience_ms: PATIENCE_MS,
             ..Job::default()
         };
-        let inside = job("10.96.0.8:80", Some("10.96.0.8:53"));
-        let outside = job("192.0.2.1:30098", None);
+        let inside = job("10.96.0.8:80", "10.96.0.8:53");
+        let outside = job("192.0.2.1:30098", "192.0.2.1:30098");
         let (by_sockets, by_packets) = (&lab.pods[&SOCKET_CLIENT], &lab.pods[&PACKET_CLIENT]);
         for (name, netns, sockets, job) in [
             ("pod, sockets", by_sockets, Sockets::Translated, &inside),

@@ -17,7 +17,7 @@ const fn room(name: &'static str, may_use: &'static [&'static str], reason: &'st
     Room { name, may_use, reason }
 }
 
-const ROOMS: [Room; 23] = [
+const ROOMS: [Room; 24] = [
     room("sheave-abi", &[], "the kernel and user space share it: layouts alone"),
     room("sheave-ebpf", &["sheave-abi"], "runs in the kernel"),
     room("sheave-pause", &[], "has no runtime and links to nothing"),
@@ -77,6 +77,11 @@ const ROOMS: [Room; 23] = [
         "wires the control plane, and meets agents in push alone",
     ),
     room("sheave-cli", &[], "is a client: of the API and of the agent's socket"),
+    room(
+        "sheave-fuzz",
+        &["sheave-abi", "sheave-core", "sheave-ebpf"],
+        "feeds what is pure with anything",
+    ),
     room("xtask", &[], "knows Sheave from the outside"),
     room(TESTS, &[], "uses everything"),
 ];

@@ -205,7 +205,7 @@ fn check(machine: &mut Machine) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
 
     #[test]
     fn whatever_comes_and_goes_no_reader_is_misled_and_the_end_is_as_planned(

@@ -310,7 +310,8 @@ fn what_does_not_fit_names_the_map_and_is_refused() {
     let limits = |frontends, backends, slots| Limits { frontends, backends, slots, sources: 0 };
     assert_eq!(full(limits(1, 10, 10)), (Some(("FRONTENDS", 2)), None));
     assert_eq!(full(limits(10, 4, 10)), (Some(("BACKENDS", 6)), Some(3)), "what fits is served");
-    assert_eq!(full(limits(10, 10, 4)), (Some(("SLOTS", 5)), Some(0)), "nobody answers: refused");
+    assert_eq!(full(limits(10, 10, 4)), (Some(("SLOTS", 5)), Some(4)));
+    assert_eq!(full(limits(10, 1, 4)), (Some(("BACKENDS", 6)), Some(0)), "nobody answers: refused");
     assert_eq!(full(limits(2, 6, 5)), (None, Some(5)));
 }
 

@@ -1,0 +1,205 @@
+//! A frame in memory: what the kernel does to it for the hooks, and whether its receiver would take it.
+
+use sheave_abi::order::{Addr, Be16};
+use sheave_ebpf::packet::Packet;
+use sheave_ebpf::wire::{Header, protocol};
+
+/// Offset of the IP header.
+const IP: usize = 14;
+
+/// Who sends to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) src: Addr,
+    pub(super) dst: Addr,
+    /// 0 where there are no ports; an echo's identifier stands for both.
+    pub(super) src_port: u16,
+    pub(super) dst_port: u16,
+}
+
+impl Ends {
+    pub(super) fn turned(self) -> Self {
+        let Self { src, dst, src_port, dst_port } = self;
+        Self { src: dst, dst: src, src_port: dst_port, dst_port: src_port }
+    }
+}
+
+/// A frame whose sender has completed the checksums.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) bytes: Vec<u8>,
+    pub(super) ifindex: u32,
+}
+
+impl Frame {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, ifindex: 0 }
+    }
+
+    fn is_v4(&self) -> bool {
+        self.bytes[12..14] == [8, 0]
+    }
+
+    fn word(&self, at: usize) -> u16 {
+        match self.bytes.get(at..at + 2) {
+            Some(pair) => u16::from_be_bytes([pair[0], pair[1]]),
+            None => 0,
+        }
+    }
+
+    fn l4(&self) -> usize {
+        if self.is_v4() { IP + 20 } else { IP + 40 }
+    }
+
+    fn protocol(&self) -> u8 {
+        let at = if self.is_v4() { IP + 9 } else { IP + 6 };
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    pub(super) fn hop_limit(&self) -> u8 {
+        self.bytes[if self.is_v4() { IP + 8 } else { IP + 7 }]
+    }
+
+    pub(super) fn is_later_fragment(&self) -> bool {
+        self.is_v4() && self.word(IP + 6) & 0x1fff != 0
+    }
+
+    /// An ICMP error, or a reset.
+    pub(super) fn is_error(&self) -> bool {
+        let byte = |at| self.bytes.get(at).copied().unwrap_or(0);
+        match self.protocol() {
+            protocol::ICMP if self.is_v4() => matches!(byte(self.l4()), 3 | 4 | 5 | 11 | 12),
+            protocol::ICMPV6 if !self.is_v4() => byte(self.l4()) < 128,
+            protocol::TCP => byte(self.l4() + 13) & 4 != 0,
+            _ => false,
+        }
+    }
+
+    pub(super) fn ends(&self) -> Ends {
+        let (src, dst) = match self.is_v4() {
+            true => {
+                let at = |at: usize| Addr::v4(self.bytes[at..at + 4].try_into().unwrap());
+                (at(IP + 12), at(IP + 16))
+            }
+            false => {
+                let at = |at: usize| Addr::v6(self.bytes[at..at + 16].try_into().unwrap());
+                (at(IP + 8), at(IP + 24))
+            }
+        };
+        let (src_port, dst_port) = match self.protocol() {
+            protocol::TCP | protocol::UDP | protocol::SCTP if !self.is_later_fragment() => {
+                (self.word(self.l4()), self.word(self.l4() + 2))
+            }
+            _ => (0, 0),
+        };
+        Ends { src, dst, src_port, dst_port }
+    }
+
+    /// Why its receiver would not take it.
+    pub(super) fn fault(&self) -> Option<String> {
+        if self.bytes.len() < self.l4() {
+            return Some("no room for a header".into());
+        }
+        let len = match self.is_v4() {
+            true => usize::from(self.word(IP + 2)) + IP,
+            false => usize::from(self.word(IP + 4)) + self.l4(),
+        };
+        if len != self.bytes.len() {
+            return Some(format!("says {len} bytes and has {}", self.bytes.len()));
+        }
+        if self.is_v4() && sum(&self.bytes[IP..IP + 20]) != 0xffff {
+            return Some("header checksum".into());
+        }
+        // A part of a datagram has a part of what its checksum covers.
+        if self.is_v4() && self.word(IP + 6) & 0x3fff != 0 {
+            return None;
+        }
+        let payload = &self.bytes[self.l4()..];
+        let covered = match self.protocol() {
+            protocol::UDP if self.is_v4() && self.word(self.l4() + 6) == 0 => return None,
+            protocol::ICMP => sum(payload),
+            protocol::TCP | protocol::UDP | protocol::ICMPV6 => add(self.pseudo(), sum(payload)),
+            _ => return None,
+        };
+        (covered != 0xffff).then(|| "transport checksum".into())
+    }
+
+    fn pseudo(&self) -> u16 {
+        let addresses = if self.is_v4() { IP + 12..IP + 20 } else { IP + 8..IP + 40 };
+        let len = (self.bytes.len() - self.l4()) as u16;
+        add(add(sum(&self.bytes[addresses]), self.protocol().into()), len)
+    }
+
+    /// Fills in all checksums.
+    pub(super) fn complete(&mut self) {
+        if self.is_v4() {
+            let header = !sum(&self.bytes[IP..IP + 20]);
+            self.bytes[IP + 10..IP + 12].copy_from_slice(&header.to_be_bytes());
+        }
+        let (at, covered) = match self.protocol() {
+            protocol::TCP => (16, add(self.pseudo(), sum(&self.bytes[self.l4()..]))),
+            protocol::UDP => (6, add(self.pseudo(), sum(&self.bytes[self.l4()..]))),
+            protocol::ICMPV6 => (2, add(self.pseudo(), sum(&self.bytes[self.l4()..]))),
+            protocol::ICMP => (2, sum(&self.bytes[self.l4()..])),
+            _ => return,
+        };
+        let checksum = if covered == 0xffff { 0xffff } else { !covered };
+        let at = self.l4() + at;
+        self.bytes[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
+    }
+
+    /// The field changes as the sum of what it covers does: bpf_l4_csum_replace().
+    fn update(&mut self, offset: usize, from: u16, to: u16, udp: bool) -> bool {
+        let Some(field) = self.bytes.get(offset..offset + 2) else { return false };
+        let field = u16::from_be_bytes([field[0], field[1]]);
+        if udp && field == 0 {
+            return true;
+        }
+        let new = !add(add(!field, !from), to);
+        let new = if udp && new == 0 { 0xffff } else { new };
+        self.bytes[offset..offset + 2].copy_from_slice(&new.to_be_bytes());
+        true
+    }
+}
+
+impl Packet for Frame {
+    fn at<H: Header>(&mut self, offset: usize) -> Option<&mut H> {
+        let bytes = self.bytes.get_mut(offset..offset + size_of::<H>())?;
+        // SAFETY: as long as H, at any alignment, and any bytes are an H.
+        Some(unsafe { &mut *bytes.as_mut_ptr().cast() })
+    }
+
+    fn pull(&mut self, _: u32) {}
+
+    fn resize(&mut self, len: u32) -> bool {
+        self.bytes.resize(len as usize, 0);
+        true
+    }
+
+    fn address_changes(&mut self, offset: usize, from: &Addr, to: &Addr, udp: bool) -> bool {
+        let part = |addr: &Addr| match addr.is_v4() {
+            true => sum(&addr.v4_octets()),
+            false => sum(&addr.octets()),
+        };
+        self.update(offset, part(from), part(to), udp)
+    }
+
+    fn word_changes(&mut self, offset: usize, from: Be16, to: Be16, udp: bool) -> bool {
+        self.update(offset, from.get(), to.get(), udp)
+    }
+
+    fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+}
+
+/// Ones' complement sum of big-endian words, an odd last byte padded (RFC 1071).
+fn sum(bytes: &[u8]) -> u16 {
+    let word = |pair: &[u8]| u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]);
+    bytes.chunks(2).map(word).fold(0, add)
+}
+
+fn add(a: u16, b: u16) -> u16 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum + u16::from(carry)
+}

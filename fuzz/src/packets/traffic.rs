@@ -1,0 +1,172 @@
+//! Correct packets between few addresses and ports, so that flows meet.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use sheave_abi::order::Addr;
+use sheave_ebpf::wire::protocol;
+
+use super::frame::{Ends, Frame};
+use crate::Input;
+
+/// A packet as it is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) ends: Ends,
+    is_v4: bool,
+    protocol: u8,
+    /// TCP's.
+    flags: u8,
+    /// Offset in eight bytes and whether more follows, of a part of a datagram.
+    fragment: u16,
+    hop_limit: u8,
+    /// A datagram without a checksum.
+    unsummed: bool,
+    /// Of ICMP: the type.
+    kind: u8,
+    payload: Vec<u8>,
+}
+
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+impl Sent {
+    pub(super) fn any(input: &mut Input<'_>) -> Self {
+        let bits = input.byte();
+        let is_v4 = bits & 1 == 0;
+        let protocol = match bits >> 1 & 7 {
+            0..=2 => protocol::TCP,
+            3..=5 => protocol::UDP,
+            6 if is_v4 => protocol::ICMP,
+            6 => protocol::ICMPV6,
+            _ => protocol::SCTP,
+        };
+        let is_icmp = matches!(protocol, protocol::ICMP | protocol::ICMPV6);
+        let port = |byte: u8| [80, 53, 8080, 30080, 40000, 40001, 7, 65535][usize::from(byte) % 8];
+        let (src_port, dst_port) = match is_icmp {
+            true => (0, 0),
+            false => (port(input.byte()), port(input.byte())),
+        };
+        let ends = Ends { src: any(input, is_v4), dst: any(input, is_v4), src_port, dst_port };
+        let flags = match bits >> 4 & 3 {
+            0 | 1 => SYN,
+            2 => ACK,
+            _ => input.byte(),
+        };
+        let fragment = match (is_v4, input.below(16)) {
+            (true, 0) => 0x2000,
+            (true, 1) => 1,
+            _ => 0,
+        };
+        let kinds = if is_v4 { [8, 0, 3, 11] } else { [128, 129, 1, 2] };
+        Self {
+            ends,
+            is_v4,
+            protocol,
+            flags,
+            fragment,
+            hop_limit: if bits & 0x40 == 0 { 64 } else { input.below(4) },
+            unsummed: bits & 0x80 != 0 && is_v4,
+            kind: kinds[usize::from(input.byte()) % 4],
+            payload: input.slice(40).to_vec(),
+        }
+    }
+
+    /// What a backend answers whom it reached with these ends; `None` when nobody answers such a thing.
+    pub(super) fn answer(&self, reached: &Ends) -> Option<Self> {
+        let is_segment = self.protocol == protocol::TCP;
+        if self.fragment != 0 || self.hop_limit < 2 || is_segment && self.flags & RST != 0 {
+            return None;
+        }
+        matches!(self.protocol, protocol::TCP | protocol::UDP).then(|| Self {
+            ends: reached.turned(),
+            flags: ACK | self.flags & SYN,
+            hop_limit: 64,
+            ..self.clone()
+        })
+    }
+
+    /// What the client says next.
+    pub(super) fn next(&self) -> Option<Self> {
+        (self.protocol == protocol::UDP || self.flags == SYN)
+            .then(|| Self { flags: ACK, ..self.clone() })
+    }
+
+    pub(super) fn frame(&self) -> Frame {
+        let Ends { src, dst, src_port, dst_port } = self.ends;
+        let mut l4 = match self.protocol {
+            protocol::ICMP | protocol::ICMPV6 => vec![self.kind, 0, 0, 0, 0x12, 0x34, 0, 1],
+            _ => [src_port.to_be_bytes(), dst_port.to_be_bytes()].concat(),
+        };
+        match self.protocol {
+            protocol::TCP => {
+                l4.extend([0, 0, 0, 9, 0, 0, 0, 7, 5 << 4, self.flags, 1, 0, 0, 0, 0, 0]);
+            }
+            protocol::UDP => {
+                l4.extend((self.payload.len() as u16 + 8).to_be_bytes());
+                l4.extend([0, 0]);
+            }
+            protocol::SCTP => l4.extend([0; 8]),
+            _ => {}
+        }
+        l4.extend(&self.payload);
+        let mut bytes = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8];
+        let len = l4.len() as u16;
+        match self.is_v4 {
+            true => {
+                bytes.extend([8, 0, 0x45, 0]);
+                bytes.extend((len + 20).to_be_bytes());
+                bytes.extend([0, 7]);
+                bytes.extend(self.fragment.to_be_bytes());
+                bytes.extend([self.hop_limit, self.protocol, 0, 0]);
+                bytes.extend(src.v4_octets());
+                bytes.extend(dst.v4_octets());
+            }
+            false => {
+                bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+                bytes.extend(len.to_be_bytes());
+                bytes.extend([self.protocol, self.hop_limit]);
+                bytes.extend(src.octets());
+                bytes.extend(dst.octets());
+            }
+        }
+        bytes.extend(l4);
+        let mut frame = Frame::new(bytes);
+        frame.complete();
+        if self.unsummed && self.protocol == protocol::UDP {
+            frame.bytes[40..42].fill(0);
+        }
+        frame
+    }
+}
+
+/// Two pods of this node, one elsewhere, one that is gone, two services, an address that no service has,
+/// the node, two clients outside.
+fn any(input: &mut Input<'_>, is_v4: bool) -> Addr {
+    addr(usize::from(input.byte()), is_v4)
+}
+
+/// See [`any`].
+pub(super) fn addr(number: usize, is_v4: bool) -> Addr {
+    const V4: [[u8; 4]; 10] = [
+        [10, 244, 0, 2],
+        [10, 244, 0, 3],
+        [10, 244, 1, 2],
+        [10, 244, 0, 9],
+        [10, 96, 0, 1],
+        [10, 96, 0, 2],
+        [10, 96, 0, 77],
+        [192, 0, 2, 1],
+        [198, 51, 100, 1],
+        [198, 51, 100, 2],
+    ];
+    let [a, b, c, d] = V4[number % V4.len()];
+    let ip = match is_v4 {
+        true => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+        false => IpAddr::V6(Ipv6Addr::new(0xfd00, a.into(), b.into(), c.into(), 0, 0, 0, d.into())),
+    };
+    match ip {
+        IpAddr::V4(ip) => Addr::v4(ip.octets()),
+        IpAddr::V6(ip) => Addr::v6(ip.octets()),
+    }
+}
