@@ -4,6 +4,7 @@
 //! everything else asks the API server or the agent's socket and prints what they say.
 
 mod agent_socket;
+mod announcing;
 mod api;
 mod ask;
 mod backends;

@@ -1,6 +1,6 @@
 //! `sheave status`: is the cluster well, in one screen.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,6 +8,8 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::Value;
 
+use crate::agent_socket::{self, Got};
+use crate::announcing;
 use crate::api::Api;
 use crate::directories::Directories;
 use crate::kubeconfig;
@@ -27,13 +29,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let path = path.unwrap_or_else(|| arguments.directories.admin_kubeconfig());
     let api = Api::new(&kubeconfig::read(&path)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (version, nodes, pods) = runtime.block_on(async {
+    let announcing = runtime.block_on(announcing(&arguments.directories.agent_socket()));
+    let asked = runtime.block_on(async {
         Ok::<_, anyhow::Error>((
             api.get("/version").await?,
             api.get("/api/v1/nodes").await?,
             api.get("/api/v1/pods").await?,
         ))
-    })?;
+    });
+    // Addresses are announced without the API server, and this is when one wants to know.
+    let (version, nodes, pods) = asked.inspect_err(|_| print!("{announcing}"))?;
     println!("API server {} is ready", version["gitVersion"].as_str().unwrap_or("?"));
     let rows = node_rows(&nodes, &pods);
     let mut table = Table::new();
@@ -49,8 +54,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         ]);
     }
     println!("{table}");
+    print!("{announcing}");
     let well = !rows.is_empty() && rows.iter().all(|row| row.ready == "True");
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Nothing where there is no agent to ask, or somebody else asks than root.
+async fn announcing(socket: &Path) -> String {
+    match agent_socket::get(socket, "/status").await {
+        Ok(Got::Answer(status)) => announcing::render(&status),
+        Ok(Got::Away(_)) | Err(_) => String::new(),
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]

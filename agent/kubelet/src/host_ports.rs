@@ -44,6 +44,8 @@ struct Holder {
     ports: Vec<Port>,
     /// On the host network, where containers listen for themselves.
     listens_itself: bool,
+    /// Being ended: it keeps its ports until then, but keeps nobody out.
+    is_leaving: bool,
     /// Of the sandbox; `None` before it has been looked at.
     addresses: Option<Vec<IpAddr>>,
 }
@@ -71,12 +73,12 @@ impl HostPorts {
     pub(crate) fn claim(&self, spec: &PodSpec) -> Result<(), Clash> {
         let ports = ports_of(spec);
         let mut state = self.lock();
-        let clash =
-            state.pods.iter().filter(|(uid, _)| **uid != spec.uid).find_map(|(_, holder)| {
-                let port =
-                    ports.iter().find(|port| holder.ports.iter().any(|had| had.clashes(port)))?;
-                Some(Clash { port: port.to_string(), holder: holder.key.clone() })
-            });
+        let stays = |(uid, holder): &(&PodUid, &Holder)| **uid != spec.uid && !holder.is_leaving;
+        let clash = state.pods.iter().filter(stays).find_map(|(_, holder)| {
+            let port =
+                ports.iter().find(|port| holder.ports.iter().any(|had| had.clashes(port)))?;
+            Some(Clash { port: port.to_string(), holder: holder.key.clone() })
+        });
         match clash {
             Some(clash) => Err(clash),
             None => {
@@ -100,6 +102,13 @@ impl HostPorts {
             holder.addresses = Some(addresses);
             drop(state);
             self.changed.notify_one();
+        }
+    }
+
+    /// The pod begins to end.
+    pub(crate) fn leave(&self, uid: &PodUid) {
+        if let Some(holder) = self.lock().pods.get_mut(uid) {
+            holder.is_leaving = true;
         }
     }
 
@@ -152,6 +161,7 @@ impl State {
             key: spec.key.clone(),
             ports,
             listens_itself: spec.host_network,
+            is_leaving: spec.deletion_grace_s.is_some(),
             addresses: None,
         });
     }
@@ -314,6 +324,18 @@ mod tests {
         ports.claim(&spec("a", false, on(8080))).expect("its own");
         ports.release(&PodUid("a".into()));
         ports.claim(&spec("b", false, on(8080))).unwrap();
+    }
+
+    #[test]
+    fn who_leaves_keeps_its_ports_and_keeps_nobody_out() {
+        let ports = HostPorts::default();
+        ports.claim(&spec("a", false, on(8080))).unwrap();
+        ports.complete();
+        ports.lead_to(&PodUid("a".into()), &["10.244.0.2".into()]);
+        ports.leave(&PodUid("a".into()));
+        assert_eq!(said(&ports).unwrap(), ["a 8080 10.244.0.2"]);
+        ports.claim(&spec("b", false, on(8080))).unwrap();
+        assert!(ports.claim(&spec("c", false, on(8080))).is_err(), "b has come to stay");
     }
 
     #[test]

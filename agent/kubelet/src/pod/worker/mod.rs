@@ -310,6 +310,7 @@ impl Worker {
                 self.progress.terminating = Some(Terminating { grace_s, since });
             }
         }
+        self.context.host_ports.leave(&self.spec.uid);
         self.cancel_starts.cancel();
         for (name, stop) in self.stopping.drain() {
             stop.abort();
