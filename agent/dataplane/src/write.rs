@@ -15,6 +15,13 @@ impl Dataplane {
     /// hold a part of it, in an order that readers may see: read [`Dataplane::held`] again and go on from
     /// there.
     pub fn apply(&mut self, diff: &Diff) -> Result<usize, MapError> {
+        let written = self.write(diff);
+        // What the maps hold is read again, and with it what programs may still read seems free.
+        self.readers_linger |= written.is_err();
+        written
+    }
+
+    fn write(&mut self, diff: &Diff) -> Result<usize, MapError> {
         let Diff { backends, slots, sources, frontends, gone_frontends } = diff;
         if self.readers_linger && !(backends.is_empty() && slots.is_empty()) {
             wait_for_readers();
@@ -40,11 +47,11 @@ impl Dataplane {
 
     /// Writes what waited until readers had ended ([`wait_for_readers`]), and says how many entries.
     pub fn retire(&mut self, retired: &Retired) -> Result<usize, MapError> {
-        self.put_backends(&retired.backends)?;
-        for source in &retired.sources {
-            self.remove_source(source)?;
-        }
-        Ok(retired.writes())
+        let written = self.put_backends(&retired.backends).and_then(|()| {
+            retired.sources.iter().try_for_each(|source| self.remove_source(source))
+        });
+        self.readers_linger |= written.is_err();
+        written.map(|()| retired.writes())
     }
 
     fn remove_source(&self, source: &SourceRange) -> Result<(), MapError> {
