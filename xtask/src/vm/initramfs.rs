@@ -2,22 +2,25 @@
 //! where it lies on this machine, with its libraries.
 
 use super::kernel::Kernel;
-use super::machine::PROGRAM_LIMIT_S;
+use super::machine::{PROCESSORS, PROGRAM_LIMIT_S};
 use crate::images;
 use crate::programs::Program;
 use crate::workspace::{find_program, target_dir};
 use anyhow::{Context, Result};
 use images::rootfs::{Rootfs, libraries_of};
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// Programs of this machine that the tests run.
 const TOOLS: [&str; 3] = ["ip", "tc", "bpftool"];
 
-/// Programs of ours that the tests run, below the directory that cargo builds into.
-const COMPANIONS: [&str; 2] = ["debug/socket-client", "release/sheave-agent"];
-
-/// The archive that the kernel unpacks and starts `/init` in.
-pub(super) fn build(kernel: &Kernel, programs: &[&Program]) -> Result<Vec<u8>> {
+/// The archive that the kernel unpacks and starts `/init` in. Companions are programs of ours that the
+/// tests run, below the directory that cargo builds into.
+pub(super) fn build(
+    kernel: &Kernel,
+    programs: &[&Program],
+    companions: &[&str],
+) -> Result<Vec<u8>> {
     let mut rootfs = images::busybox_rootfs()?;
     for directory in ["dev", "modules"] {
         rootfs.add_directory(directory, 0o755);
@@ -32,7 +35,7 @@ pub(super) fn build(kernel: &Kernel, programs: &[&Program]) -> Result<Vec<u8>> {
             .with_context(|| format!("{tool} is missing: run `cargo xtask setup`"))?;
         copy_program(&mut rootfs, &path)?;
     }
-    for companion in COMPANIONS {
+    for companion in companions {
         copy_program(&mut rootfs, &target_dir().join(companion))?;
     }
     let mut list = String::new();
@@ -41,7 +44,10 @@ pub(super) fn build(kernel: &Kernel, programs: &[&Program]) -> Result<Vec<u8>> {
         let directory = program.directory.to_str().context("the checkout's path is not UTF-8")?;
         let executable = program.executable.display();
         rootfs.add_directory(directory.trim_start_matches('/'), 0o755);
-        list.push_str(&format!("{}|{PROGRAM_LIMIT_S}|{directory}|{executable}\n", program.name()));
+        // Cases of the packet table share nothing, and each loads every program.
+        let threads = if program.target == "packet" { PROCESSORS } else { 1 };
+        let name = program.name();
+        writeln!(list, "{name}|{threads}|{PROGRAM_LIMIT_S}|{directory}|{executable}")?;
     }
     rootfs.add_file("programs", list.into_bytes(), 0o644);
     rootfs.to_cpio()

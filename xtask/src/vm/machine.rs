@@ -15,9 +15,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A test program that is still running after this long hangs.
-pub(super) const PROGRAM_LIMIT_S: u32 = 180;
+pub(super) const PROGRAM_LIMIT_S: u32 = 600;
 /// A machine that is still running after this long hangs.
-const MACHINE_LIMIT_S: u32 = 420;
+const MACHINE_LIMIT_S: u32 = 1200;
+pub(super) const PROCESSORS: u32 = 2;
 const MEMORY_MIB: u32 = 2048;
 
 /// Lines of the kernel's that are shown when a machine did not get to its end.
@@ -64,8 +65,8 @@ fn qemu(kernel: &Kernel, initramfs: &Path, console: &Path) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5s", &format!("{MACHINE_LIMIT_S}s"), "qemu-system-x86_64"]);
     // Emulated, also where KVM could be used: a virtual machine often has none that works.
-    command.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"]);
-    command.args(["-m", &MEMORY_MIB.to_string()]);
+    command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
+    command.args(["-smp", &PROCESSORS.to_string(), "-m", &MEMORY_MIB.to_string()]);
     command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
     command.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(initramfs);
     // A panic is a reboot, and a reboot is the end.

@@ -20,7 +20,7 @@ use kernel::{Kernel, Release};
 use std::time::{Duration, Instant};
 
 /// The test programs that run inside, as (package, target).
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [Name; 5] = [
     ("sheave-dataplane", programs::UNIT),
     ("sheave-tests", "packet"),
     ("sheave-tests", "sockets"),
@@ -28,26 +28,39 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("sheave-tests", "whole_node"),
 ];
 
+/// Programs of ours that tests run, below the directory that cargo builds into.
+const SOCKET_CLIENT: &str = "debug/socket-client";
+const AGENT: &str = "release/sheave-agent";
+
 #[derive(Args)]
 pub(crate) struct Vm {
     /// Kernels by their series; all when none is named
     #[arg(value_name = "KERNEL")]
     kernels: Vec<Release>,
+    /// Runs this test program alone, by its target; may be given several times
+    #[arg(long = "only", value_name = "TEST")]
+    targets: Vec<String>,
 }
+
+/// A test program by package and target.
+type Name = (&'static str, &'static str);
 
 /// Builds what runs inside, boots the kernels one after the other, and prints what came out.
 pub(crate) fn run(vm: &Vm) -> Result<()> {
     privilege::require("installing packages")?;
     crate::setup::run()?;
     crate::ebpf::run()?;
+    let names = named(&vm.targets)?;
     println!("Tests:");
-    let mut agent = cargo();
-    agent.args(["build", "--release", "--package", "sheave-agent", "--bin", "sheave-agent"]);
-    step::run("build the agent", &mut agent)?;
-    let built = programs::build(&selection())?;
+    if companions(&names).contains(&AGENT) {
+        let mut agent = cargo();
+        agent.args(["build", "--release", "--package", "sheave-agent", "--bin", "sheave-agent"]);
+        step::run("build the agent", &mut agent)?;
+    }
+    let built = programs::build(&selection(&names))?;
     let kernels = if vm.kernels.is_empty() { &Release::ALL[..] } else { &vm.kernels };
-    let runs = run_kernels(kernels, &built)?;
-    println!("\n{}", table(&runs));
+    let runs = run_kernels(kernels, &names, &built)?;
+    println!("\n{}", table(&names, &runs));
     let broken = runs.iter().flat_map(|run| &run.outcomes).filter(|outcome| !outcome.succeeded);
     let broken: Vec<&str> = broken.map(|outcome| outcome.name.as_str()).collect();
     if broken.is_empty() {
@@ -56,12 +69,36 @@ pub(crate) fn run(vm: &Vm) -> Result<()> {
     bail!("these failed: {}", broken.join(", "))
 }
 
+/// The programs with these targets; all when none is named.
+fn named(targets: &[String]) -> Result<Vec<Name>> {
+    let is_wanted = |(_, target): &Name| targets.is_empty() || targets.iter().any(|t| t == target);
+    let names: Vec<Name> = PROGRAMS.into_iter().filter(is_wanted).collect();
+    let unknown = targets.iter().find(|target| !names.iter().any(|(_, known)| known == target));
+    match unknown {
+        None => Ok(names),
+        Some(target) => {
+            let known = PROGRAMS.map(|(_, target)| target).join(", ");
+            bail!("no test program {target} runs in the machines: there are {known}")
+        }
+    }
+}
+
+/// Programs of ours that these tests run.
+fn companions(names: &[Name]) -> Vec<&'static str> {
+    let run_by = |(_, target): &Name| match *target {
+        "sockets" => vec![SOCKET_CLIENT],
+        "whole_node" => vec![SOCKET_CLIENT, AGENT],
+        _ => vec![],
+    };
+    names.iter().flat_map(run_by).collect()
+}
+
 /// What cargo is to build.
-fn selection() -> Vec<&'static str> {
+fn selection(names: &[Name]) -> Vec<&'static str> {
     let mut selection = vec!["--lib"];
-    for (package, target) in PROGRAMS {
+    for (package, target) in names {
         selection.extend(["--package", package]);
-        if target != programs::UNIT {
+        if *target != programs::UNIT {
             selection.extend(["--test", target]);
         }
     }
@@ -70,8 +107,8 @@ fn selection() -> Vec<&'static str> {
 
 /// As part of every test: all kernels, with the test programs that are built already.
 pub(crate) fn outcomes(built: &[Program]) -> Result<Vec<Outcome>> {
-    let runs = run_kernels(&Release::ALL, built)?;
-    println!("\n{}", table(&runs));
+    let runs = run_kernels(&Release::ALL, &PROGRAMS, built)?;
+    println!("\n{}", table(&PROGRAMS, &runs));
     Ok(runs.into_iter().flat_map(|run| run.outcomes).collect())
 }
 
@@ -84,8 +121,8 @@ struct KernelRun {
     outcomes: Vec<Outcome>,
 }
 
-fn run_kernels(releases: &[Release], built: &[Program]) -> Result<Vec<KernelRun>> {
-    let programs = PROGRAMS
+fn run_kernels(releases: &[Release], names: &[Name], built: &[Program]) -> Result<Vec<KernelRun>> {
+    let programs = names
         .iter()
         .map(|(package, target)| {
             let found =
@@ -97,16 +134,16 @@ fn run_kernels(releases: &[Release], built: &[Program]) -> Result<Vec<KernelRun>
     crate::setup::emulator()?;
     let mut runs = Vec::new();
     for release in releases {
-        runs.push(run_kernel(*release, &programs)?);
+        runs.push(run_kernel(*release, &programs, &companions(names))?);
     }
     Ok(runs)
 }
 
-fn run_kernel(release: Release, programs: &[&Program]) -> Result<KernelRun> {
+fn run_kernel(release: Release, programs: &[&Program], companions: &[&str]) -> Result<KernelRun> {
     let kernel = Kernel::get(release)?;
     let initramfs = kernel.directory.join("initramfs");
     step::perform(&format!("pack the machine of {}", release.name()), || {
-        let archive = initramfs::build(&kernel, programs)?;
+        let archive = initramfs::build(&kernel, programs, companions)?;
         let mebibytes = archive.len() >> 20;
         std::fs::write(&initramfs, archive).with_context(|| initramfs.display().to_string())?;
         Ok(format!("{mebibytes} MiB"))
@@ -129,11 +166,11 @@ fn run_kernel(release: Release, programs: &[&Program]) -> Result<KernelRun> {
 }
 
 /// Kernels in rows, test programs in columns.
-fn table(runs: &[KernelRun]) -> Table {
+fn table(names: &[Name], runs: &[KernelRun]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED);
     let mut header = vec!["passed/failed/skipped".to_owned(), "boot".to_owned()];
-    header.extend(PROGRAMS.map(|(package, target)| format!("{package} {target}")));
+    header.extend(names.iter().map(|(package, target)| format!("{package} {target}")));
     table.set_header(header);
     for run in runs {
         let mut row = vec![
