@@ -151,6 +151,8 @@ fn run_kernel(release: Release, programs: &[&Program], companions: &[&str]) -> R
     println!("\n  --- kernel {} ({})", release.name(), kernel.version);
     let started = Instant::now();
     let mut report = machine::boot(&kernel, &initramfs, programs)?;
+    // Large, and made anew each time.
+    std::fs::remove_file(&initramfs).with_context(|| initramfs.display().to_string())?;
     println!("  kernel {} ended after {:.1} s", release.name(), started.elapsed().as_secs_f64());
     let mut outcomes = Vec::new();
     for program in programs {
