@@ -15,6 +15,7 @@ mod doctor;
 mod down;
 mod drops;
 mod explain;
+mod flows;
 mod kubeconfig;
 mod program;
 mod services;
@@ -63,6 +64,8 @@ enum Command {
     Connections(connections::Arguments),
     /// Show what was dropped or refused, and what to do about it.
     Drops(drops::Arguments),
+    /// Show what happens to flows, as it happens.
+    Flows(flows::Arguments),
     /// Say which backend a connection would get, and why.
     Explain(explain::Arguments),
     /// Check what this machine offers: kernel features, mounts, programs.
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Backends(arguments) => backends::run(&arguments),
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Drops(arguments) => drops::run(&arguments),
+        Command::Flows(arguments) => flows::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };

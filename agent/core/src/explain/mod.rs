@@ -63,6 +63,8 @@ pub trait Seen {
     fn admits(&self, service: u32, client: Addr) -> bool;
     /// Whether the address lies in the service range.
     fn is_in_service_range(&self, addr: Addr) -> bool;
+    /// Whether the address lies in the range of this node's pods.
+    fn is_in_node_pods(&self, addr: Addr) -> bool;
     /// `ENDPOINTS`.
     fn is_pod_here(&self, addr: Addr) -> bool;
     /// Seconds of the monotonic clock.

@@ -15,7 +15,6 @@ use crate::plan::{Scope, addr};
 const SOCKET: &str = "the socket's connect (cgroup hook)";
 const POD: &str = "the pod's interface (tc)";
 const UPLINK_IN: &str = "the uplink, coming in (tc)";
-const NOT_ADMITTED: Event = Event::InsideOnly;
 const UPLINK_OUT: &str = "the uplink, going out (tc)";
 
 /// What the walk found.
@@ -141,7 +140,7 @@ impl<S: Seen> Walk<'_, S> {
                         "{} takes clients of some ranges alone; {ip} is in none",
                         self.named()
                     );
-                    return self.drops(UPLINK_IN, text, NOT_ADMITTED, None);
+                    return self.drops(UPLINK_IN, text, Event::SourceRefused, None);
                 }
                 Some(ip) => {
                     let text = format!("{ip} is in a range that {} takes", self.named());
@@ -180,6 +179,12 @@ impl<S: Seen> Walk<'_, S> {
             let text =
                 format!("{} is in the service range, and no service's", self.question.to.ip());
             return self.drops(hook, text, Event::UnallocatedAddress, None);
+        }
+        if self.seen.is_in_node_pods(self.to()) {
+            let text =
+                format!("{} is in this node's pod range, and no pod's", self.question.to.ip());
+            self.step(hook, text);
+            return self.ends(Outcome::Refused, Vec::new(), None);
         }
         self.step(hook, format!("{} is no frontend", self.destination()));
         self.ends(Outcome::Stack, Vec::new(), None)
