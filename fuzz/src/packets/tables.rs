@@ -144,8 +144,9 @@ impl Tables {
             0 => self.backends[number].state = input.below(3).into(),
             1 => self.backends[number].generation += 1,
             2 => self.now_s.set(self.now_s.get() + u32::from(input.byte()) * 1000),
-            // What is used least goes when a map is full.
+            // What is used least goes when a map is full: not within the second in which it was used.
             3 => {
+                self.now_s.set(self.now_s.get() + 1);
                 let flows = &self.flows[usize::from(input.below(2))];
                 let mut keys = flows.keys();
                 keys.sort_by_key(|key| {
