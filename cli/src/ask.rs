@@ -21,8 +21,9 @@ pub(crate) struct Asking {
     output: Format,
 }
 
+/// How an answer is printed.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     Table,
     Json,
 }

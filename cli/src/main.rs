@@ -9,6 +9,7 @@ mod api;
 mod ask;
 mod backends;
 mod children;
+mod cleanup;
 mod connections;
 mod directories;
 mod doctor;
@@ -68,6 +69,8 @@ enum Command {
     Flows(flows::Arguments),
     /// Say which backend a connection would get, and why.
     Explain(explain::Arguments),
+    /// Take away what the agent put on this machine, or list it with --dry-run.
+    Cleanup(cleanup::Arguments),
     /// Check what this machine offers: kernel features, mounts, programs.
     Doctor(doctor::Arguments),
 }
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Drops(arguments) => drops::run(&arguments),
         Command::Flows(arguments) => flows::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Cleanup(arguments) => cleanup::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

@@ -5,5 +5,6 @@
 
 mod answers;
 mod flows;
+mod guide;
 mod metrics;
 mod node;
