@@ -156,7 +156,11 @@ impl Tables {
                     flows.remove(key);
                 }
             }
-            4 => self.is_busy.set(input.below(2) == 1),
+            // A flow whose other half could not be written is looked at again in the next second.
+            4 => {
+                self.is_busy.set(input.below(2) == 1);
+                self.now_s.set(self.now_s.get() + 1);
+            }
             5 => self.settings.nat_port_first = Be16::new(u16::from(input.below(2)) * 60_000),
             6 => self.settings.traced = input.below(2).into(),
             _ => self.random.set(u32::from(input.byte()) << 24 | u32::from(input.byte())),
