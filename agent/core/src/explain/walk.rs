@@ -134,22 +134,14 @@ impl<S: Seen> Walk<'_, S> {
             return self.drops(UPLINK_IN, text, Event::InsideOnly, None);
         }
         if frontend.flags & flags::SOURCE_RANGES != 0 {
+            let which = format!("{}, which takes clients of some ranges alone", self.named());
             match ip {
                 Some(ip) if !self.seen.admits(frontend.service, addr(ip)) => {
-                    let text = format!(
-                        "{} takes clients of some ranges alone; {ip} is in none",
-                        self.named()
-                    );
+                    let text = format!("{which}; {ip} is in none");
                     return self.drops(UPLINK_IN, text, Event::SourceRefused, None);
                 }
-                Some(ip) => {
-                    let text = format!("{ip} is in a range that {} takes", self.named());
-                    self.step(UPLINK_IN, text);
-                }
-                None => {
-                    let text = format!("{} takes clients of some ranges alone", self.named());
-                    self.step(UPLINK_IN, text);
-                }
+                Some(ip) => self.step(UPLINK_IN, format!("{which}; {ip} is in one")),
+                None => self.step(UPLINK_IN, which),
             }
         }
         let backends = self.live(frontend.external);
