@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -24,8 +24,9 @@ use crate::health::Health;
 use crate::health_checks::{self, HealthChecks};
 use crate::host_ports::{self, Reserved};
 use crate::machine::Machine;
+use crate::metrics::{Metrics, Sync};
 use crate::network::{self, Ranges};
-use crate::reconcile::{self, Reconciler};
+use crate::reconcile::{self, ApplyError, Reconciler};
 use crate::{answers, cni, sysctl};
 
 /// Changes that are applied to the maps together, at most.
@@ -46,6 +47,7 @@ pub(crate) struct Agent {
     pods: Option<Pods>,
     /// Of the pods that run here.
     pod_names: answers::PodNames,
+    metrics: Metrics,
     health: Arc<Health>,
     health_checks: HealthChecks,
     announcing: Announcing,
@@ -63,6 +65,7 @@ impl Agent {
     pub(crate) async fn start(
         arguments: &RunArguments,
         reconciler: Arc<Mutex<Reconciler>>,
+        metrics: Metrics,
         health: Arc<Health>,
     ) -> Result<Self> {
         tokio::spawn(reconcile::retire(Arc::clone(&reconciler)));
@@ -111,6 +114,7 @@ impl Agent {
             reserved_ports,
             pods,
             pod_names,
+            metrics,
             health,
             health_checks,
             announcing,
@@ -159,12 +163,14 @@ impl Agent {
         let mut batch = Vec::new();
         let mut newest = Generation::default();
         let mut failed = false;
+        let mut received = Instant::now();
         loop {
             tokio::select! {
                 taken = self.changes.recv_many(&mut batch, BATCH_MAX) => {
                     if taken == 0 {
                         bail!("the source of the desired state has ended");
                     }
+                    received = Instant::now();
                     self.health.waits();
                 }
                 Some(wanted) = self.host_ports.recv() => {
@@ -174,11 +180,15 @@ impl Agent {
             }
             for Change { generation, what } in batch.drain(..) {
                 newest = newest.max(generation);
+                self.metrics.noted(&what);
                 self.pass(what).await;
             }
             let reconciler = Arc::clone(&self.reconciler);
+            let began = Instant::now();
             let applied = tokio::task::spawn_blocking(move || reconciler.lock().apply());
-            failed = match applied.await.context("applying changes panicked")? {
+            let applied = applied.await.context("applying changes panicked")?;
+            self.metrics.synced(received, began, &self.outcome(&applied, newest));
+            failed = match applied {
                 Ok(true) => {
                     self.reconciler.lock().in_effect(newest.number());
                     self.health.in_effect();
@@ -213,6 +223,17 @@ impl Agent {
         if let Some(pods) = &self.pods {
             let refused = host_ports::refused_by_others(self.reconciler.lock().conflicts());
             pods.kubelet.refuse_host_ports(&refused);
+        }
+    }
+
+    fn outcome(&self, applied: &Result<bool, ApplyError>, newest: Generation) -> Sync {
+        match applied {
+            Ok(true) => Sync::InEffect {
+                generation: newest.number(),
+                writes_total: self.reconciler.lock().progress().writes_total,
+            },
+            Ok(false) => Sync::NotComplete,
+            Err(_) => Sync::Failed,
         }
     }
 

@@ -157,6 +157,9 @@ pub(crate) struct InspectArguments {
     /// Where programs and maps are pinned.
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/sheave")]
     pub(crate) bpffs_dir: PathBuf,
+    /// Go on, with a line of JSON for each thing that happens, until nobody reads them.
+    #[arg(long)]
+    pub(crate) follow: bool,
     /// As it would be put to the agent's socket, such as /backends?service=web.
     pub(crate) question: String,
 }

@@ -15,6 +15,8 @@ use axum::{Json, Router};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::metrics::Metrics;
+
 /// How long a change may wait to be in effect before the node is reported unhealthy.
 const WAITING_MAX: Duration = Duration::from_secs(60);
 
@@ -100,11 +102,12 @@ impl State {
 }
 
 /// Answers on these listeners, for as long as the runtime lives.
-pub(crate) fn serve(listeners: Vec<TcpListener>, health: Arc<Health>) {
+pub(crate) fn serve(listeners: Vec<TcpListener>, health: Arc<Health>, metrics: &Metrics) {
     let shared = Arc::clone(&health);
     let app = Router::new()
         .route("/healthz", get(async move || respond(shared.answer(true))))
         .route("/livez", get(async move || respond(health.answer(false))));
+    let app = metrics.serve_beside(app);
     for listener in listeners {
         let app = app.clone();
         tokio::spawn(async move {

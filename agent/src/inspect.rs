@@ -3,8 +3,9 @@
 
 use anyhow::{Context, Result, anyhow};
 use axum::http::Uri;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, flows};
 use crate::config::InspectArguments;
 use crate::control;
 
@@ -13,7 +14,14 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<()> {
     let question = &arguments.question;
     let uri: Uri = question.parse().with_context(|| format!("{question:?} is no question"))?;
     let query = control::query(&uri).map_err(|error| anyhow!(error))?;
-    let answer = Answers::of_maps(arguments.bpffs_dir.clone()).answer(uri.path(), &query)?;
+    let answers = Answers::of_maps(arguments.bpffs_dir.clone());
+    if arguments.follow {
+        // The end is when nobody reads, so that the programs are told.
+        // SAFETY: no code runs when the signal comes.
+        unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) }?;
+        return Ok(flows::print(&answers, &query)?);
+    }
+    let answer = answers.answer(uri.path(), &query)?;
     println!("{answer}");
     Ok(())
 }

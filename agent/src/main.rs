@@ -16,6 +16,7 @@ mod inspect;
 mod lock;
 mod machine;
 mod memory;
+mod metrics;
 mod network;
 mod reconcile;
 mod refusal;

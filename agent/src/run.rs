@@ -17,6 +17,7 @@ use crate::footprint::Footprint;
 use crate::health::{self, Health};
 use crate::lock::Lock;
 use crate::machine::Machine;
+use crate::metrics::Metrics;
 use crate::network::NAT_PORTS;
 use crate::reconcile::Reconciler;
 use crate::refusal::refuse_what_cannot_work;
@@ -43,6 +44,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     if arguments.manifests.is_none() {
         cni::install_plugin(directories)?;
     }
+    let bpffs_dir = &directories.bpffs_dir;
+    let metrics = Metrics::new(bpffs_dir.clone(), sheave_dataplane::is_installed(bpffs_dir));
     let dataplane = open_dataplane(&arguments, &machine)?;
     let reconciler = Reconciler::new(dataplane, machine).context("cannot read the maps")?;
     let reconciler = Arc::new(Mutex::new(reconciler));
@@ -57,8 +60,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<()> {
         .context("cannot start the agent's threads")?;
     let ended = runtime.block_on(async {
         let health = Health::new();
-        health::serve(health_listeners, Arc::clone(&health));
-        let agent = Agent::start(&arguments, reconciler, health).await?;
+        health::serve(health_listeners, Arc::clone(&health), &metrics);
+        let agent = Agent::start(&arguments, reconciler, metrics, health).await?;
         control::serve(control, agent.answers(&arguments.directories.bpffs_dir))?;
         tracing::info!(after_ms = started.elapsed().as_millis(), "agent started");
         agent.live().await

@@ -215,6 +215,69 @@ fn serves_follows_comes_back_and_goes() {
     assert_eq!(node.clean_up(&[]).stdout, b"", "nothing is left to remove");
 }
 
+const BALANCED: &str = "
+kind: Service
+metadata: {name: web}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  clusterIP: 10.96.0.7
+  healthCheckNodePort: 31000
+  ports: [{port: 80, nodePort: 30080}]
+---
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{port: 8080}]
+endpoints:
+- {addresses: [10.244.0.2], nodeName: n1, conditions: {ready: true}}
+- {addresses: [10.244.1.2], nodeName: n2}
+";
+
+impl Node {
+    /// What a load balancer hears on the node's address: body and code; `None` when nobody listens.
+    fn checked(&self) -> Option<String> {
+        let output = Command::new("nsenter")
+            .args([&format!("--net=/run/netns/{}", self.name), "--", "curl", "-s", "-m", "5"])
+            .args(["-w", " %{http_code}", "http://192.0.2.10:31000/healthz"])
+            .output()
+            .unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    }
+
+    fn until_checked(&self, what: &str, is_so: impl Fn(&Option<String>) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let heard = self.checked();
+            if is_so(&heard) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not within 20 s: {what}: {heard:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn load_balancers_are_told_whether_endpoints_are_here() {
+    let node = Node::new("balanced");
+    node.write(BALANCED);
+    let _agent = node.start();
+    let heard = |endpoints: usize, code: u16| {
+        let expected = format!(
+            r#"{{"service":{{"namespace":"default","name":"web"}},"localEndpoints":{endpoints},"serviceProxyHealthy":true}} {code}"#
+        );
+        move |heard: &Option<String>| heard.as_ref() == Some(&expected)
+    };
+    node.until_checked("one is here", heard(1, 200));
+    node.write(
+        &BALANCED.replace("{ready: true}", "{ready: false, serving: true, terminating: true}"),
+    );
+    node.until_checked("the one that is here terminates", heard(0, 503));
+    node.write(&BALANCED.replace("Local", "Cluster"));
+    node.until_checked("every node is as good", Option::is_none);
+}
+
 #[test]
 fn each_refusal_is_a_sentence_and_makes_nothing() {
     let node = Node::new("refusals");

@@ -31,6 +31,32 @@ pub(crate) async fn get(socket: &Path, question: &str) -> Result<Got> {
     Ok(Got::Answer(value))
 }
 
+/// GET of a path whose answer goes on: each line as it comes, until the answer ends or `print` cannot.
+/// Returns the error when nobody listens at the socket.
+pub(crate) async fn follow(
+    socket: &Path,
+    question: &str,
+    print: &dyn Fn(&str) -> std::io::Result<()>,
+) -> Result<Option<Error>> {
+    let stream = match connect(socket).await? {
+        Ok(stream) => stream,
+        Err(away) => return Ok(Some(away)),
+    };
+    let mut body = send(stream, question).await?;
+    let mut waiting = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(bytes) = frame.context("the agent has ended")?.into_data() else { continue };
+        waiting.extend_from_slice(&bytes);
+        while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = waiting.drain(..=end).collect();
+            if print(String::from_utf8_lossy(&line[..end]).as_ref()).is_err() {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(None)
+}
+
 async fn connect(socket: &Path) -> Result<std::result::Result<UnixStream, Error>> {
     match UnixStream::connect(socket).await {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {

@@ -1,7 +1,8 @@
 //! Questions about this node: to its agent, or to the pinned maps when no agent answers.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -20,8 +21,9 @@ pub(crate) struct Asking {
     output: Format,
 }
 
+/// How an answer is printed.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     Table,
     Json,
 }
@@ -58,12 +60,52 @@ impl Asking {
         program::require_root("asking about this node")?;
         let answer = inspect(&self.directories.bpffs_dir, question)
             .with_context(|| format!("no agent answers at {} ({away})", socket.display()))?;
-        eprintln!(
-            "sheave: no agent answers at {} ({away}); this is what the kernel's maps hold, where \
-             traffic goes on. Names of Services and pods are not known.",
-            socket.display()
-        );
+        self.say_away(&away);
         Ok(answer)
+    }
+}
+
+impl Asking {
+    /// Prints lines as they come, each as `shown` makes it, until the answer ends.
+    pub(crate) fn follow(&self, question: &str, shown: impl Fn(&str) -> String) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let socket = self.directories.agent_socket();
+        let print = |line: &str| {
+            let mut output = std::io::stdout().lock();
+            writeln!(output, "{}", shown(line)).and_then(|()| output.flush())
+        };
+        let away = match runtime.block_on(agent_socket::follow(&socket, question, &print))? {
+            None => return Ok(()),
+            Some(error) => error,
+        };
+        program::require_root("asking about this node")?;
+        self.say_away(&away);
+        let agent = program::sibling("sheave-agent")?;
+        let mut child = Command::new(&agent)
+            .args(["inspect", "--follow", "--bpffs-dir"])
+            .arg(&self.directories.bpffs_dir)
+            .arg(question)
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", agent.display()))?;
+        let lines = child.stdout.take().context("the agent's program has no output")?;
+        for line in BufReader::new(lines).lines() {
+            if print(&line?).is_err() {
+                break;
+            }
+        }
+        if !child.wait()?.success() {
+            bail!("the agent's program could not follow; what stands above says why");
+        }
+        Ok(())
+    }
+
+    fn say_away(&self, error: &std::io::Error) {
+        eprintln!(
+            "sheave: no agent answers at {} ({error}); this is what the kernel's maps hold, where \
+             traffic goes on. Names of Services and pods are not known.",
+            self.directories.agent_socket().display()
+        );
     }
 }
 

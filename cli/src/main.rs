@@ -9,12 +9,14 @@ mod api;
 mod ask;
 mod backends;
 mod children;
+mod cleanup;
 mod connections;
 mod directories;
 mod doctor;
 mod down;
 mod drops;
 mod explain;
+mod flows;
 mod kubeconfig;
 mod program;
 mod services;
@@ -63,8 +65,12 @@ enum Command {
     Connections(connections::Arguments),
     /// Show what was dropped or refused, and what to do about it.
     Drops(drops::Arguments),
+    /// Show what happens to flows, as it happens.
+    Flows(flows::Arguments),
     /// Say which backend a connection would get, and why.
     Explain(explain::Arguments),
+    /// Take away what the agent put on this machine, or list it with --dry-run.
+    Cleanup(cleanup::Arguments),
     /// Check what this machine offers: kernel features, mounts, programs.
     Doctor(doctor::Arguments),
 }
@@ -80,7 +86,9 @@ fn main() -> ExitCode {
         Command::Backends(arguments) => backends::run(&arguments),
         Command::Connections(arguments) => connections::run(&arguments),
         Command::Drops(arguments) => drops::run(&arguments),
+        Command::Flows(arguments) => flows::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Cleanup(arguments) => cleanup::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

@@ -54,7 +54,8 @@ fn shown(answer: &Value) -> String {
         said += &format!("\nThe newest changes are not in effect: {why}");
     }
     if let Some(at) = answer["inEffectAt"].as_str() {
-        said += &format!("\nWhat the source says has been in the kernel since {at}.");
+        let second = at.split('.').next().unwrap_or(at).trim_end_matches('Z');
+        said += &format!("\nWhat the source says has been in the kernel since {second}Z.");
     }
     said
 }

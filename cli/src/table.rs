@@ -12,9 +12,11 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     for row in rows {
         table.add_row(Row::from(row));
     }
-    // Without the spaces that fill the last column.
+    // Without the space before the first column, and those that fill the last.
     let text = table.to_string();
-    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    text.lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned() + "\n")
+        .collect()
 }
 
 /// The elements of a list in an answer.

@@ -121,12 +121,14 @@ fn try_reset<F: Family>(packet: &mut impl Packet, key: &FlowKey) -> Option<Answe
 fn try_port_unreachable4(packet: &mut impl Packet, key: &FlowKey) -> Option<Answer> {
     const L4: usize = IP_OFFSET + size_of::<Ipv4>();
     const LEN: usize = size_of::<Icmp>() + size_of::<Quoted4>();
-    let quoted = *packet.at::<Quoted4>(IP_OFFSET)?;
+    packet.at::<Quoted4>(IP_OFFSET)?;
     if !packet.resize((L4 + LEN) as u32) {
         return None;
     }
+    // From where it is to where it will be, without a place on the stack between.
+    let [quoted, quote] = packet.at::<[Quoted4; 2]>(IP_OFFSET)?;
+    *quote = *quoted;
     *packet.at::<Icmp>(L4)? = Icmp { kind: 3, code: 3, checksum: Be16::new(0), rest: [0; 4] };
-    *packet.at::<Quoted4>(L4 + size_of::<Icmp>())? = quoted;
     let sum = add(0, &packet.at::<Bytes<LEN>>(L4)?.0);
     packet.at::<Icmp>(L4)?.checksum = Be16::new(!fold(sum));
     turn_round::<V4>(packet, key, protocol::ICMP, LEN as u16)?;
@@ -138,12 +140,14 @@ fn try_port_unreachable4(packet: &mut impl Packet, key: &FlowKey) -> Option<Answ
 fn try_port_unreachable6(packet: &mut impl Packet, key: &FlowKey) -> Option<Answer> {
     const L4: usize = IP_OFFSET + size_of::<Ipv6>();
     const LEN: usize = size_of::<Icmp>() + size_of::<Quoted6>();
-    let quoted = *packet.at::<Quoted6>(IP_OFFSET)?;
+    packet.at::<Quoted6>(IP_OFFSET)?;
     if !packet.resize((L4 + LEN) as u32) {
         return None;
     }
+    // From where it is to where it will be, without a place on the stack between.
+    let [quoted, quote] = packet.at::<[Quoted6; 2]>(IP_OFFSET)?;
+    *quote = *quoted;
     *packet.at::<Icmp>(L4)? = Icmp { kind: 1, code: 4, checksum: Be16::new(0), rest: [0; 4] };
-    *packet.at::<Quoted6>(L4 + size_of::<Icmp>())? = quoted;
     let sum = pseudo(key, protocol::ICMPV6, LEN as u32);
     let sum = add(sum, &packet.at::<Bytes<LEN>>(L4)?.0);
     packet.at::<Icmp>(L4)?.checksum = Be16::new(!fold(sum));

@@ -24,6 +24,9 @@ pub struct Bytes<const N: usize>(pub [u8; N]);
 // SAFETY: bytes.
 unsafe impl<const N: usize> Header for Bytes<N> {}
 
+// SAFETY: as the header that there are two of.
+unsafe impl<H: Header> Header for [H; 2] {}
+
 /// Ethernet II.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C, packed)]

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
@@ -12,6 +13,9 @@ use crate::netns::Netns;
 
 /// Connections that wait to be accepted, at most: a burst must not overflow it.
 const BACKLOG: u32 = 8192;
+
+/// Datagrams that wait to be received: ten thousand and more.
+const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
 
 /// Answers as `name` in a namespace at these addresses, for as long as the process lives. Listens when it
 /// returns.
@@ -40,6 +44,8 @@ pub fn serve(netns: &Netns, name: &str, tcp: Vec<SocketAddr>, udp: Vec<SocketAdd
             }
             for address in udp {
                 let socket = UdpSocket::bind(address).await.unwrap();
+                // What waits while the machine is busy elsewhere must not be lost here.
+                setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES).unwrap();
                 let name = name.clone();
                 tokio::spawn(async move {
                     let mut request = [0; REQUEST_LEN];

@@ -110,8 +110,12 @@ impl Segment {
     }
 
     fn status(&mut self, node: usize) -> Option<Value> {
+        self.ask(node, "status")
+    }
+
+    fn ask(&mut self, node: usize, question: &str) -> Option<Value> {
         let announcer = self.nodes[node].announcer.as_mut()?;
-        writeln!(announcer.ask).unwrap();
+        writeln!(announcer.ask, "{question}").unwrap();
         let mut line = String::new();
         announcer.answers.read_line(&mut line).unwrap();
         Some(serde_json::from_str(&line).unwrap())
@@ -304,4 +308,21 @@ fn an_agent_that_hangs_loses_its_addresses_and_comes_back_quietly() {
     std::thread::sleep(Duration::from_millis(500));
     assert!(segment.announced(owner).is_empty(), "it starts over");
     until("everything is as it was", LIMIT, || segment.until_settled(), |now| *now == owners);
+}
+
+#[test]
+fn a_node_that_is_no_candidate_any_more_hands_over_at_once() {
+    let mut segment = Segment::new(true);
+    // One address of several, as when its last local endpoint goes; then all of them.
+    let rest = [V4[1], V6[0], V6[1]].join(" ");
+    let questions = [(V4[0], format!("candidates {rest}")), (V6[0], "candidates".to_owned())];
+    for (address, question) in questions {
+        let owner = segment.until_settled()[address];
+        assert_eq!(segment.resolve(address), mac(owner));
+        let changed = Instant::now();
+        segment.ask(owner, &question);
+        let took = segment.takeover(address, &mac(owner), changed);
+        println!("{address}: handed over within {} ms", took.as_millis());
+        assert!(took < Duration::from_millis(600), "{took:?}");
+    }
 }

@@ -401,14 +401,9 @@ fn cleanup_leaves_nothing(how: TcAttachment, name: &str) {
 }
 
 #[test]
-fn cleanup_leaves_no_link_and_nothing_pinned() {
-    if kernel::lacks(kernel::TCX) {
-        return;
-    }
-    cleanup_leaves_nothing(TcAttachment::Tcx, "clean");
-}
-
-#[test]
-fn cleanup_leaves_no_filter_and_nothing_pinned() {
+fn cleanup_leaves_nothing_attached_and_nothing_pinned() {
     cleanup_leaves_nothing(TcAttachment::Clsact, "clean-clsact");
+    if kernel::has(kernel::TCX) {
+        cleanup_leaves_nothing(TcAttachment::Tcx, "clean");
+    }
 }

@@ -101,40 +101,43 @@ impl Uplink {
     /// Opens and closes what is wanted, does what is due, and says when to come back.
     fn work(&mut self) -> Option<Instant> {
         let now = Instant::now();
+        // The last words before something is closed.
+        self.send(now);
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
             self.segment.lock().set_link(self.link, now);
         }
         let opened = self.sockets.open(&self.name, &self.segment.lock());
-        match opened {
+        match opened.and_then(|()| self.sockets.renew(now)) {
             Ok(()) if self.retry_at.is_none() => self.failed = false,
             Ok(()) => {}
             Err(error) => self.give_up(&error),
         }
-        if let Err(error) = self.sockets.renew(now) {
-            self.give_up(&error);
-        }
+        let next = self.segment.lock().step(now);
+        self.send(now);
+        [next, self.retry_at].into_iter().flatten().min()
+    }
+
+    fn send(&mut self, now: Instant) {
         let mut segment = self.segment.lock();
-        let next = segment.step(now);
         let output = segment.take_output();
-        let (errors, heard) = self.sockets.send(&self.name, output);
+        let (errors, heartbeat) = self.sockets.send(&self.name, output);
         segment.counters.send_errors += errors;
-        match heard {
+        match heartbeat {
             Some(Err(error)) => {
                 segment.was_mute(now);
                 self.mute_heartbeats += 1;
                 if self.mute_heartbeats == MUTE_HEARTBEATS_MAX {
                     tracing::warn!(
                         uplink = self.name, %error,
-                        "no heartbeat can be sent here, so no address is announced: the interface needs an \
-                         address"
+                        "no heartbeat can be sent here, so no address is announced: the interface needs \
+                         an address"
                     );
                 }
             }
             Some(Ok(())) => self.mute_heartbeats = 0,
             None => {}
         }
-        [next, self.retry_at].into_iter().flatten().min()
     }
 
     /// Who cannot hear or speak must not claim: others do, until this has been mended.

@@ -31,11 +31,11 @@
 //!
 //! # What the order of writes cannot do
 //!
-//! Since 6.1 (fba1a1c6c912, "Convert hash map to bpf_mem_alloc") the kernel gives the memory of an entry that
-//! was replaced to the next entry that is written on the same CPU, though a program may still read it. A
-//! reader that is held up between finding a frontend and reading its value may then read the value of
-//! another one, which leads to live backends of another service port. No order of writes prevents that; it
-//! is for readers to keep that time short and to notice.
+//! Since hash maps take their entries from bpf_mem_alloc (6.1), the kernel gives the memory of one that was
+//! replaced to the next that is written on the same CPU, though a program may still read it. A reader that
+//! is held up between finding a frontend and reading its value may then read the value of another one, which
+//! leads to live backends of another service port. No order of writes prevents that; it is for readers to
+//! keep that time short and to notice.
 
 use sheave_abi::service::{Backend, Frontend, FrontendKey, SourceRange};
 

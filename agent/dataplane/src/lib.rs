@@ -27,6 +27,7 @@ mod sizes;
 mod sock_diag;
 mod sys;
 mod tc;
+mod trace;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +47,7 @@ pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
 pub use features::{Feature, Features};
 pub use figures::Figures;
 pub use interface::InterfaceError;
-pub use look::{is_installed, now_s};
+pub use look::{is_installed, now_ns, now_s, uplinks};
 pub use maps::MapError;
 pub use namespaces::{Namespace, namespaces};
 pub use network::{Cidr, Network};
@@ -55,6 +56,7 @@ pub use tc::{AttachedProgram, ProgramOrder, TcAttachment, programs_at};
 
 pub use sizes::Sizes;
 pub use sock_diag::OpenSocket;
+pub use trace::Records;
 pub use write::wait_for_readers;
 
 use maps::Maps;

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use sheave_abi::order::Addr;
+use sheave_abi::pins::UPLINK_LINKS_DIR;
 use sheave_abi::service::{
-    Affinity, AffinityKey, BACKEND_GONE, Backend, Frontend, FrontendKey, SlotRange,
+    Affinity, AffinityKey, BACKEND_GONE, Backend, Frontend, FrontendKey, SlotRange, SourceRange,
 };
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
@@ -13,17 +14,32 @@ use sheave_abi::socket::{SocketKey, SocketPeer};
 use crate::Dataplane;
 use crate::maps::MapError;
 
-/// The clock of the programs: seconds of CLOCK_MONOTONIC.
-pub fn now_s() -> u32 {
+/// The clock of the programs: nanoseconds of CLOCK_MONOTONIC.
+pub fn now_ns() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to memory that lives until the call returns.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    now.tv_sec as u32
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// Its seconds, as entries of maps have them.
+pub fn now_s() -> u32 {
+    (now_ns() / 1_000_000_000) as u32
 }
 
 /// Whether programs of ours are installed, whoever runs or does not.
 pub fn is_installed(bpffs_dir: &Path) -> bool {
     bpffs_dir.join(sheave_abi::pins::POD_INGRESS).exists()
+}
+
+/// The interfaces that our programs are attached to as uplinks, by links.
+pub fn uplinks(bpffs_dir: &Path) -> Vec<String> {
+    let pins = std::fs::read_dir(bpffs_dir.join(UPLINK_LINKS_DIR)).into_iter().flatten().flatten();
+    let names = pins.filter_map(|pin| {
+        let name = pin.file_name().into_string().ok()?;
+        Some(name.strip_suffix("-ingress")?.replace(':', "."))
+    });
+    names.collect()
 }
 
 impl Dataplane {
@@ -65,6 +81,14 @@ impl Dataplane {
             found.extend(used);
         }
         Ok(found)
+    }
+
+    /// `SOURCES`: whether a service port with source ranges takes this client.
+    pub fn admits(&self, service: u32, client: Addr) -> Result<bool, MapError> {
+        // The longest key finds the longest range that holds it.
+        let key = SourceRange { prefix_len: 32 + 128, service, addr: client };
+        let Some(sources) = &self.maps.sources else { return Ok(true) };
+        Ok(sources.get(&key)?.is_some())
     }
 
     /// One entry of `AFFINITY`.

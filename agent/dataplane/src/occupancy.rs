@@ -14,6 +14,7 @@ impl Dataplane {
             ("BACKENDS", self.backends_counted()?, maps.backends.max_entries()),
             ("ENDPOINTS", maps.endpoints.count()?, maps.endpoints.max_entries()),
             ("FLOWS", maps.flows.count()?, maps.flows.max_entries()),
+            ("OPENING", maps.opening.count()?, maps.opening.max_entries()),
             ("SOCKETS", maps.sockets.count()?, maps.sockets.max_entries()),
             ("AFFINITY", maps.affinity.count()?, maps.affinity.max_entries()),
         ])

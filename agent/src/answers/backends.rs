@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
-use sheave_abi::flow::flags::REPLY;
 use sheave_abi::service::{BACKEND_DRAINING, BACKEND_LIVE, Backend};
 use sheave_core::dump::{ip, socket_addr};
 
-use super::connections::{open_cookies, socket_backends};
+use super::connections::{client_flows, open_cookies, socket_backends};
 use super::{Answers, NOT_KNOWN, Query, Unanswered, is_named};
 
 #[derive(Serialize)]
@@ -49,10 +48,8 @@ pub(super) fn answer(answers: &Answers, query: &Query) -> Result<Backends, Unans
     }
     let here: BTreeSet<_> = maps.endpoints()?.into_iter().map(|(address, _)| address).collect();
     let mut flows: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-    for (_, flow) in maps.flows()?.into_iter().chain(maps.opening()?) {
-        if flow.flags & REPLY == 0 {
-            *flows.entry((flow.backend, flow.generation)).or_default() += 1;
-        }
+    for flow in client_flows(&maps)?.values() {
+        *flows.entry((flow.backend, flow.generation)).or_default() += 1;
     }
     let sockets = socket_backends(&maps, &open_cookies())?;
     let backends = maps.backends_in_use()?.into_iter().map(|(id, backend)| {

@@ -51,8 +51,7 @@ pub(super) fn answer(answers: &Answers, query: &Query) -> Result<Connections, Un
     let now_s = now_s();
     let states = backend_states(&maps)?;
     let mut rows = Vec::new();
-    let flows = maps.flows()?.into_iter().chain(maps.opening()?);
-    for (key, flow) in flows.filter(|(_, flow)| flow.flags & flags::REPLY == 0) {
+    for (key, flow) in client_flows(&maps)? {
         rows.push(of_flow(&key, &flow, &names, &states, now_s));
     }
     let mut closed_sockets = 0;
@@ -69,6 +68,13 @@ pub(super) fn answer(answers: &Answers, query: &Query) -> Result<Connections, Un
         (&a.service, &a.frontend, &a.client).cmp(&(&b.service, &b.frontend, &b.client))
     });
     Ok(Connections { connections: rows, closed_sockets })
+}
+
+/// What clients send on the packet path, a flow once: one that is established may have left its beginning
+/// behind.
+pub(super) fn client_flows(maps: &Dataplane) -> Result<HashMap<FlowKey, Flow>, MapError> {
+    let all = maps.opening()?.into_iter().chain(maps.flows()?);
+    Ok(all.filter(|(_, flow)| flow.flags & flags::REPLY == 0).collect())
 }
 
 fn wanted(names: &Names, query: &Query) -> Result<impl Fn(&Row) -> bool, Unanswered> {

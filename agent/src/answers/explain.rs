@@ -199,12 +199,16 @@ impl Seen for Maps<'_> {
         self.maps.affinity(key).ok().flatten()
     }
 
-    fn admits(&self, _service: u32, _client: Addr) -> bool {
-        true
+    fn admits(&self, service: u32, client: Addr) -> bool {
+        self.maps.admits(service, client).unwrap_or(false)
     }
 
     fn is_in_service_range(&self, addr: Addr) -> bool {
         self.settings.services.hold(&addr)
+    }
+
+    fn is_in_node_pods(&self, addr: Addr) -> bool {
+        self.settings.node_pods.hold(&addr)
     }
 
     fn is_pod_here(&self, addr: Addr) -> bool {

@@ -13,6 +13,7 @@ mod backends;
 mod connections;
 mod counters;
 mod explain;
+pub(crate) mod flows;
 mod pods;
 mod services;
 mod status;
@@ -75,6 +76,8 @@ pub(crate) struct Agent {
     pub(crate) pods: PodNames,
     pub(crate) announcing: Announcing,
     pub(crate) asked_before: counters::Before,
+    /// Of the ring that says what happens to packets.
+    pub(crate) reader: flows::Reader,
 }
 
 impl Agent {
@@ -84,7 +87,18 @@ impl Agent {
         pods: PodNames,
         announcing: Announcing,
     ) -> Self {
-        Self { reconciler, connection, pods, announcing, asked_before: counters::Before::default() }
+        // Who followed an agent before this one is gone.
+        if let Err(error) = reconciler.lock().dataplane().set_traced(false) {
+            tracing::warn!(%error, "the programs still report packets");
+        }
+        Self {
+            reconciler,
+            connection,
+            pods,
+            announcing,
+            asked_before: counters::Before::default(),
+            reader: flows::Reader::default(),
+        }
     }
 }
 

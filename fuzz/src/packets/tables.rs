@@ -144,8 +144,9 @@ impl Tables {
             0 => self.backends[number].state = input.below(3).into(),
             1 => self.backends[number].generation += 1,
             2 => self.now_s.set(self.now_s.get() + u32::from(input.byte()) * 1000),
-            // What is used least goes when a map is full.
+            // What is used least goes when a map is full: not within the second in which it was used.
             3 => {
+                self.now_s.set(self.now_s.get() + 1);
                 let flows = &self.flows[usize::from(input.below(2))];
                 let mut keys = flows.keys();
                 keys.sort_by_key(|key| {
@@ -155,7 +156,11 @@ impl Tables {
                     flows.remove(key);
                 }
             }
-            4 => self.is_busy.set(input.below(2) == 1),
+            // A flow whose other half could not be written is looked at again in the next second.
+            4 => {
+                self.is_busy.set(input.below(2) == 1);
+                self.now_s.set(self.now_s.get() + 1);
+            }
             5 => self.settings.nat_port_first = Be16::new(u16::from(input.below(2)) * 60_000),
             6 => self.settings.traced = input.below(2).into(),
             _ => self.random.set(u32::from(input.byte()) << 24 | u32::from(input.byte())),

@@ -42,11 +42,10 @@ impl Sent {
             _ => protocol::SCTP,
         };
         let is_icmp = matches!(protocol, protocol::ICMP | protocol::ICMPV6);
-        let port = |byte: u8| [80, 53, 8080, 30080, 40000, 40001, 7, 65535][usize::from(byte) % 8];
-        let (src_port, dst_port) = match is_icmp {
-            true => (0, 0),
-            false => (port(input.byte()), port(input.byte())),
-        };
+        // Of clients and of servers: who dials from a port that he serves is told from nobody.
+        let src_port = [40000, 40001, 61000][usize::from(input.below(3))];
+        let dst_port = [80, 53, 8080, 30080, 7, 65535][usize::from(input.below(6))];
+        let (src_port, dst_port) = if is_icmp { (0, 0) } else { (src_port, dst_port) };
         let ends = Ends { src: any(input, is_v4), dst: any(input, is_v4), src_port, dst_port };
         let flags = match bits >> 4 & 3 {
             0 | 1 => SYN,

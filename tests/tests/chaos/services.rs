@@ -12,8 +12,12 @@ pub(crate) const SOCKET_CLIENT: u8 = 10;
 pub(crate) const PACKET_CLIENT: u8 = 11;
 /// The pod that a flood goes to.
 pub(crate) const FLOODED: u8 = 5;
+/// Like [`SOCKET_CLIENT`], for services that are not always there: what it sends when they are not goes out
+/// as packets, and leaves flows behind.
+pub(crate) const SOMETIMES_CLIENT: u8 = 12;
 /// All pods.
-pub(crate) const PODS: [u8; 6] = [2, 3, STREAM_SERVER, FLOODED, SOCKET_CLIENT, PACKET_CLIENT];
+pub(crate) const PODS: [u8; 7] =
+    [2, 3, STREAM_SERVER, FLOODED, SOCKET_CLIENT, PACKET_CLIENT, SOMETIMES_CLIENT];
 
 /// `web` with these backends ready; the services of the streams; `flooded`; `none`, which nobody answers for; and
 /// `sometimes`, on the first backend.

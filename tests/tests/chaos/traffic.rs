@@ -10,7 +10,7 @@ use sheave_tests::iperf::{self, Outcome, Streams};
 use sheave_tests::lab::{Lab, Sockets};
 use sheave_tests::netns::Netns;
 
-use crate::services::{PACKET_CLIENT, SOCKET_CLIENT, STREAM_SERVER};
+use crate::services::{PACKET_CLIENT, SOCKET_CLIENT, SOMETIMES_CLIENT, STREAM_SERVER};
 
 /// New connections a second to each of the nine targets: two thousand in all.
 const RATE: u32 = 223;
@@ -113,7 +113,7 @@ impl Traffic {
         };
         let inside = job("10.96.0.8:80", "10.96.0.8:53");
         let outside = job("192.0.2.1:30098", "192.0.2.1:30098");
-        let (by_sockets, by_packets) = (&lab.pods[&SOCKET_CLIENT], &lab.pods[&PACKET_CLIENT]);
+        let (by_sockets, by_packets) = (&lab.pods[&SOMETIMES_CLIENT], &lab.pods[&PACKET_CLIENT]);
         for (name, netns, sockets, job) in [
             ("pod, sockets", by_sockets, Sockets::Translated, &inside),
             ("pod, packets", by_packets, Sockets::Untouched, &inside),

@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use nix::sys::resource::Resource;
+
 use sheave_abi::endpoint::{ENDPOINTS_MAX, Endpoint};
 use sheave_abi::order::Addr;
 use sheave_abi::pins;
@@ -22,6 +24,9 @@ pub(crate) enum Verdict {
 
 /// Pins both below a bpffs.
 pub(crate) fn make(bpffs: &Path, verdict: Verdict) {
+    // Before 5.11 maps count against this limit, which is 64 KiB there.
+    let unlimited = nix::sys::resource::RLIM_INFINITY;
+    nix::sys::resource::setrlimit(Resource::RLIMIT_MEMLOCK, unlimited, unlimited).unwrap();
     for pin in [pins::ENDPOINTS, pins::POD_INGRESS] {
         std::fs::create_dir_all(bpffs.join(pin).parent().unwrap()).unwrap();
     }

@@ -13,8 +13,8 @@ use crate::{ms, row};
 const SERVICES: u32 = 10_000;
 /// How long nothing happens.
 const REST: Duration = Duration::from_secs(10);
-/// Of a processor, in [`REST`]: below what `top` shows in its three seconds (0.3 %).
-const BUSY_MAX: Duration = Duration::from_millis(30);
+/// Of a processor, in [`REST`]: what `top` would show as 0.0 % in most of its three seconds.
+const BUSY_MAX: Duration = Duration::from_millis(20);
 
 /// Services of a file; a YAML stream of more than 1,024 documents is refused.
 const PER_FILE: u32 = 500;
@@ -56,14 +56,14 @@ fn memory_kib(pid: u32, name: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Time of processors that a process has used.
+/// Time of processors that a process has used, its threads that have ended included.
 fn busy(pid: u32) -> Duration {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let ns = tasks.flatten().map(|task| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        text.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
-    });
-    Duration::from_nanos(ns.sum())
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // After the name, which may hold anything: state is the third field, utime and stime are 14 and 15,
+    // in hundredths of a second (proc_pid_stat(5)).
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks = |field: usize| fields[field - 3].parse::<u64>().unwrap();
+    Duration::from_millis((ticks(14) + ticks(15)) * 10)
 }
 
 #[test]
@@ -85,8 +85,8 @@ fn the_agent_at_ten_thousand_services() {
     let before = busy(pid);
     std::thread::sleep(REST);
     let busy = busy(pid) - before;
-    row("processor time in 10 s without a change", ms(busy), "below 30 ms");
-    assert!(busy < BUSY_MAX, "{busy:?} in {REST:?}");
+    row("processor time in 10 s without a change", ms(busy), "at most 20 ms");
+    assert!(busy <= BUSY_MAX, "{busy:?} in {REST:?}");
     let resident = memory_kib(pid, "VmRSS:");
     assert!(resident < 80 << 10, "{resident} KiB");
 }

@@ -19,8 +19,15 @@ fn services_are_shown_with_their_type_and_how_many_answer() {
     let all = node.json("services");
     let addresses: Vec<_> =
         list(&all, "frontends").iter().map(|f| f["address"].as_str().unwrap()).collect();
-    let expected =
-        ["10.96.0.2:80", "10.96.0.3:80", "10.96.0.1:80", "127.0.0.1:30080", "192.0.2.1:30080"];
+    let expected = [
+        "10.96.0.2:80",
+        "10.96.0.4:80",
+        "192.0.2.200:80",
+        "10.96.0.3:80",
+        "10.96.0.1:80",
+        "127.0.0.1:30080",
+        "192.0.2.1:30080",
+    ];
     assert_eq!(addresses, expected, "{all:#}");
     let of_web = node.json("services shop/web");
     let outside = &list(&of_web, "frontends")[2];
@@ -99,6 +106,15 @@ fn explanations_say_what_then_happens() {
     assert_eq!((&said["outcome"], &said["reason"]), (&"dropped".into(), &"InsideOnly".into()));
     let text = node.text("explain outside 192.0.2.1:30080");
     assert!(text.contains("NodePort of shop/web") && text.contains("on this node"), "{text}");
+
+    let said = node.json("explain outside:192.0.2.9 192.0.2.200:80");
+    assert_eq!((&said["outcome"], &said["reason"]), (&"dropped".into(), &"SourceRefused".into()));
+    assert_eq!(node.json("explain outside:192.0.2.17 192.0.2.200:80")["outcome"], "backend");
+    let refused = node.lab.outside.run(|| {
+        let socket = std::net::SocketAddr::from(([192, 0, 2, 200], 80));
+        TcpStream::connect_timeout(&socket, Duration::from_millis(300)).unwrap_err().kind()
+    });
+    assert_eq!(refused, ErrorKind::TimedOut, "as it was said");
 
     // What a client was given is what it is said to be given again, on either path.
     for sockets in [Sockets::Untouched, Sockets::Translated] {

@@ -27,6 +27,21 @@ ports: [{name: http, port: 8080}]
 endpoints: [{addresses: [10.244.0.2], nodeName: here}, {addresses: [10.244.0.3], nodeName: here}]
 ---
 kind: Service
+metadata: {name: limited, namespace: shop}
+spec:
+  clusterIP: 10.96.0.4
+  type: LoadBalancer
+  loadBalancerSourceRanges: [192.0.2.16/28]
+  ports: [{port: 80}]
+status: {loadBalancer: {ingress: [{ip: 192.0.2.200}]}}
+---
+kind: EndpointSlice
+metadata: {name: limited-1, namespace: shop, labels: {kubernetes.io/service-name: limited}}
+addressType: IPv4
+ports: [{port: 8080}]
+endpoints: [{addresses: [10.244.0.2], nodeName: here}]
+---
+kind: Service
 metadata: {name: api, namespace: shop}
 spec: {clusterIP: 10.96.0.2, ports: [{port: 80}]}
 ---

@@ -3,6 +3,7 @@
 # What it says on the second serial line is read by machine.rs.
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root RUST_BACKTRACE=1
+export SHEAVE_TESTS_PREBUILT=1
 mount -t devtmpfs devtmpfs /dev
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -14,12 +15,12 @@ for module in /modules/*.ko; do
 done
 ip link set lo up
 
-while IFS='|' read -r name threads limit_s directory executable; do
+while IFS='|' read -r name arguments limit_s directory executable; do
     cd "$directory"
     export CARGO_MANIFEST_DIR="$directory"
     echo "@@ begin $name"
     # What a test says is shown at once: a machine that hangs could not show it later.
-    timeout -k 5 "$limit_s" "$executable" --test-threads="$threads" --nocapture </dev/null
+    timeout -k 5 "$limit_s" "$executable" --nocapture $arguments </dev/null
     echo "@@ end $? $name"
 done </programs
 

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Programs of this machine that the tests run.
-const TOOLS: [&str; 3] = ["ip", "tc", "bpftool"];
+const TOOLS: [&str; 4] = ["ip", "tc", "bpftool", "nsenter"];
 
 /// The archive that the kernel unpacks and starts `/init` in. Companions are programs of ours that the
 /// tests run, below the directory that cargo builds into.
@@ -44,13 +44,22 @@ pub(super) fn build(
         let directory = program.directory.to_str().context("the checkout's path is not UTF-8")?;
         let executable = program.executable.display();
         rootfs.add_directory(directory.trim_start_matches('/'), 0o755);
-        // Cases of the packet table share nothing, and each loads every program.
-        let threads = if program.target == "packet" { PROCESSORS } else { 1 };
-        let name = program.name();
-        writeln!(list, "{name}|{threads}|{PROGRAM_LIMIT_S}|{directory}|{executable}")?;
+        let (name, arguments) = (program.name(), arguments(program));
+        writeln!(list, "{name}|{arguments}|{PROGRAM_LIMIT_S}|{directory}|{executable}")?;
     }
     rootfs.add_file("programs", list.into_bytes(), 0o644);
     rootfs.to_cpio()
+}
+
+/// What the test runner is told.
+fn arguments(program: &Program) -> String {
+    match program.target.as_str() {
+        // The cases share nothing, and each loads every program.
+        "packet" => format!("--test-threads={PROCESSORS}"),
+        // Measures time, which means little where the processor is emulated.
+        "cni" => "--test-threads=1 --skip twenty_pods_at_once_are_quick_and_distinct".to_owned(),
+        _ => "--test-threads=1".to_owned(),
+    }
 }
 
 /// With its libraries, all by the paths that they have here.

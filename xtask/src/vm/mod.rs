@@ -20,16 +20,18 @@ use kernel::{Kernel, Release};
 use std::time::{Duration, Instant};
 
 /// The test programs that run inside, as (package, target).
-const PROGRAMS: [Name; 5] = [
+const PROGRAMS: [Name; 6] = [
     ("sheave-dataplane", programs::UNIT),
     ("sheave-tests", "packet"),
     ("sheave-tests", "sockets"),
     ("sheave-tests", "packet_path"),
+    ("sheave-tests", "cni"),
     ("sheave-tests", "whole_node"),
 ];
 
 /// Programs of ours that tests run, below the directory that cargo builds into.
 const SOCKET_CLIENT: &str = "debug/socket-client";
+const CNI: &str = "debug/sheave-cni";
 const AGENT: &str = "release/sheave-agent";
 
 #[derive(Args)]
@@ -52,11 +54,6 @@ pub(crate) fn run(vm: &Vm) -> Result<()> {
     crate::ebpf::run()?;
     let names = named(&vm.targets)?;
     println!("Tests:");
-    if companions(&names).contains(&AGENT) {
-        let mut agent = cargo();
-        agent.args(["build", "--release", "--package", "sheave-agent", "--bin", "sheave-agent"]);
-        step::run("build the agent", &mut agent)?;
-    }
     let built = programs::build(&selection(&names))?;
     let kernels = if vm.kernels.is_empty() { &Release::ALL[..] } else { &vm.kernels };
     let runs = run_kernels(kernels, &names, &built)?;
@@ -87,6 +84,7 @@ fn named(targets: &[String]) -> Result<Vec<Name>> {
 fn companions(names: &[Name]) -> Vec<&'static str> {
     let run_by = |(_, target): &Name| match *target {
         "sockets" => vec![SOCKET_CLIENT],
+        "cni" => vec![CNI],
         "whole_node" => vec![SOCKET_CLIENT, AGENT],
         _ => vec![],
     };
@@ -130,11 +128,21 @@ fn run_kernels(releases: &[Release], names: &[Name], built: &[Program]) -> Resul
             found.with_context(|| format!("{package} has no test program {target}"))
         })
         .collect::<Result<Vec<&Program>>>()?;
+    let companions = companions(names);
+    for (companion, name, profile) in
+        [(AGENT, "sheave-agent", "release"), (CNI, "sheave-cni", "dev")]
+    {
+        if companions.contains(&companion) {
+            let mut build = cargo();
+            build.args(["build", "--profile", profile, "--package", name, "--bin", name]);
+            step::run(&format!("build {name}"), &mut build)?;
+        }
+    }
     println!("Virtual machines:");
     crate::setup::emulator()?;
     let mut runs = Vec::new();
     for release in releases {
-        runs.push(run_kernel(*release, &programs, &companions(names))?);
+        runs.push(run_kernel(*release, &programs, &companions)?);
     }
     Ok(runs)
 }
@@ -151,6 +159,8 @@ fn run_kernel(release: Release, programs: &[&Program], companions: &[&str]) -> R
     println!("\n  --- kernel {} ({})", release.name(), kernel.version);
     let started = Instant::now();
     let mut report = machine::boot(&kernel, &initramfs, programs)?;
+    // Large, and made anew each time.
+    std::fs::remove_file(&initramfs).with_context(|| initramfs.display().to_string())?;
     println!("  kernel {} ended after {:.1} s", release.name(), started.elapsed().as_secs_f64());
     let mut outcomes = Vec::new();
     for program in programs {

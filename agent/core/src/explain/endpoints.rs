@@ -18,7 +18,7 @@ pub(super) fn sort(
     model: Option<&Model>,
     owner: Option<&Owner>,
     question: &Question,
-    scope: Option<Scope>,
+    scope: Scope,
     is_here: impl Fn(Addr) -> bool,
 ) -> (Vec<Candidate>, Vec<LeftOut>) {
     let mut endpoints = BTreeMap::new();
@@ -48,7 +48,7 @@ pub(super) fn sort(
         Some(At::ClusterIp) => "internalTrafficPolicy",
         _ => "externalTrafficPolicy",
     };
-    let local = (scope == Some(Scope::Local)).then_some(policy);
+    let local = (scope == Scope::Local).then_some(policy);
     let any_ready = candidates.iter().any(|candidate| candidate.remark.is_empty());
     let left_out = endpoints.into_iter().map(|(address, endpoint)| LeftOut {
         address,

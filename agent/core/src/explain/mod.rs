@@ -63,6 +63,8 @@ pub trait Seen {
     fn admits(&self, service: u32, client: Addr) -> bool;
     /// Whether the address lies in the service range.
     fn is_in_service_range(&self, addr: Addr) -> bool;
+    /// Whether the address lies in the range of this node's pods.
+    fn is_in_node_pods(&self, addr: Addr) -> bool;
     /// `ENDPOINTS`.
     fn is_pod_here(&self, addr: Addr) -> bool;
     /// Seconds of the monotonic clock.
@@ -184,8 +186,13 @@ pub fn explain(question: &Question, seen: &impl Seen, model: Option<&Model>) -> 
     let owner = model.and_then(|model| owner(model, question.to, question.protocol));
     let scope = walked.scope;
     let here = |addr: Addr| seen.is_pod_here(addr);
-    let (candidates, left_out) =
-        endpoints::sort(walked.backends, model, owner.as_ref(), question, scope, here);
+    let (candidates, left_out) = match scope {
+        Some(scope) => {
+            endpoints::sort(walked.backends, model, owner.as_ref(), question, scope, here)
+        }
+        // It never came to choosing.
+        None => (Vec::new(), Vec::new()),
+    };
     let advice = advice(question, &walked.outcome, owner.as_ref(), model, &left_out);
     Explanation {
         owner,
@@ -214,7 +221,7 @@ fn advice(
                 owner.service.namespace, owner.service.name
             ),
             (Some(_), _) => {
-                "Make one of the endpoints below ready; `kubectl describe pod` says why it is not."
+                "Make one of the endpoints that were left out ready; `kubectl describe pod` says why it is not."
                     .into()
             }
             (None, Some(model)) => owner::ports_at(model, question.to.ip()),

@@ -52,6 +52,10 @@ impl Seen for Node1 {
         matches!(ip(addr), IpAddr::V4(v4) if v4.octets()[..2] == [10, 96])
     }
 
+    fn is_in_node_pods(&self, addr: Addr) -> bool {
+        matches!(ip(addr), IpAddr::V4(v4) if v4.octets()[..3] == [10, 244, 0])
+    }
+
     fn is_pod_here(&self, addr: Addr) -> bool {
         ["10.244.0.2", "10.244.0.3"].contains(&ip(addr).to_string().as_str())
     }
@@ -286,10 +290,17 @@ fn source_ranges_keep_others_out() {
     let mut node = node1();
     node.frontend_mut("192.0.2.1:30080").flags |= flags::SOURCE_RANGES;
     let said = node.ask(outside(), "192.0.2.1:30080");
-    assert!(matches!(said.outcome, Outcome::Dropped(_)));
+    assert_eq!(said.outcome, Outcome::Dropped(Event::SourceRefused));
     assert!(said.steps[0].finds.ends_with("192.0.2.9 is in none"), "{:?}", said.steps);
     node.admitted = vec!["192.0.2.9".parse().unwrap()];
     assert_eq!(node.ask(outside(), "192.0.2.1:30080").outcome, Outcome::Backend(Choice::Random));
+}
+
+#[test]
+fn the_address_of_a_pod_that_is_gone_is_refused() {
+    let node = node1();
+    assert_eq!(node.ask(pod(), "10.244.0.9:80").outcome, Outcome::Refused);
+    assert_eq!(node.ask(pod(), "10.244.1.9:80").outcome, Outcome::Stack, "another node's");
 }
 
 #[test]

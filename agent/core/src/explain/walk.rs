@@ -15,7 +15,6 @@ use crate::plan::{Scope, addr};
 const SOCKET: &str = "the socket's connect (cgroup hook)";
 const POD: &str = "the pod's interface (tc)";
 const UPLINK_IN: &str = "the uplink, coming in (tc)";
-const NOT_ADMITTED: Event = Event::InsideOnly;
 const UPLINK_OUT: &str = "the uplink, going out (tc)";
 
 /// What the walk found.
@@ -135,22 +134,14 @@ impl<S: Seen> Walk<'_, S> {
             return self.drops(UPLINK_IN, text, Event::InsideOnly, None);
         }
         if frontend.flags & flags::SOURCE_RANGES != 0 {
+            let which = format!("{}, which takes clients of some ranges alone", self.named());
             match ip {
                 Some(ip) if !self.seen.admits(frontend.service, addr(ip)) => {
-                    let text = format!(
-                        "{} takes clients of some ranges alone; {ip} is in none",
-                        self.named()
-                    );
-                    return self.drops(UPLINK_IN, text, NOT_ADMITTED, None);
+                    let text = format!("{which}; {ip} is in none");
+                    return self.drops(UPLINK_IN, text, Event::SourceRefused, None);
                 }
-                Some(ip) => {
-                    let text = format!("{ip} is in a range that {} takes", self.named());
-                    self.step(UPLINK_IN, text);
-                }
-                None => {
-                    let text = format!("{} takes clients of some ranges alone", self.named());
-                    self.step(UPLINK_IN, text);
-                }
+                Some(ip) => self.step(UPLINK_IN, format!("{which}; {ip} is in one")),
+                None => self.step(UPLINK_IN, which),
             }
         }
         let backends = self.live(frontend.external);
@@ -180,6 +171,12 @@ impl<S: Seen> Walk<'_, S> {
             let text =
                 format!("{} is in the service range, and no service's", self.question.to.ip());
             return self.drops(hook, text, Event::UnallocatedAddress, None);
+        }
+        if self.seen.is_in_node_pods(self.to()) {
+            let text =
+                format!("{} is in this node's pod range, and no pod's", self.question.to.ip());
+            self.step(hook, text);
+            return self.ends(Outcome::Refused, Vec::new(), None);
         }
         self.step(hook, format!("{} is no frontend", self.destination()));
         self.ends(Outcome::Stack, Vec::new(), None)
