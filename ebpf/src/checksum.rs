@@ -1,6 +1,6 @@
 //! The Internet checksum (RFC 1071) and how to change it without the data (RFC 1624).
 
-use sheave_abi::order::Be16;
+use sheave_abi::order::{Addr, Be16};
 
 /// Folds a sum of 16-bit words to one word, in ones' complement.
 #[inline(always)]
@@ -38,6 +38,16 @@ pub const fn add<const N: usize>(mut sum: u32, bytes: &[u8; N]) -> u32 {
     sum
 }
 
+/// What an address counts for in a sum. The prefix of a mapped one counts for nothing: it is 0xffff.
+#[inline(always)]
+pub const fn of_addr(addr: &Addr) -> Be16 {
+    // The sum of swapped words is the swapped sum (RFC 1071, 1.B).
+    let [a, b, c, d] = addr.words();
+    let low = (a & 0xffff) + (b & 0xffff) + (c & 0xffff) + (d & 0xffff);
+    let high = (a >> 16) + (b >> 16) + (c >> 16) + (d >> 16);
+    Be16(fold(low + high).to_ne_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +65,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_address_counts_as_its_bytes(octets: [u8; 16], short: [u8; 4]) {
+            let long = Addr::v6(octets);
+            prop_assert_eq!(of_addr(&long).get() % 0xffff, fold(add(0, &octets)) % 0xffff);
+            let mapped = of_addr(&Addr::v4(short));
+            prop_assert_eq!(mapped.get() % 0xffff, fold(add(0, &short)) % 0xffff);
+        }
+
         #[test]
         fn an_update_equals_a_full_sum(mut bytes: [u8; 20], addr: [u8; 4]) {
             bytes[10] = 0;

@@ -7,7 +7,7 @@ use sheave_abi::order::{Addr, Be16};
 use crate::checksum;
 use crate::nat::End;
 use crate::packet::{Arrived, Fragment, Packet};
-use crate::refuse::{Answer, port_unreachable4, port_unreachable6};
+use crate::refuse::{Answer, error4, error6};
 use crate::wire::{Bytes, IP_OFFSET, Ipv4, Ipv6, protocol};
 
 /// Time to live of what the node itself sends.
@@ -23,13 +23,27 @@ pub(crate) trait Family {
     const ECHO_REQUEST: u8;
     /// Type of an echo reply.
     const ECHO_REPLY: u8;
+    /// Type and code of the error that says: nobody listens on the port.
+    const PORT_UNREACHABLE: Be16;
+    /// Likewise: the time to live ended on the way.
+    const TIME_EXCEEDED: Be16;
+    /// Likewise: the packet does not fit the way ahead.
+    const TOO_BIG: Be16;
+    /// Types of the errors that quote the packet which they are about.
+    const ERRORS: [u8; 4];
 
     /// Where the packet goes and its time to live. `None`: there is no header, or one with options, which
     /// the stack knows better.
     fn destination(packet: &mut impl Packet) -> Option<(Addr, u8)>;
 
     /// Reads the header; ports are 0. False: as [`Family::destination`].
-    fn parse(packet: &mut impl Packet, arrived: &mut Arrived) -> bool;
+    #[inline(always)]
+    fn parse(packet: &mut impl Packet, arrived: &mut Arrived) -> bool {
+        Self::parse_at(packet, IP_OFFSET, arrived)
+    }
+
+    /// Likewise the header at `ip`.
+    fn parse_at(packet: &mut impl Packet, ip: usize, arrived: &mut Arrived) -> bool;
 
     /// Length of what follows the IP header, as that says.
     fn payload_len(packet: &mut impl Packet) -> Option<u16>;
@@ -42,11 +56,18 @@ pub(crate) trait Family {
     fn answer_header(packet: &mut impl Packet, key: &FlowKey, protocol: u8, len: u16)
     -> Option<()>;
 
-    /// Turns the packet into the error that says: nobody listens on the port.
-    fn port_unreachable(packet: &mut impl Packet, key: &FlowKey) -> Answer;
+    /// Turns the packet into the ICMP error about it. `kind` is one of the constants above; `mtu` counts
+    /// with [`Family::TOO_BIG`] alone.
+    fn error(packet: &mut impl Packet, key: &FlowKey, kind: Be16, mtu: u16) -> Answer;
 
-    /// Gives `end` another address, with the header's own checksum.
-    fn set_addr(packet: &mut impl Packet, end: End, from: &Addr, to: &Addr) -> Option<()>;
+    /// Gives `end` of the header at `ip` another address, with the header's own checksum.
+    fn set_addr(
+        packet: &mut impl Packet,
+        ip: usize,
+        end: End,
+        from: &Addr,
+        to: &Addr,
+    ) -> Option<()>;
 }
 
 /// RFC 791.
@@ -63,6 +84,11 @@ impl Family for V4 {
     const ICMP: u8 = protocol::ICMP;
     const ECHO_REQUEST: u8 = 8;
     const ECHO_REPLY: u8 = 0;
+    const PORT_UNREACHABLE: Be16 = Be16([3, 3]);
+    const TIME_EXCEEDED: Be16 = Be16([11, 0]);
+    const TOO_BIG: Be16 = Be16([3, 4]);
+    // Without source quench, which nobody may heed (RFC 6633).
+    const ERRORS: [u8; 4] = [3, 11, 12, 12];
 
     #[inline(always)]
     fn destination(packet: &mut impl Packet) -> Option<(Addr, u8)> {
@@ -74,8 +100,8 @@ impl Family for V4 {
     }
 
     #[inline(always)]
-    fn parse(packet: &mut impl Packet, arrived: &mut Arrived) -> bool {
-        let Some(ip) = packet.at::<Ipv4>(IP_OFFSET) else { return false };
+    fn parse_at(packet: &mut impl Packet, ip: usize, arrived: &mut Arrived) -> bool {
+        let Some(ip) = packet.at::<Ipv4>(ip) else { return false };
         if ip.version_ihl != 0x45 {
             return false;
         }
@@ -135,13 +161,19 @@ impl Family for V4 {
     }
 
     #[inline(always)]
-    fn port_unreachable(packet: &mut impl Packet, key: &FlowKey) -> Answer {
-        port_unreachable4(packet, key)
+    fn error(packet: &mut impl Packet, key: &FlowKey, kind: Be16, mtu: u16) -> Answer {
+        error4(packet, key, kind, mtu)
     }
 
     #[inline(always)]
-    fn set_addr(packet: &mut impl Packet, end: End, from: &Addr, to: &Addr) -> Option<()> {
-        let ip = packet.at::<Ipv4>(IP_OFFSET)?;
+    fn set_addr(
+        packet: &mut impl Packet,
+        ip: usize,
+        end: End,
+        from: &Addr,
+        to: &Addr,
+    ) -> Option<()> {
+        let ip = packet.at::<Ipv4>(ip)?;
         ip.checksum = checksum::update_addr(ip.checksum, from.v4_octets(), to.v4_octets());
         match end {
             End::Source => ip.src = to.v4_octets(),
@@ -156,6 +188,10 @@ impl Family for V6 {
     const ICMP: u8 = protocol::ICMPV6;
     const ECHO_REQUEST: u8 = 128;
     const ECHO_REPLY: u8 = 129;
+    const PORT_UNREACHABLE: Be16 = Be16([1, 4]);
+    const TIME_EXCEEDED: Be16 = Be16([3, 0]);
+    const TOO_BIG: Be16 = Be16([2, 0]);
+    const ERRORS: [u8; 4] = [1, 2, 3, 4];
 
     #[inline(always)]
     fn destination(packet: &mut impl Packet) -> Option<(Addr, u8)> {
@@ -164,8 +200,8 @@ impl Family for V6 {
     }
 
     #[inline(always)]
-    fn parse(packet: &mut impl Packet, arrived: &mut Arrived) -> bool {
-        let Some(ip) = packet.at::<Ipv6>(IP_OFFSET) else { return false };
+    fn parse_at(packet: &mut impl Packet, ip: usize, arrived: &mut Arrived) -> bool {
+        let Some(ip) = packet.at::<Ipv6>(ip) else { return false };
         // A header that is neither a transport's nor ICMP's is an extension, or a protocol without ports.
         *arrived = Arrived {
             key: key(Addr::v6(ip.src), Addr::v6(ip.dst), ip.next_header),
@@ -209,13 +245,13 @@ impl Family for V6 {
     }
 
     #[inline(always)]
-    fn port_unreachable(packet: &mut impl Packet, key: &FlowKey) -> Answer {
-        port_unreachable6(packet, key)
+    fn error(packet: &mut impl Packet, key: &FlowKey, kind: Be16, mtu: u16) -> Answer {
+        error6(packet, key, kind, mtu)
     }
 
     #[inline(always)]
-    fn set_addr(packet: &mut impl Packet, end: End, _: &Addr, to: &Addr) -> Option<()> {
-        let ip = packet.at::<Ipv6>(IP_OFFSET)?;
+    fn set_addr(packet: &mut impl Packet, ip: usize, end: End, _: &Addr, to: &Addr) -> Option<()> {
+        let ip = packet.at::<Ipv6>(ip)?;
         match end {
             End::Source => ip.src = to.octets(),
             End::Destination => ip.dst = to.octets(),

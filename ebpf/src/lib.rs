@@ -7,7 +7,9 @@
 //! family    what differs between IPv4 and IPv6
 //! select    frontend -> backend          flow      a flow and its translation
 //! nat       rewriting a packet's ends    service   to a backend, back to a client
-//! refuse    TCP reset, ICMP port unreachable, echo reply
+//! refuse    TCP reset, ICMP errors, echo reply
+//! expired   ICMP time exceeded
+//! icmp_error  errors of others about a translated packet
 //! deliver   into a pod of this node, or out to a client
 //! report    counters, and records for those who watch
 //! pod, uplink   the two sides of the packet path, one function a hook
@@ -20,8 +22,10 @@
 
 pub mod checksum;
 pub mod deliver;
+pub mod expired;
 pub mod family;
 pub mod flow;
+pub mod icmp_error;
 pub mod nat;
 pub mod packet;
 pub mod pod;

@@ -5,7 +5,7 @@ use sheave_abi::order::{Addr, Be16};
 
 use crate::family::Family;
 use crate::packet::{Arrived, Packet};
-use crate::wire::{Icmp, Ports, protocol};
+use crate::wire::{IP_OFFSET, Icmp, Ports, protocol};
 
 /// Which end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,7 +67,7 @@ fn set_addr<F: Family>(
     if covered && !packet.address_changes(offset, from, to, protocol == protocol::UDP) {
         return Err(Unwritten::Headers);
     }
-    F::set_addr(packet, end, from, to).ok_or(Unwritten::Headers)
+    F::set_addr(packet, IP_OFFSET, end, from, to).ok_or(Unwritten::Headers)
 }
 
 #[inline(always)]
@@ -115,7 +115,6 @@ mod tests {
     use crate::fake::Frame;
     use crate::family::{V4, V6};
     use crate::packet::read_ports;
-    use crate::wire::IP_OFFSET;
     use proptest::prelude::*;
     use std::vec::Vec;
 

@@ -141,6 +141,8 @@ pub struct Work {
     pub arrived: Arrived,
     /// What it becomes.
     pub flow: Flow,
+    /// What an ICMP error quotes.
+    pub quoted: Arrived,
     /// Key of the answers to it.
     pub answer_key: FlowKey,
     /// What they become.

@@ -15,8 +15,10 @@ use sheave_abi::order::Addr;
 use sheave_abi::service::flags;
 
 use crate::deliver::to_pod;
+use crate::expired::expired;
 use crate::family::{Family, V4, V6};
 use crate::flow::{INSIDE, Way, find, from_client};
+use crate::icmp_error::{self, Met};
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::refuse::refuse;
 use crate::report::drop;
@@ -37,9 +39,8 @@ pub fn ingress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
 #[inline(always)]
 fn sent<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
     let Some((dst, hop_limit)) = F::destination(packet) else { return Verdict::PASS };
-    // The stack answers what may go no further (RFC 1812, 5.3.1).
     if hop_limit <= 1 {
-        return Verdict::PASS;
+        return expired::<F>(packet, tables);
     }
     match tables.endpoint(&dst) {
         // The short way: no flow was ever opened to this pod, so this answers none.
@@ -65,6 +66,9 @@ fn translated<F: Family>(
     }
     let back = Verdict::egress(packet.ifindex());
     if !ports::<F>(packet, tables, &mut work.arrived) {
+        if let Some(verdict) = icmp_error::forward::<F>(packet, tables, work, Met::Pod) {
+            return verdict;
+        }
         return match endpoint {
             Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
             None => not_a_frontend::<F>(packet, tables, work, back),

@@ -5,9 +5,9 @@
 
 use sheave_abi::event::Event;
 use sheave_abi::flow::FlowKey;
-use sheave_abi::order::{Addr, Be16};
+use sheave_abi::order::Be16;
 
-use crate::checksum::{add, fold, update};
+use crate::checksum::{add, fold, of_addr, update};
 use crate::deliver::unwritable;
 use crate::family::{Family, V4, V6};
 use crate::packet::{Packet, Verdict, Work};
@@ -31,7 +31,7 @@ pub fn refuse<F: Family>(
         protocol::TCP => reset::<F>(packet, key),
         // Nobody sends an error about an ICMP message that could be one (RFC 1122, 3.2.2).
         protocol if protocol == F::ICMP => Answer::None,
-        _ => F::port_unreachable(packet, key),
+        _ => F::error(packet, key, F::PORT_UNREACHABLE, 0),
     };
     match answer {
         Answer::Made => {
@@ -69,13 +69,13 @@ fn reset<F: Family>(packet: &mut impl Packet, key: &FlowKey) -> Answer {
 }
 
 #[inline(never)]
-pub(crate) fn port_unreachable4(packet: &mut impl Packet, key: &FlowKey) -> Answer {
-    try_port_unreachable4(packet, key).into()
+pub(crate) fn error4(packet: &mut impl Packet, key: &FlowKey, kind: Be16, mtu: u16) -> Answer {
+    try_error4(packet, key, kind, mtu).into()
 }
 
 #[inline(never)]
-pub(crate) fn port_unreachable6(packet: &mut impl Packet, key: &FlowKey) -> Answer {
-    try_port_unreachable6(packet, key).into()
+pub(crate) fn error6(packet: &mut impl Packet, key: &FlowKey, kind: Be16, mtu: u16) -> Answer {
+    try_error6(packet, key, kind, mtu).into()
 }
 
 /// Turns a segment into the reset that answers it (RFC 9293, 3.10.7.1).
@@ -116,9 +116,9 @@ fn try_reset<F: Family>(packet: &mut impl Packet, key: &FlowKey) -> Option<Answe
     Some(Answer::Made)
 }
 
-/// Destination unreachable, port unreachable (RFC 792; RFC 1812, 4.3.2.3).
+/// RFC 792; RFC 1812, 4.3.2.3; the MTU is where RFC 1191, 4 puts it.
 #[inline(always)]
-fn try_port_unreachable4(packet: &mut impl Packet, key: &FlowKey) -> Option<Answer> {
+fn try_error4(packet: &mut impl Packet, key: &FlowKey, kind: Be16, mtu: u16) -> Option<Answer> {
     const L4: usize = IP_OFFSET + size_of::<Ipv4>();
     const LEN: usize = size_of::<Icmp>() + size_of::<Quoted4>();
     packet.at::<Quoted4>(IP_OFFSET)?;
@@ -128,16 +128,16 @@ fn try_port_unreachable4(packet: &mut impl Packet, key: &FlowKey) -> Option<Answ
     // From where it is to where it will be, without a place on the stack between.
     let [quoted, quote] = packet.at::<[Quoted4; 2]>(IP_OFFSET)?;
     *quote = *quoted;
-    *packet.at::<Icmp>(L4)? = Icmp { kind: 3, code: 3, checksum: Be16::new(0), rest: [0; 4] };
+    *packet.at::<Icmp>(L4)? = error_header(kind, mtu);
     let sum = add(0, &packet.at::<Bytes<LEN>>(L4)?.0);
     packet.at::<Icmp>(L4)?.checksum = Be16::new(!fold(sum));
     turn_round::<V4>(packet, key, protocol::ICMP, LEN as u16)?;
     Some(Answer::Made)
 }
 
-/// Destination unreachable, port unreachable (RFC 4443, 3.1).
+/// RFC 4443, 3.
 #[inline(always)]
-fn try_port_unreachable6(packet: &mut impl Packet, key: &FlowKey) -> Option<Answer> {
+fn try_error6(packet: &mut impl Packet, key: &FlowKey, kind: Be16, mtu: u16) -> Option<Answer> {
     const L4: usize = IP_OFFSET + size_of::<Ipv6>();
     const LEN: usize = size_of::<Icmp>() + size_of::<Quoted6>();
     packet.at::<Quoted6>(IP_OFFSET)?;
@@ -147,12 +147,19 @@ fn try_port_unreachable6(packet: &mut impl Packet, key: &FlowKey) -> Option<Answ
     // From where it is to where it will be, without a place on the stack between.
     let [quoted, quote] = packet.at::<[Quoted6; 2]>(IP_OFFSET)?;
     *quote = *quoted;
-    *packet.at::<Icmp>(L4)? = Icmp { kind: 1, code: 4, checksum: Be16::new(0), rest: [0; 4] };
+    *packet.at::<Icmp>(L4)? = error_header(kind, mtu);
     let sum = pseudo(key, protocol::ICMPV6, LEN as u32);
     let sum = add(sum, &packet.at::<Bytes<LEN>>(L4)?.0);
     packet.at::<Icmp>(L4)?.checksum = Be16::new(!fold(sum));
     turn_round::<V6>(packet, key, protocol::ICMPV6, LEN as u16)?;
     Some(Answer::Made)
+}
+
+#[inline(always)]
+const fn error_header(kind: Be16, mtu: u16) -> Icmp {
+    let [kind, code] = kind.0;
+    let [high, low] = mtu.to_be_bytes();
+    Icmp { kind, code, checksum: Be16::new(0), rest: [0, 0, high, low] }
 }
 
 /// Answers an echo request to `ip.dst`. `None`: it is none.
@@ -184,17 +191,10 @@ pub fn echo<F: Family>(
 /// The sum of the pseudo-header of an answer: source and destination count alike.
 #[inline(always)]
 fn pseudo(key: &FlowKey, protocol: u8, len: u32) -> u32 {
-    add(add(0, &address(&key.src)), &address(&key.dst)) + u32::from(protocol) + len
-}
-
-/// As it counts in a pseudo-header: the prefix of a mapped address does not.
-#[inline(always)]
-fn address(addr: &Addr) -> [u8; 16] {
-    if !addr.is_v4() {
-        return addr.octets();
-    }
-    let [a, b, c, d] = addr.v4_octets();
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]
+    u32::from(of_addr(&key.src).get())
+        + u32::from(of_addr(&key.dst).get())
+        + u32::from(protocol)
+        + len
 }
 
 /// Swaps who sends and who receives, and makes the IP header anew for `len` bytes of `protocol`.

@@ -13,6 +13,7 @@ use crate::packet::{Arrived, Fragment, Packet, Verdict, Work, read_ports};
 use crate::refuse::{echo, refuse};
 use crate::report::drop;
 use crate::tables::{Stage, Tables};
+use crate::wire::protocol;
 
 /// Reads the ports, those of a later fragment from what the first has left. False: there are none.
 #[inline(always)]
@@ -125,6 +126,9 @@ pub fn not_a_frontend<F: Family>(
     if work.arrived.fragment == Fragment::Later {
         return drop(packet, tables, work, Event::Fragment);
     }
+    if F::ICMP == protocol::ICMPV6 && work.arrived.key.protocol == protocol::IPV6_FRAGMENT {
+        return drop(packet, tables, work, Event::Ipv6Fragment);
+    }
     if let Some(verdict) = echo::<F>(packet, tables, work, back) {
         return verdict;
     }
@@ -145,6 +149,6 @@ fn unallocated(packet: &impl Packet, tables: &impl Tables, work: &mut Work) -> V
 }
 
 #[inline(always)]
-fn is_allocated(tables: &impl Tables, addr: &Addr) -> bool {
+pub(crate) fn is_allocated(tables: &impl Tables, addr: &Addr) -> bool {
     tables.frontend(&FrontendKey::address(*addr)).is_some()
 }

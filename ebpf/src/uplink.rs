@@ -1,11 +1,14 @@
 //! What comes in from the network, and what leaves to it: the hooks of an interface that leads out.
 
+use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
 use sheave_abi::service::flags;
 
-use crate::deliver::to_pod;
+use crate::deliver::{to_pod, unwritable};
+use crate::expired::expired;
 use crate::family::{Family, V4, V6};
 use crate::flow::{Way, answered, find, from_client};
+use crate::icmp_error::{self, Met, Told};
 use crate::nat::translate;
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::pod::untaken;
@@ -32,30 +35,47 @@ pub fn ingress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
 fn received<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
     let Some((dst, hop_limit)) = F::destination(packet) else { return Verdict::PASS };
     if hop_limit <= 1 {
-        return Verdict::PASS;
+        return expired::<F>(packet, tables);
     }
-    if let Some(endpoint) = tables.endpoint(&dst) {
+    let endpoint = tables.endpoint(&dst);
+    if let Some(endpoint) = endpoint
+        && !tables.answers(NODE)
+    {
         return to_pod::<F>(packet, tables, endpoint);
     }
     match tables.work() {
-        Some(work) => to_node::<F>(packet, tables, work),
+        Some(work) => to_node::<F>(packet, tables, work, endpoint),
         None => Verdict::PASS,
     }
 }
 
 #[inline(never)]
-fn to_node<F: Family>(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -> Verdict {
+fn to_node<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    endpoint: Option<&Endpoint>,
+) -> Verdict {
     if !F::parse(packet, &mut work.arrived) {
         return Verdict::PASS;
     }
     if !ports::<F>(packet, tables, &mut work.arrived) {
-        return from_outside(packet, tables, work);
+        if let Some(verdict) = icmp_error::forward::<F>(packet, tables, work, Met::Uplink) {
+            return verdict;
+        }
+        return match endpoint {
+            Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
+            None => from_outside(packet, tables, work),
+        };
     }
     let known = find(tables, &work.arrived.key);
     if let Some((stage, flow)) = known
         && is_answer(flow)
     {
         return to_client::<F>(packet, tables, work, (stage, flow));
+    }
+    if let Some(endpoint) = endpoint {
+        return to_pod::<F>(packet, tables, endpoint);
     }
     let uplink = packet.ifindex();
     match from_client(tables, work, known, uplink) {
@@ -103,8 +123,14 @@ fn from_node<F: Family>(
     work: &mut Work,
     inside: bool,
 ) -> Verdict {
-    if !F::parse(packet, &mut work.arrived) || !ports::<F>(packet, tables, &mut work.arrived) {
+    if !F::parse(packet, &mut work.arrived) {
         return Verdict::PASS;
+    }
+    if !ports::<F>(packet, tables, &mut work.arrived) {
+        return match icmp_error::retell::<F>(packet, tables, work, Met::Uplink) {
+            Told::Failed => unwritable(tables),
+            _ => Verdict::PASS,
+        };
     }
     if let Some((stage, flow)) = find(tables, &work.arrived.key)
         && is_answer(flow)

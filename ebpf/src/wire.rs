@@ -193,6 +193,8 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// RFC 768.
     pub const UDP: u8 = 17;
+    /// The extension header of a part of a datagram, RFC 8200, 4.5.
+    pub const IPV6_FRAGMENT: u8 = 44;
     /// RFC 4443.
     pub const ICMPV6: u8 = 58;
     /// RFC 9260.

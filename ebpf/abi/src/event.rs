@@ -104,6 +104,11 @@ events! {
     /// SCTP with another port: its checksum cannot be kept right.
     SctpPort = 25, true, "An SCTP packet was dropped: its service has another port than its pods.",
         "Give the service the port that its pods listen on.";
+    /// To a service, and the time to live ended here.
+    HopLimit = 26, false, "A packet to a service whose time to live ended at this node was answered so.", "";
+    /// A part of an IPv6 datagram to a service.
+    Ipv6Fragment = 27, true, "A part of an IPv6 datagram to a service was dropped: services take whole ones.",
+        "Send datagrams that fit the MTU; for DNS, let the client ask for at most 1232 bytes.";
 }
 
 /// Number of slots of `COUNTERS`: room for events to come, so that the map need not be made anew.

@@ -237,6 +237,7 @@ fn work() -> Work {
     let none = Addr::default();
     Work {
         arrived: Default::default(),
+        quoted: Default::default(),
         flow: Default::default(),
         answer_key: Default::default(),
         answer: Default::default(),

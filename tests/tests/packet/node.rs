@@ -1,4 +1,5 @@
-//! The node of the packet table: two pods, and services for each case.
+//! The node of the packet table: two pods, and services for each case. What [`Net`] names of IPv4 is there
+//! with IPv6 too, and each service has frontends and backends of both families.
 //!
 //! ```text
 //! 10.244.0.2, 10.244.0.3   pods of this node
@@ -9,6 +10,7 @@
 //! 10.96.0.5  80/TCP -> elsewhere                  internalTrafficPolicy Local
 //! 10.96.0.6  80/TCP -> .2:80, .3:80, .3:81        affinity
 //! 10.96.0.7  80/TCP -> .3:8080, as the first
+//! 10.96.0.8  9899/SCTP -> .3:9899, 9900/SCTP -> .3:9899
 //! ```
 
 use std::net::IpAddr;
@@ -21,25 +23,25 @@ use sheave_dataplane::Network;
 use sheave_tests::node::{DetachedNode, complete, reconcile};
 
 use crate::frame::{HOST2, HOST3, POD2, POD3};
-
-pub(crate) const NODE: [u8; 4] = [192, 0, 2, 1];
-/// What a pod sees when it reaches itself.
-pub(crate) const HAIRPIN: [u8; 4] = [169, 254, 1, 1];
+use crate::net::Net;
 
 /// A node as described above.
 pub(crate) fn node() -> DetachedNode {
     let mut node = DetachedNode::new();
     let dataplane = node.dataplane();
-    for (last, pod_mac, host_mac) in [(2, POD2, HOST2), (3, POD3, HOST3)] {
-        // Frames are run as if they came in through the loopback.
-        let pod = LocalPod { host_ifindex: 1, pod_mac, host_mac };
-        dataplane.put_endpoint(Addr::v4([10, 244, 0, last]), pod).unwrap();
+    for net in Net::BOTH {
+        for (last, pod_mac, host_mac) in [(2, POD2, HOST2), (3, POD3, HOST3)] {
+            // Frames are run as if they came in through the loopback.
+            let pod = LocalPod { host_ifindex: 1, pod_mac, host_mac };
+            dataplane.put_endpoint(addr(net.pod(last)), pod).unwrap();
+        }
     }
+    let range = |ip: &str, prefix_len: u8| (ip.parse::<IpAddr>().unwrap(), prefix_len);
     let network = Network {
-        services: vec![("10.96.0.0".parse().unwrap(), 16)],
-        node_pods: vec![("10.244.0.0".parse().unwrap(), 24)],
-        cluster_pods: vec![("10.244.0.0".parse().unwrap(), 16)],
-        hairpin: vec![IpAddr::V4(HAIRPIN.into())],
+        services: vec![range("10.96.0.0", 16), range("fd00:10:96::", 112)],
+        node_pods: vec![range("10.244.0.0", 24), range("fd00:10:244::", 64)],
+        cluster_pods: vec![range("10.244.0.0", 16), range("fd00:10:244::", 48)],
+        hairpin: Net::BOTH.map(Net::hairpin).to_vec(),
         nat_ports: Some(61000..=61003),
         ..Network::default()
     };
@@ -48,11 +50,18 @@ pub(crate) fn node() -> DetachedNode {
     node
 }
 
+fn addr(ip: IpAddr) -> Addr {
+    match ip {
+        IpAddr::V4(ip) => Addr::v4(ip.octets()),
+        IpAddr::V6(ip) => Addr::v6(ip.octets()),
+    }
+}
+
 /// The services, with the last of the first one's backends gone.
 pub(crate) fn without_backend_of_first() -> Vec<Update> {
     let mut updates = services();
     updates.retain(|u| !matches!(u, Update::EndpointSlice(s) if s.service_name == "s1"));
-    updates.push(slice(1, &[([10, 244, 0, 2], 8080)], Protocol::Tcp, "tcp"));
+    updates.extend(slices(1, Protocol::Tcp, 8080, &[|net| net.pod(2)]));
     updates
 }
 
@@ -60,26 +69,29 @@ fn services() -> Vec<Update> {
     let mut updates = vec![Update::Node(Node {
         name: "here".into(),
         zone: String::new(),
-        node_port_addresses: vec![IpAddr::V4(NODE.into())],
+        node_port_addresses: Net::BOTH.map(Net::node).to_vec(),
     })];
     let cluster = TrafficPolicy::Cluster;
     let local = TrafficPolicy::Local;
-    let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+    let (tcp, udp, sctp) = (Protocol::Tcp, Protocol::Udp, Protocol::Sctp);
+    let (pod2, pod3): (Of, Of) = (|net| net.pod(2), |net| net.pod(3));
     updates.push(service(1, &[(tcp, 80, Some(30080)), (udp, 53, None)], cluster, cluster, None));
-    updates.push(slice(1, &[([10, 244, 0, 3], 8080)], tcp, "tcp"));
-    updates.push(slice(1, &[([10, 244, 0, 3], 5353)], udp, "udp"));
+    updates.extend(slices(1, tcp, 8080, &[pod3]));
+    updates.extend(slices(1, udp, 5353, &[pod3]));
     updates.push(service(2, &[(tcp, 80, Some(30081)), (udp, 53, None)], cluster, cluster, None));
     updates.push(service(3, &[(tcp, 80, Some(30082))], cluster, local, None));
-    updates.push(slice(3, &[([10, 244, 1, 9], 80)], tcp, "tcp"));
+    updates.extend(slices(3, tcp, 80, &[Net::pod_elsewhere]));
     updates.push(service(4, &[(tcp, 80, None)], cluster, cluster, None));
-    updates.push(slice(4, &[([10, 244, 0, 2], 80)], tcp, "tcp"));
+    updates.extend(slices(4, tcp, 80, &[pod2]));
     updates.push(service(5, &[(tcp, 80, None)], local, cluster, None));
-    updates.push(slice(5, &[([10, 244, 1, 9], 80)], tcp, "tcp"));
+    updates.extend(slices(5, tcp, 80, &[Net::pod_elsewhere]));
     updates.push(service(6, &[(tcp, 80, None)], cluster, cluster, Some(60)));
-    updates.push(slice(6, &[([10, 244, 0, 2], 80), ([10, 244, 0, 3], 80)], tcp, "tcp"));
-    updates.push(slice_named("s6-b", 6, &[([10, 244, 0, 3], 81)], tcp, "tcp"));
+    updates.extend(slices(6, tcp, 80, &[pod2, pod3]));
+    updates.extend(slices(6, tcp, 81, &[pod3]));
     updates.push(service(7, &[(tcp, 80, None)], cluster, cluster, None));
-    updates.push(slice(7, &[([10, 244, 0, 3], 8080)], tcp, "tcp"));
+    updates.extend(slices(7, tcp, 8080, &[pod3]));
+    updates.push(service(8, &[(sctp, 9899, None), (sctp, 9900, None)], cluster, cluster, None));
+    updates.extend(slices(8, sctp, 9899, &[pod3]));
     updates
 }
 
@@ -91,7 +103,7 @@ fn service(
     affinity_timeout_s: Option<u32>,
 ) -> Update {
     let port = |(protocol, port, node_port): &(Protocol, u16, Option<u16>)| ServicePort {
-        name: if *protocol == Protocol::Tcp { "tcp" } else { "udp" }.into(),
+        name: name_of(*protocol).into(),
         protocol: *protocol,
         port: number(*port),
         node_port: node_port.map(number),
@@ -99,7 +111,7 @@ fn service(
     Update::Service(Service {
         key: key(&format!("s{last}")),
         service_type: ServiceType::NodePort,
-        cluster_ips: vec![IpAddr::V4([10, 96, 0, last].into())],
+        cluster_ips: Net::BOTH.map(|net| net.service(last)).to_vec(),
         external_ips: vec![],
         load_balancer_ips: vec![],
         ports: ports.iter().map(port).collect(),
@@ -111,33 +123,38 @@ fn service(
     })
 }
 
-fn slice(last: u8, backends: &[([u8; 4], u16)], protocol: Protocol, port: &str) -> Update {
-    slice_named(&format!("s{last}-{port}"), last, backends, protocol, port)
+/// Who has an address in each family.
+type Of = fn(Net) -> IpAddr;
+
+/// A slice a family, of backends that all listen on `port`.
+fn slices(last: u8, protocol: Protocol, port: u16, backends: &[Of]) -> [Update; 2] {
+    Net::BOTH.map(|net| {
+        let endpoint = |backend: &Of| Endpoint {
+            addresses: vec![backend(net)],
+            ready: true,
+            serving: true,
+            terminating: false,
+            node_name: if backend(net) == net.pod_elsewhere() { "there" } else { "here" }.into(),
+            zone: String::new(),
+            zone_hints: vec![],
+            node_hints: vec![],
+        };
+        let name = name_of(protocol);
+        Update::EndpointSlice(EndpointSlice {
+            key: key(&format!("s{last}-{name}-{port}-{net:?}")),
+            service_name: format!("s{last}"),
+            ports: vec![EndpointPort { name: name.into(), protocol, port: number(port) }],
+            endpoints: backends.iter().map(endpoint).collect(),
+        })
+    })
 }
 
-fn slice_named(
-    name: &str,
-    last: u8,
-    backends: &[([u8; 4], u16)],
-    protocol: Protocol,
-    port: &str,
-) -> Update {
-    let endpoint = |(ip, _): &([u8; 4], u16)| Endpoint {
-        addresses: vec![IpAddr::V4((*ip).into())],
-        ready: true,
-        serving: true,
-        terminating: false,
-        node_name: if ip[2] == 0 { "here" } else { "there" }.into(),
-        zone: String::new(),
-        zone_hints: vec![],
-        node_hints: vec![],
-    };
-    Update::EndpointSlice(EndpointSlice {
-        key: key(name),
-        service_name: format!("s{last}"),
-        ports: vec![EndpointPort { name: port.into(), protocol, port: number(backends[0].1) }],
-        endpoints: backends.iter().map(endpoint).collect(),
-    })
+const fn name_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+        Protocol::Sctp => "sctp",
+    }
 }
 
 fn key(name: &str) -> ObjectKey {

@@ -1,0 +1,60 @@
+//! Packets whose time to live ends at this node, on their way to a service: the sender is told, as by any
+//! router (RFC 1812, 5.3.1), so that a route can be traced.
+//!
+//! The stack could not say it: to a service's address it knows no way, and a NodePort's is its own, so that
+//! it would take the packet for itself and refuse it. What goes elsewhere is left to the stack.
+
+use sheave_abi::event::Event;
+use sheave_abi::service::{FrontendKey, flags};
+
+use crate::deliver::unwritable;
+use crate::family::Family;
+use crate::packet::{Packet, Verdict, Work};
+use crate::refuse::Answer;
+use crate::report::report;
+use crate::service::{is_allocated, ports};
+use crate::tables::Tables;
+
+/// Answers the packet by the interface that it came from, with the service's address: the only one of the
+/// node's that every client surely reaches.
+#[inline(always)]
+pub(crate) fn expired<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
+    let back = Verdict::egress(packet.ifindex());
+    match tables.work() {
+        Some(work) => answer::<F>(packet, tables, work, back),
+        None => Verdict::PASS,
+    }
+}
+
+#[inline(never)]
+fn answer<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    back: Verdict,
+) -> Verdict {
+    if !F::parse(packet, &mut work.arrived)
+        || !ports::<F>(packet, tables, &mut work.arrived)
+        || !is_to_service(tables, work)
+    {
+        return Verdict::PASS;
+    }
+    match F::error(packet, &work.arrived.key, F::TIME_EXCEEDED, 0) {
+        Answer::Made => {
+            report(packet, tables, work, Event::HopLimit);
+            back
+        }
+        Answer::None => Verdict::DROP,
+        Answer::Failed => unwritable(tables),
+    }
+}
+
+#[inline(always)]
+fn is_to_service(tables: &impl Tables, work: &mut Work) -> bool {
+    let key = &work.arrived.key;
+    work.frontend = FrontendKey::new(key.dst, key.dst_port, key.protocol);
+    match tables.frontend(&work.frontend) {
+        Some(frontend) => frontend.flags & flags::HOST_ONLY == 0,
+        None => is_allocated(tables, &key.dst),
+    }
+}

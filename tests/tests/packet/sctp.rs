@@ -1,0 +1,39 @@
+//! SCTP: addresses change, since its checksum does not cover them; a port cannot.
+
+use sheave_abi::event::Event::*;
+
+use crate::frame::*;
+use crate::{DROP, REDIRECT, TO_POD2, TO_POD3, case, check_both};
+
+#[test]
+fn sctp_to_a_service() {
+    check_both(|net| {
+        let same = from_pod2(net.service(8), sctp((40000, 9899)));
+        let other = from_pod2(net.service(8), sctp((40000, 9900)));
+        let answer = from_pod3(net.pod(2), sctp((9899, 40000)));
+        vec![
+            case(
+                "SCTP to a service with the port of its pods",
+                "pod_ingress",
+                same.clone(),
+                (REDIRECT, same.clone().to(net.pod(3), 9899).hop(TO_POD3)),
+                &[FlowOpened, Delivered],
+            ),
+            case(
+                "its answer",
+                "pod_ingress",
+                answer.clone(),
+                (REDIRECT, answer.seen_from(net.service(8), 9899).hop(TO_POD2)),
+                &[Delivered],
+            )
+            .after([("pod_ingress", &same)]),
+            case(
+                "SCTP to a service with another port than its pods",
+                "pod_ingress",
+                other.clone(),
+                (DROP, Frame { dst: net.pod(3), ..other }),
+                &[FlowOpened, SctpPort],
+            ),
+        ]
+    });
+}
