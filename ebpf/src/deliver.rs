@@ -6,7 +6,7 @@ use sheave_abi::event::Event;
 use crate::family::Family;
 use crate::packet::{Packet, Verdict};
 use crate::tables::Tables;
-use crate::wire::FrameAddresses;
+use crate::wire::{Ethernet, FrameAddresses};
 
 /// Straight into a pod of this node. The caller has seen that the time to live is above 1.
 #[inline(always)]
@@ -22,6 +22,29 @@ pub fn to_pod<F: Family>(
     }
     tables.count(Event::Delivered);
     Verdict::peer(endpoint.host_ifindex)
+}
+
+/// Likewise from the node itself, which is no hop, and where it leaves.
+#[inline(always)]
+pub fn from_node_to_pod(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    endpoint: &Endpoint,
+) -> Verdict {
+    let Some(addresses) = packet.at::<FrameAddresses>(0) else { return unwritable(tables) };
+    addresses.words = endpoint.frame_words();
+    tables.count(Event::Delivered);
+    Verdict::egress(endpoint.host_ifindex)
+}
+
+/// Back into the node from where it leaves, as if it had come in there.
+#[inline(always)]
+pub fn from_node_to_node(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
+    let Some(ethernet) = packet.at::<Ethernet>(0) else { return unwritable(tables) };
+    let (dst, src) = (ethernet.dst, ethernet.src);
+    ethernet.dst = src;
+    ethernet.src = dst;
+    Verdict::ingress(packet.ifindex())
 }
 
 /// Out to a client who came in through `uplink`. The stack would not forward it: its source is an address

@@ -2,6 +2,7 @@
 
 use std::vec::Vec;
 
+use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
 
 use crate::checksum::fold;
@@ -45,6 +46,14 @@ impl Packet for Frame {
 
     fn ifindex(&self) -> u32 {
         7
+    }
+
+    fn has_socket(&mut self, _: &FlowKey) -> bool {
+        false
+    }
+
+    fn socket_cookie(&mut self) -> u64 {
+        0
     }
 }
 

@@ -13,6 +13,11 @@ use crate::wire::{Bytes, IP_OFFSET, Ipv4, Ipv6, protocol};
 /// Time to live of what the node itself sends.
 const HOP_LIMIT: u8 = 64;
 
+/// An address on a program's stack: the verifier takes what the compiler writes there only if it is
+/// aligned.
+#[repr(C, align(8))]
+pub(crate) struct OnStack(pub(crate) Addr);
+
 /// An address family.
 pub(crate) trait Family {
     /// Offset of what follows the IP header.
@@ -34,7 +39,10 @@ pub(crate) trait Family {
 
     /// Where the packet goes and its time to live. `None`: there is no header, or one with options, which
     /// the stack knows better.
-    fn destination(packet: &mut impl Packet) -> Option<(Addr, u8)>;
+    fn destination(packet: &mut impl Packet) -> Option<(OnStack, u8)>;
+
+    /// Where it comes from and the number of what follows, if there is a header to read.
+    fn source(packet: &mut impl Packet) -> Option<(Addr, u8)>;
 
     /// Reads the header; ports are 0. False: as [`Family::destination`].
     #[inline(always)]
@@ -91,12 +99,18 @@ impl Family for V4 {
     const ERRORS: [u8; 4] = [3, 11, 12, 12];
 
     #[inline(always)]
-    fn destination(packet: &mut impl Packet) -> Option<(Addr, u8)> {
+    fn destination(packet: &mut impl Packet) -> Option<(OnStack, u8)> {
         let ip = packet.at::<Ipv4>(IP_OFFSET)?;
         if ip.version_ihl != 0x45 {
             return None;
         }
-        Some((Addr::v4(ip.dst), ip.ttl))
+        Some((OnStack(Addr::v4(ip.dst)), ip.ttl))
+    }
+
+    #[inline(always)]
+    fn source(packet: &mut impl Packet) -> Option<(Addr, u8)> {
+        let ip = packet.at::<Ipv4>(IP_OFFSET)?;
+        Some((Addr::v4(ip.src), ip.protocol))
     }
 
     #[inline(always)]
@@ -194,9 +208,15 @@ impl Family for V6 {
     const ERRORS: [u8; 4] = [1, 2, 3, 4];
 
     #[inline(always)]
-    fn destination(packet: &mut impl Packet) -> Option<(Addr, u8)> {
+    fn destination(packet: &mut impl Packet) -> Option<(OnStack, u8)> {
         let ip = packet.at::<Ipv6>(IP_OFFSET)?;
-        Some((Addr::v6(ip.dst), ip.hop_limit))
+        Some((OnStack(Addr::v6(ip.dst)), ip.hop_limit))
+    }
+
+    #[inline(always)]
+    fn source(packet: &mut impl Packet) -> Option<(Addr, u8)> {
+        let ip = packet.at::<Ipv6>(IP_OFFSET)?;
+        Some((Addr::v6(ip.src), ip.next_header))
     }
 
     #[inline(always)]

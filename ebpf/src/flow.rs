@@ -80,18 +80,26 @@ pub fn from_client(
     uplink: u32,
 ) -> Way {
     let Some((stage, known)) = known else {
-        return open(tables, work, uplink, Event::FlowOpened);
+        return open(tables, work, uplink, Event::FlowOpened, Stage::Opening);
     };
+    // What replaces a flow stands where that stood, or the old entry would be found first.
     let opens = work.arrived.opens();
     if opens && known.flags & flags::CLOSING != 0 {
-        return open(tables, work, uplink, Event::FlowOpened);
+        return open(tables, work, uplink, Event::FlowOpened, stage);
     }
     let may_move = opens || !is_connection(work.arrived.key.protocol);
+    if known.backend == 0 {
+        // A pod that leaves the cluster: unless a service has come to where it leads.
+        return match may_move {
+            true => open(tables, work, uplink, Event::FlowOpened, stage),
+            false => Way::NotAService,
+        };
+    }
     match state_of(tables, known) {
         BACKEND_LIVE => {}
         BACKEND_DRAINING if !may_move => {}
         _ if !may_move => return Way::BackendGone,
-        _ => return open(tables, work, uplink, Event::FlowMoved),
+        _ => return open(tables, work, uplink, Event::FlowMoved, stage),
     }
     work.flow = *known;
     match went_on(tables, work, stage) {
@@ -134,7 +142,7 @@ fn closing(arrived: &Arrived) -> u32 {
 }
 
 #[inline(always)]
-const fn is_connection(protocol: u8) -> bool {
+pub(crate) const fn is_connection(protocol: u8) -> bool {
     matches!(protocol, protocol::TCP | protocol::SCTP)
 }
 
@@ -142,9 +150,22 @@ const fn is_connection(protocol: u8) -> bool {
 // and not once for every way that leads to it.
 
 #[inline(never)]
-fn open(tables: &impl Tables, work: &mut Work, uplink: u32, event: Event) -> Way {
+fn open(tables: &impl Tables, work: &mut Work, uplink: u32, event: Event, stage: Stage) -> Way {
     let key = &work.arrived.key;
     work.frontend = FrontendKey::new(key.dst, key.dst_port, key.protocol);
+    dial(tables, work, uplink, event, stage)
+}
+
+/// Opens a flow to `work.frontend`, whatever the packet's destination is.
+#[inline(always)]
+pub(crate) fn dial(
+    tables: &impl Tables,
+    work: &mut Work,
+    uplink: u32,
+    event: Event,
+    stage: Stage,
+) -> Way {
+    let key = &work.arrived.key;
     let Some(frontend) = tables.frontend(&work.frontend) else { return Way::NotAService };
     if frontend.flags & frontend_flags::HOST_ONLY != 0 {
         return Way::NotAService;
@@ -179,18 +200,18 @@ fn open(tables: &impl Tables, work: &mut Work, uplink: u32, event: Event) -> Way
         let Some(shown) = hairpin(tables, &work.flow.src) else { return Way::Hairpin };
         work.flow.src = shown;
     }
-    begin(tables, work, event)
+    begin(tables, work, event, stage)
 }
 
 /// Keeps the new flow in `work.flow`, told from all others by another source port if need be.
 #[inline(never)]
-pub fn begin(tables: &impl Tables, work: &mut Work, event: Event) -> Way {
+pub fn begin(tables: &impl Tables, work: &mut Work, event: Event, stage: Stage) -> Way {
     if !tell_apart(tables, work) {
         return Way::NoPort;
     }
     // Before the entries: whoever answers must look for them.
     tables.will_answer(tables.endpoint(&work.flow.dst).map_or(0, |e| e.host_ifindex));
-    if !keep(tables, work, Stage::Opening) {
+    if !keep(tables, work, stage) {
         return Way::Busy;
     }
     tables.count(event);
@@ -217,7 +238,11 @@ fn tell_apart(tables: &impl Tables, work: &mut Work) -> bool {
         match find(tables, &work.answer_key) {
             None => return true,
             Some((_, other)) if leads_back(&work.arrived.key, other) => return true,
-            Some((_, other)) if has_ended(tables, work.arrived.key.protocol, other) => return true,
+            Some((_, other)) if has_ended(tables, work.arrived.key.protocol, other) => {
+                // Or it would be found before the new one, which begins in the other map.
+                tables.end_flow(&work.answer_key);
+                return true;
+            }
             Some(_) => {}
         }
         let Some(port) = any_port(tables) else { return false };
@@ -228,7 +253,7 @@ fn tell_apart(tables: &impl Tables, work: &mut Work) -> bool {
 
 /// Whether `other` leads answers to `key`'s client as from `key`'s destination.
 #[inline(always)]
-fn leads_back(key: &FlowKey, other: &Flow) -> bool {
+pub(crate) fn leads_back(key: &FlowKey, other: &Flow) -> bool {
     other.src_port == key.dst_port
         && other.dst_port == key.src_port
         && other.src == key.dst
@@ -237,12 +262,12 @@ fn leads_back(key: &FlowKey, other: &Flow) -> bool {
 
 /// Seconds after which nobody can mistake a packet for one of the flow: TIME_WAIT, an idle connection
 /// (the kernel's conntrack has the same five days), a conversation of datagrams (RFC 4787, 4.3).
-const CLOSED_S: u32 = 60;
+pub(crate) const CLOSED_S: u32 = 60;
 const CONNECTION_S: u32 = 432_000;
 const DATAGRAMS_S: u32 = 300;
 
 #[inline(always)]
-fn has_ended(tables: &impl Tables, protocol: u8, flow: &Flow) -> bool {
+pub(crate) fn has_ended(tables: &impl Tables, protocol: u8, flow: &Flow) -> bool {
     let lifetime_s = if flow.flags & flags::CLOSING != 0 {
         CLOSED_S
     } else if is_connection(protocol) {
@@ -255,7 +280,7 @@ fn has_ended(tables: &impl Tables, protocol: u8, flow: &Flow) -> bool {
 
 /// Any port of those that the node's sockets leave to flows.
 #[inline(always)]
-fn any_port(tables: &impl Tables) -> Option<Be16> {
+pub(crate) fn any_port(tables: &impl Tables) -> Option<Be16> {
     let settings = tables.settings()?;
     let (first, last) = (settings.nat_port_first.get(), settings.nat_port_last.get());
     if first == 0 || last < first {
@@ -267,7 +292,7 @@ fn any_port(tables: &impl Tables) -> Option<Be16> {
 
 /// Writes both entries, the answers' first.
 #[inline(never)]
-fn keep(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
+pub(crate) fn keep(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
     set_answer_key(work);
     let key = &work.arrived.key;
     work.answer = Flow {
@@ -296,6 +321,6 @@ fn inverse_key(flow: &Flow, protocol: u8) -> FlowKey {
 }
 
 #[inline(always)]
-fn set_answer_key(work: &mut Work) {
+pub(crate) fn set_answer_key(work: &mut Work) {
     work.answer_key = inverse_key(&work.flow, work.arrived.key.protocol);
 }

@@ -12,7 +12,9 @@
 //! icmp_error  errors of others about a translated packet
 //! deliver   into a pod of this node, or out to a client
 //! report    counters, and records for those who watch
+//! masquerade  pods that leave the cluster
 //! pod, uplink   the two sides of the packet path, one function a hook
+//! host      processes of the node that no socket hook served
 //! socket    the socket hooks
 //! ```
 //!
@@ -25,7 +27,9 @@ pub mod deliver;
 pub mod expired;
 pub mod family;
 pub mod flow;
+pub mod host;
 pub mod icmp_error;
+pub mod masquerade;
 pub mod nat;
 pub mod packet;
 pub mod pod;

@@ -9,8 +9,8 @@ use sheave_abi::endpoint::{ENDPOINTS_MAX, Endpoint};
 use sheave_abi::event::{COUNTERS_MAX, Event};
 use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
 use sheave_abi::limits::{
-    AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRAGMENTS_MAX, FRONTENDS_MAX, OPENING_MAX, SLOTS_MAX,
-    SOCKETS_MAX, SOURCES_MAX, UPDATE_TRIES,
+    AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRAGMENTS_MAX, FRONTENDS_MAX, OPENING_MAX,
+    OPTED_OUT_MAX, SLOTS_MAX, SOCKETS_MAX, SOURCES_MAX, UPDATE_TRIES,
 };
 use sheave_abi::order::Addr;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
@@ -47,6 +47,8 @@ static ANSWERING: Array<u32> = Array::pinned(ANSWERING_MAX, 0);
 static EVENTS: RingBuf = RingBuf::pinned(EVENTS_BYTES, 0);
 #[map]
 static SOCKETS: LruHashMap<SocketKey, SocketPeer> = LruHashMap::pinned(SOCKETS_MAX, 0);
+#[map]
+static OPTED_OUT: LruHashMap<u64, u32> = LruHashMap::pinned(OPTED_OUT_MAX, 0);
 #[map]
 static AFFINITY: LruHashMap<AffinityKey, Affinity> = LruHashMap::pinned(AFFINITY_MAX, 0);
 #[map]
@@ -140,6 +142,12 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn end_flow(&self, key: &FlowKey) {
+        // Not there: as it should be.
+        let _ = FLOWS.remove(key);
+    }
+
+    #[inline(always)]
     fn fragment(&self, key: &FragmentKey) -> Option<&FragmentPorts> {
         // SAFETY: as for FLOWS.
         unsafe { FRAGMENTS.get(key) }
@@ -148,6 +156,12 @@ impl Tables for Maps {
     #[inline(always)]
     fn put_fragment(&self, key: &FragmentKey, ports: &FragmentPorts) {
         let _ = put(self, &FRAGMENTS, key, ports);
+    }
+
+    #[inline(always)]
+    fn opted_out(&self, netns_cookie: u64) -> bool {
+        // SAFETY: only whether it is there counts.
+        unsafe { OPTED_OUT.get(&netns_cookie) }.is_some()
     }
 
     #[inline(always)]

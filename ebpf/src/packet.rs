@@ -3,6 +3,7 @@
 use sheave_abi::flow::{Flow, FlowKey};
 use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{AffinityKey, FrontendKey};
+use sheave_abi::socket::SocketKey;
 use sheave_abi::trace::Record;
 
 use crate::family::Family;
@@ -29,13 +30,21 @@ pub trait Packet {
 
     /// The interface whose hook is running.
     fn ifindex(&self) -> u32;
+
+    /// Whether a TCP or UDP socket of the node is connected to these ends, or listens for them, if a packet
+    /// came in that has them.
+    fn has_socket(&mut self, ends: &FlowKey) -> bool;
+
+    /// Kernel's cookie of the socket of this machine that sent the packet; 0: there is none, or the packet
+    /// has passed through the stack since.
+    fn socket_cookie(&mut self) -> u64;
 }
 
 /// What becomes of a packet. A struct and not an enum with data: functions of a program return it, and the
-/// verifier wants all of it written.
+/// verifier wants all of it written, at once and aligned.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Verdict {
     /// What is done with it.
     pub action: Action,
@@ -151,6 +160,8 @@ pub struct Work {
     pub client: AffinityKey,
     /// The frontend it may have dialled.
     pub frontend: FrontendKey,
+    /// A socket that may have dialled it.
+    pub socket: SocketKey,
     /// Flags of the frontend for which nobody answers.
     pub refused_by: u32,
     /// What followers are told.

@@ -42,7 +42,7 @@ fn sent<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
     if hop_limit <= 1 {
         return expired::<F>(packet, tables);
     }
-    match tables.endpoint(&dst) {
+    match tables.endpoint(&dst.0) {
         // The short way: no flow was ever opened to this pod, so this answers none.
         Some(endpoint) if !tables.answers(packet.ifindex()) => {
             to_pod::<F>(packet, tables, endpoint)

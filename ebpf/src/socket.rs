@@ -1,5 +1,12 @@
 //! The socket hooks: a socket that dials a service is given a backend, and goes on reading the service as
 //! its peer. No packet is touched afterwards.
+//!
+//! Sockets of a pod that was opted out are left alone altogether: a proxy beside the application must see
+//! the service's address, and its packets meet the packet path.
+//!
+//! A datagram socket that connects is left alone in a pod: its packets meet the packet path, which moves the
+//! next datagram when its backend goes, and the socket needs no second address to show. The node's own have
+//! no such hook on their way, and are translated.
 
 use sheave_abi::event::Event;
 use sheave_abi::order::{Addr, Be16};
@@ -8,6 +15,7 @@ use sheave_abi::socket::{SocketKey, SocketPeer, TO_BACKEND, TO_FRONTEND};
 
 use crate::select::{choose, still};
 use crate::tables::Tables;
+use crate::wire::protocol;
 
 /// An address and a port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +43,10 @@ pub struct Socket {
 #[inline(always)]
 pub fn connect(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
     let given = pick(tables, socket, dst)?;
+    if socket.protocol == protocol::UDP && is_pod(tables, &given) && !is_host(tables, socket) {
+        return None;
+    }
+    tables.count(Event::SocketTranslated);
     keep(
         tables,
         &key(socket, to_peer(&given), TO_FRONTEND),
@@ -54,6 +66,7 @@ pub fn send(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
         return Some(to_peer(known));
     }
     let given = pick(tables, socket, dst)?;
+    tables.count(Event::SocketTranslated);
     keep(tables, &forward, &given);
     keep(
         tables,
@@ -75,13 +88,15 @@ fn pick(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<SocketPeer> 
     if frontend.flags & flags::HOST_ONLY != 0 && !is_host(tables, socket) {
         return None;
     }
+    if tables.opted_out(socket.netns_cookie) {
+        return None;
+    }
     let client = AffinityKey::of_netns(socket.netns_cookie, frontend.service);
     let Some(chosen) = choose(tables, frontend, &client, None) else {
         // The packet goes out and is answered there: refusing here could only say EPERM.
         tables.count(Event::SocketNoBackend);
         return None;
     };
-    tables.count(Event::SocketTranslated);
     Some(SocketPeer {
         addr: chosen.backend.addr,
         port: chosen.backend.port,
@@ -89,6 +104,12 @@ fn pick(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<SocketPeer> 
         backend: chosen.id,
         generation: chosen.backend.generation,
     })
+}
+
+/// Whether the backend's answers meet the packet path: they do not come from a process of the node.
+#[inline(always)]
+fn is_pod(tables: &impl Tables, given: &SocketPeer) -> bool {
+    tables.settings().is_some_and(|settings| settings.cluster_pods.hold(&given.addr))
 }
 
 #[inline(always)]

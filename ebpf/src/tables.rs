@@ -18,6 +18,7 @@ pub struct MapBusy;
 
 /// Which of the two maps of flows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
 pub enum Stage {
     /// `OPENING`.
     Opening,
@@ -56,10 +57,14 @@ pub trait Tables {
     fn put_flow(&self, stage: Stage, key: &FlowKey, flow: &Flow) -> Result<(), MapBusy>;
     /// Likewise: renews the time and adds flags, if the entry is there. Says whether it is.
     fn touch_flow(&self, stage: Stage, key: &FlowKey, seen_s: u32, flags: u32) -> bool;
+    /// Takes an entry out of `FLOWS`, if it is there.
+    fn end_flow(&self, key: &FlowKey);
     /// `FRAGMENTS`.
     fn fragment(&self, key: &FragmentKey) -> Option<&FragmentPorts>;
     /// `FRAGMENTS`; one that cannot be kept costs the datagram.
     fn put_fragment(&self, key: &FragmentKey, ports: &FragmentPorts);
+    /// `OPTED_OUT`: whether the sockets of the network namespace with this cookie are left alone.
+    fn opted_out(&self, netns_cookie: u64) -> bool;
     /// `SOCKETS`.
     fn socket(&self, key: &SocketKey) -> Option<&SocketPeer>;
     /// `SOCKETS`.

@@ -2,23 +2,26 @@
 
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
+use sheave_abi::flow::FlowKey;
 use sheave_abi::service::flags;
 
-use crate::deliver::{to_pod, unwritable};
+use crate::deliver::{from_node_to_node, to_pod, unwritable};
 use crate::expired::expired;
 use crate::family::{Family, V4, V6};
 use crate::flow::{Way, answered, find, from_client};
+use crate::host::{self, is_own};
 use crate::icmp_error::{self, Met, Told};
+use crate::masquerade::{self, leaves_cluster};
 use crate::nat::translate;
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::pod::untaken;
 use crate::report::drop;
 use crate::service::{is_answer, ports, to_backend, to_client, untranslated};
 use crate::tables::Tables;
-use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, protocol};
 
 /// In place of an interface's index: the node itself.
-const NODE: u32 = 0;
+pub(crate) const NODE: u32 = 0;
 
 /// The ingress hook: frontends that are reached from outside, answers to flows that left, and packets to
 /// pods of this node.
@@ -37,9 +40,10 @@ fn received<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdic
     if hop_limit <= 1 {
         return expired::<F>(packet, tables);
     }
-    let endpoint = tables.endpoint(&dst);
+    let endpoint = tables.endpoint(&dst.0);
     if let Some(endpoint) = endpoint
         && !tables.answers(NODE)
+        && !is_datagram::<F>(packet)
     {
         return to_pod::<F>(packet, tables, endpoint);
     }
@@ -59,6 +63,16 @@ fn to_node<F: Family>(
     if !F::parse(packet, &mut work.arrived) {
         return Verdict::PASS;
     }
+    let key = &work.arrived.key;
+    let is_visit = endpoint.is_some()
+        && key.protocol == protocol::UDP
+        && leaves_cluster(tables, &key.dst, &key.src);
+    if let Some(endpoint) = endpoint
+        && !is_visit
+        && !tables.answers(NODE)
+    {
+        return to_pod::<F>(packet, tables, endpoint);
+    }
     if !ports::<F>(packet, tables, &mut work.arrived) {
         if let Some(verdict) = icmp_error::forward::<F>(packet, tables, work, Met::Uplink) {
             return verdict;
@@ -72,9 +86,15 @@ fn to_node<F: Family>(
     if let Some((stage, flow)) = known
         && is_answer(flow)
     {
-        return to_client::<F>(packet, tables, work, (stage, flow));
+        return match flow.backend {
+            0 => masquerade::come_back::<F>(packet, tables, work),
+            _ => to_client::<F>(packet, tables, work, (stage, flow)),
+        };
     }
     if let Some(endpoint) = endpoint {
+        if is_visit {
+            masquerade::visit(tables, work);
+        }
         return to_pod::<F>(packet, tables, endpoint);
     }
     let uplink = packet.ifindex();
@@ -91,8 +111,9 @@ fn to_node<F: Family>(
     }
 }
 
-/// The egress hook: answers of backends in the node's own network, and packets of host processes to
-/// service addresses that the socket hooks left alone, because nobody answers for them.
+/// The egress hook: answers of backends in the node's own network, pods that leave the cluster, and packets
+/// of host processes to service addresses that the socket hooks left alone, because nobody answers for
+/// them.
 #[inline(always)]
 pub fn egress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
     match ethertype(packet) {
@@ -104,15 +125,33 @@ pub fn egress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
 
 #[inline(always)]
 fn leaving<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
-    let Some((dst, _)) = F::destination(packet) else { return Verdict::PASS };
-    let Some(settings) = tables.settings() else { return Verdict::PASS };
-    let inside = settings.services.hold(&dst) || settings.node_pods.hold(&dst);
-    if !inside && !tables.answers(NODE) {
-        return Verdict::PASS;
-    }
     match tables.work() {
-        Some(work) => from_node::<F>(packet, tables, work, inside),
+        Some(work) => from_node::<F>(packet, tables, work),
         None => Verdict::PASS,
+    }
+}
+
+/// Where a packet goes that leaves by an uplink.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+enum Course {
+    /// To a service, or to a pod of this node that is not there.
+    Inside,
+    /// From a pod of this node to outside of the cluster.
+    OutOfCluster,
+    /// Elsewhere.
+    Elsewhere,
+}
+
+#[inline(never)]
+fn course(tables: &impl Tables, key: &FlowKey) -> Course {
+    let Some(settings) = tables.settings() else { return Course::Elsewhere };
+    if settings.services.hold(&key.dst) || settings.node_pods.hold(&key.dst) {
+        return Course::Inside;
+    }
+    match leaves_cluster(tables, &key.src, &key.dst) {
+        true => Course::OutOfCluster,
+        false => Course::Elsewhere,
     }
 }
 
@@ -121,32 +160,47 @@ fn from_node<F: Family>(
     packet: &mut impl Packet,
     tables: &impl Tables,
     work: &mut Work,
-    inside: bool,
 ) -> Verdict {
     if !F::parse(packet, &mut work.arrived) {
         return Verdict::PASS;
     }
-    if !ports::<F>(packet, tables, &mut work.arrived) {
-        return match icmp_error::retell::<F>(packet, tables, work, Met::Uplink) {
-            Told::Failed => unwritable(tables),
-            _ => Verdict::PASS,
-        };
+    let course = course(tables, &work.arrived.key);
+    if course == Course::Elsewhere && !tables.answers(NODE) {
+        return Verdict::PASS;
     }
-    if let Some((stage, flow)) = find(tables, &work.arrived.key)
+    let has_ports = ports::<F>(packet, tables, &mut work.arrived);
+    if has_ports
+        && let Some((stage, flow)) = find(tables, &work.arrived.key)
         && is_answer(flow)
     {
         answered(tables, work, stage, flow);
         if let Err(why) = translate::<F>(packet, &work.arrived, flow) {
             return untranslated(packet, tables, work, why);
         }
+        if is_own(packet, tables, &flow.dst) {
+            return from_node_to_node(packet, tables);
+        }
         tables.count(Event::RepliedOutside);
         return Verdict::PASS;
     }
-    if !inside {
-        return Verdict::PASS;
+    if !has_ports {
+        match icmp_error::retell::<F>(packet, tables, work, Met::Uplink) {
+            Told::Nothing => {}
+            Told::Retold => return Verdict::PASS,
+            Told::Failed => return unwritable(tables),
+        }
     }
-    let back = Verdict::ingress(packet.ifindex());
-    untaken::<F>(packet, tables, work, Way::NotAService, back)
+    match course {
+        Course::OutOfCluster => return masquerade::leave::<F>(packet, tables, work, has_ports),
+        Course::Inside if has_ports => {}
+        _ => return Verdict::PASS,
+    }
+    host::dials::<F>(packet, tables, work)
+}
+
+#[inline(always)]
+fn is_datagram<F: Family>(packet: &mut impl Packet) -> bool {
+    F::source(packet).is_some_and(|(_, protocol)| protocol == protocol::UDP)
 }
 
 #[inline(always)]

@@ -20,4 +20,5 @@ pub mod netns;
 pub mod node;
 pub mod server;
 pub mod services;
+pub mod site;
 pub mod wait;

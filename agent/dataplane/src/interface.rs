@@ -72,7 +72,7 @@ pub(crate) fn all() -> Vec<(u32, String)> {
     list.iter().map(|i| (i.index(), i.name().to_string_lossy().into_owned())).collect()
 }
 
-/// The cookie of our network namespace, where the kernel tells (5.14, e8b9eab99232).
+/// The cookie of this thread's network namespace, where the kernel tells (5.14, e8b9eab99232).
 pub(crate) fn netns_cookie() -> Option<u64> {
     const SO_NETNS_COOKIE: libc::c_int = 71;
     let socket =

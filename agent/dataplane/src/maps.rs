@@ -78,7 +78,7 @@ pub(crate) struct Table<K, V> {
 }
 
 impl<K: Plain, V: Plain> Table<K, V> {
-    fn open(bpffs_dir: &Path, name: &'static str) -> Result<Self, MapError> {
+    pub(crate) fn open(bpffs_dir: &Path, name: &'static str) -> Result<Self, MapError> {
         let path = bpffs_dir.join(MAPS_DIR).join(name);
         let error = |error| MapError::Io { map: name, verb: "open", error };
         let Some(fd) = sys::open_pinned(&path).map_err(error)? else {

@@ -6,18 +6,22 @@
 use core::ptr::null_mut;
 
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::{BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR};
-use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC};
+use aya_ebpf::bindings::{
+    __sk_buff, BPF_F_CURRENT_NETNS, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR,
+    TC_ACT_SHOT, TC_ACT_UNSPEC,
+};
 use aya_ebpf::helpers::generated::{
-    bpf_csum_diff, bpf_csum_update, bpf_l4_csum_replace, bpf_redirect, bpf_redirect_neigh,
-    bpf_redirect_peer, bpf_skb_change_tail,
+    bpf_csum_diff, bpf_csum_update, bpf_get_socket_cookie, bpf_l4_csum_replace, bpf_redirect,
+    bpf_redirect_neigh, bpf_redirect_peer, bpf_sk_lookup_udp, bpf_sk_release, bpf_skb_change_tail,
+    bpf_skc_lookup_tcp,
 };
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
+use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
 use sheave_ebpf::maps::Maps;
 use sheave_ebpf::packet::{Action, Packet, Verdict};
-use sheave_ebpf::wire::Header;
+use sheave_ebpf::wire::{Header, protocol};
 use sheave_ebpf::{pod, uplink};
 
 /// Ingress of the host's end of a pod's veth.
@@ -139,11 +143,49 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
+    fn has_socket(&mut self, ends: &FlowKey) -> bool {
+        has_socket(self.0.skb.skb, ends)
+    }
+
+    #[inline(always)]
+    fn socket_cookie(&mut self) -> u64 {
+        // SAFETY: the context is the one the kernel gave us.
+        unsafe { bpf_get_socket_cookie(self.0.as_ptr()) }
+    }
+
+    #[inline(always)]
     fn ifindex(&self) -> u32 {
         let _ = self.0.as_ptr();
         // SAFETY: the context is the one the kernel gave us.
         unsafe { (*self.0.skb.skb).ifindex }
     }
+}
+
+#[inline(never)]
+fn has_socket(context: *mut __sk_buff, ends: &FlowKey) -> bool {
+    // A `bpf_sock_tuple`: source, destination, both ports. That is how a key of flows begins.
+    let (a, b) = (ends.src_port.0, ends.dst_port.0);
+    let ports = u32::from_ne_bytes([a[0], a[1], b[0], b[1]]);
+    let short = [ends.src.words()[3], ends.dst.words()[3], ports];
+    let (tuple, len) = match ends.src.is_v4() {
+        true => (short.as_ptr().cast_mut().cast(), 12),
+        false => ((&raw const *ends).cast_mut().cast(), 36),
+    };
+    let here = i64::from(BPF_F_CURRENT_NETNS) as u64;
+    // SAFETY: the context is the one the kernel gave us, the tuple as long as is said; a socket is given
+    // back as soon as it was found.
+    unsafe {
+        let socket = match ends.protocol {
+            protocol::TCP => bpf_skc_lookup_tcp(context.cast(), tuple, len, here, 0),
+            protocol::UDP => bpf_sk_lookup_udp(context.cast(), tuple, len, here, 0),
+            _ => return false,
+        };
+        if socket.is_null() {
+            return false;
+        }
+        bpf_sk_release(socket.cast());
+    }
+    true
 }
 
 #[cfg(not(test))]

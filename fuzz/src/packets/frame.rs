@@ -1,5 +1,6 @@
 //! A frame in memory: what the kernel does to it for the hooks, and whether its receiver would take it.
 
+use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
 use sheave_ebpf::packet::Packet;
 use sheave_ebpf::wire::{Header, protocol};
@@ -190,6 +191,14 @@ impl Packet for Frame {
 
     fn ifindex(&self) -> u32 {
         self.ifindex
+    }
+
+    fn has_socket(&mut self, _: &FlowKey) -> bool {
+        false
+    }
+
+    fn socket_cookie(&mut self) -> u64 {
+        0
     }
 }
 

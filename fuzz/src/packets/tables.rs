@@ -324,6 +324,14 @@ impl Asked for Tables {
         self.fragments.put(*key, *ports);
     }
 
+    fn end_flow(&self, key: &FlowKey) {
+        self.stage(Stage::Established).remove(key);
+    }
+
+    fn opted_out(&self, _: u64) -> bool {
+        false
+    }
+
     fn socket(&self, _: &SocketKey) -> Option<&SocketPeer> {
         None
     }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! socket-client tcp ADDRESS            connect: peer, first line read
-//! socket-client connected ADDRESS      connected datagram socket: peer, answer
+//! socket-client connected ADDRESS      connected datagram socket: peer, answer; with "lines" after the
+//!                                      address once after each line on standard input
 //! socket-client sendto ADDRESS COUNT   one unconnected datagram socket: sender and answer, COUNT times,
 //!                                      each after a line on standard input when COUNT is "lines"
 //! ```
@@ -20,7 +21,7 @@ fn main() {
     let address: SocketAddr = arguments[1].parse().expect("an address and a port");
     let result = match arguments[0].as_str() {
         "tcp" => tcp(address),
-        "connected" => connected(address),
+        "connected" => connected(address, arguments.get(2).is_some()),
         "sendto" => sendto(address, &arguments[2]),
         kind => panic!("unknown kind {kind}"),
     };
@@ -45,13 +46,24 @@ fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn connected(address: SocketAddr) -> std::io::Result<()> {
+fn connected(address: SocketAddr, for_each_line: bool) -> std::io::Result<()> {
     let socket = bind(address)?;
     socket.connect(address)?;
-    socket.send(b"who")?;
-    let mut answer = [0; 64];
-    let len = socket.recv(&mut answer)?;
-    println!("{} {}", socket.peer_addr()?, String::from_utf8_lossy(&answer[..len]));
+    let exchange = || -> std::io::Result<()> {
+        socket.send(b"who")?;
+        let mut answer = [0; 64];
+        let len = socket.recv(&mut answer)?;
+        println!("{} {}", socket.peer_addr()?, String::from_utf8_lossy(&answer[..len]));
+        Ok(())
+    };
+    if !for_each_line {
+        return exchange();
+    }
+    for _ in std::io::stdin().lines() {
+        if let Err(error) = exchange() {
+            println!("{:?}", error.kind());
+        }
+    }
     Ok(())
 }
 

@@ -1,0 +1,274 @@
+//! Every kind of client of a service, with real interfaces: pods and processes of the node, with their
+//! sockets translated and without, and clients outside. No agent runs.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sheave_abi::event::Event;
+use sheave_core::model::Protocol::{Tcp, Udp};
+use sheave_core::model::{ServiceType, TrafficPolicy, Update};
+use sheave_tests::lab::Sockets::{self, Translated, Untouched};
+use sheave_tests::netns::Netns;
+use sheave_tests::services::{service, slice};
+use sheave_tests::site::{NODE, Site, answer, ask, connected, name, tcp};
+
+fn start(site: &Site, netns: &Netns, sockets: Sockets, arguments: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_socket-client"));
+    command.args(arguments.split(' ')).stdin(Stdio::piped()).stdout(Stdio::piped());
+    site.lab.spawn(netns, sockets, command)
+}
+
+/// What one call of a client saw.
+fn say(site: &Site, netns: &Netns, sockets: Sockets, arguments: &str) -> String {
+    let output = start(site, netns, sockets, arguments).wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A client that keeps its socket and asks again and again.
+struct Conversation {
+    client: Child,
+    answers: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Conversation {
+    fn new(mut client: Child) -> Self {
+        let answers = BufReader::new(client.stdout.take().unwrap()).lines();
+        Self { client, answers }
+    }
+
+    fn ask(&mut self) -> String {
+        writeln!(self.client.stdin.as_ref().unwrap()).unwrap();
+        self.answers.next().unwrap().unwrap()
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        drop(self.client.stdin.take());
+        let _ = self.client.wait();
+    }
+}
+
+/// `dns` on these pods.
+fn dns(pods: &[&str]) -> Vec<Update> {
+    vec![Update::Service(service("dns", Udp, "10.96.0.1:53", None)), slice("dns", Udp, 5353, pods)]
+}
+
+fn other(answer: &str) -> (u8, &'static str) {
+    match answer {
+        "10.96.0.1:53 10.244.0.2:5353" => (2, "10.244.0.3"),
+        "10.96.0.1:53 10.244.0.3:5353" => (3, "10.244.0.2"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_connected_datagram_socket_of_a_pod_moves_with_the_next_datagram() {
+    let mut site = Site::new("udp-pod");
+    name(site.pod(2), "10.244.0.2:5353");
+    name(site.pod(3), "10.244.0.3:5353");
+    site.serve(dns(&["10.244.0.2", "10.244.0.3"]));
+    let client = start(&site, site.pod(4), Translated, "connected 10.96.0.1:53 lines");
+    let mut conversation = Conversation::new(client);
+    let first = conversation.ask();
+    for _ in 0..10 {
+        assert_eq!(conversation.ask(), first, "one conversation, one backend");
+    }
+    // Its pod is there and answers as before, but is no backend any more.
+    let (_, stays) = other(&first);
+    site.serve(dns(&[stays]));
+    for _ in 0..3 {
+        assert_eq!(conversation.ask(), format!("10.96.0.1:53 {stays}:5353"));
+    }
+    assert_eq!((site.counter(Event::FlowOpened), site.counter(Event::FlowMoved)), (1, 1));
+    site.serve(dns(&[]));
+    assert_eq!(conversation.ask(), "ConnectionRefused");
+    site.serve(dns(&["10.244.0.2"]));
+    assert_eq!(conversation.ask(), "10.96.0.1:53 10.244.0.2:5353", "the same socket, again");
+    site.assert_nothing_dropped();
+}
+
+#[test]
+fn a_connected_datagram_socket_of_the_node_moves_when_its_pod_is_gone() {
+    let mut site = Site::new("udp-host");
+    name(site.pod(2), "10.244.0.2:5353");
+    name(site.pod(3), "10.244.0.3:5353");
+    site.serve(dns(&["10.244.0.2", "10.244.0.3"]));
+    let client = start(&site, &site.lab.node, Translated, "connected 10.96.0.1:53 lines");
+    let mut conversation = Conversation::new(client);
+    let first = conversation.ask();
+    assert_eq!(site.counter(Event::SocketTranslated), 1, "by the socket hook");
+    let (gone, stays) = other(&first);
+    site.end_pod(gone);
+    site.serve(dns(&[stays]));
+    for _ in 0..3 {
+        assert_eq!(conversation.ask(), format!("10.96.0.1:53 {stays}:5353"));
+    }
+    site.serve(dns(&[]));
+    assert_eq!(conversation.ask(), "ConnectionRefused");
+    site.assert_nothing_dropped();
+}
+
+#[test]
+fn a_process_of_the_node_that_no_hook_serves_reaches_services() {
+    let mut site = Site::new("host-path");
+    answer(site.pod(2), "10.244.0.2:8080");
+    answer(site.pod(2), "[fd00:244::2]:8080");
+    answer(&site.lab.node, "192.0.2.1:6443");
+    site.serve(vec![
+        Update::Service(service("web", Tcp, "10.96.0.1:80", None)),
+        slice("web", Tcp, 8080, &["10.244.0.2"]),
+        Update::Service(service("dns", Udp, "10.96.0.1:53", None)),
+        slice("dns", Udp, 8080, &["10.244.0.2"]),
+        Update::Service(service("web6", Tcp, "[fd00:96::1]:80", None)),
+        slice("web6", Tcp, 8080, &["fd00:244::2"]),
+        Update::Service(service("api", Tcp, "10.96.0.3:443", None)),
+        slice("api", Tcp, 6443, &["192.0.2.1"]),
+    ]);
+    let node = &site.lab.node;
+    let seen = |address| tcp(node, address, 1 << 20).map(|seen| seen.ip().to_string());
+    assert_eq!(seen("10.96.0.1:80").unwrap(), NODE[0]);
+    assert_eq!(seen("[fd00:96::1]:80").unwrap(), NODE[1]);
+    let client = connected(node, "10.96.0.1:53", 0);
+    for _ in 0..3 {
+        assert_eq!(ask(&client, 1200).unwrap().ip().to_string(), NODE[0]);
+    }
+    assert_eq!(site.counter(Event::FlowOpened), 3);
+    assert_eq!(seen("10.96.0.3:443").unwrap(), "169.254.1.1", "the node itself");
+    assert_eq!(site.counter(Event::SocketTranslated), 0);
+    site.assert_nothing_dropped();
+}
+
+#[test]
+fn a_pod_whose_sockets_the_host_cannot_see_uses_the_packet_path() {
+    let mut site = Site::new("opted-out");
+    name(site.pod(2), "10.244.0.2:5353");
+    let mut services = dns(&["10.244.0.2"]);
+    services.push(Update::Service(service("web", Tcp, "10.96.0.1:80", None)));
+    services.push(slice("web", Tcp, 5353, &["10.244.0.2"]));
+    site.serve(services);
+    let calls = [
+        ("tcp 10.96.0.1:80", "10.96.0.1:80 10.244.0.2:5353"),
+        ("connected 10.96.0.1:53", "10.96.0.1:53 10.244.0.2:5353"),
+        ("sendto 10.96.0.1:53 1", "10.96.0.1:53 10.244.0.2:5353"),
+    ];
+    for (call, _) in calls {
+        say(&site, site.pod(4), Translated, call);
+    }
+    assert_eq!(
+        site.counter(Event::SocketTranslated),
+        2,
+        "TCP, and the socket that is not connected"
+    );
+    assert_eq!(site.counter(Event::FlowOpened), 1, "the connected one");
+    let netns = format!("/proc/{}/fd/{}", std::process::id(), site.pod(4).file().as_raw_fd());
+    sheave_dataplane::opt_out(&site.lab.config.bpffs_dir, netns.as_ref()).unwrap();
+    for (call, answer) in calls {
+        assert_eq!(say(&site, site.pod(4), Translated, call), answer);
+    }
+    assert_eq!(site.counter(Event::SocketTranslated), 2, "none more");
+    assert_eq!(site.counter(Event::FlowOpened), 4, "all three");
+    // Others are served as before.
+    say(&site, site.pod(3), Translated, calls[0].0);
+    assert_eq!(site.counter(Event::SocketTranslated), 3);
+    site.assert_nothing_dropped();
+}
+
+#[test]
+fn whoever_is_refused_is_told_so_and_never_that_it_lacks_permission() {
+    let mut site = Site::new("refusals");
+    let local = |name: &str, protocol, frontend: &str, node_port| {
+        let mut local = service(name, protocol, frontend, node_port);
+        local.internal_traffic_policy = TrafficPolicy::Local;
+        local.external_traffic_policy = TrafficPolicy::Local;
+        Update::Service(local)
+    };
+    let elsewhere = |service: &str, protocol| {
+        let mut update = slice(service, protocol, 80, &["10.244.1.9"]);
+        let Update::EndpointSlice(slice) = &mut update else { unreachable!() };
+        slice.endpoints[0].node_name = "there".into();
+        update
+    };
+    let ranged = |name: &str, protocol, frontend: &str| {
+        let mut ranged = service(name, protocol, frontend, None);
+        ranged.service_type = ServiceType::LoadBalancer;
+        ranged.load_balancer_ips = vec!["203.0.113.5".parse().unwrap()];
+        ranged.source_ranges = vec!["198.51.100.0/24".parse().unwrap()];
+        Update::Service(ranged)
+    };
+    site.serve(vec![
+        Update::Service(service("none", Tcp, "10.96.0.2:80", Some(30080))),
+        Update::Service(service("none-udp", Udp, "10.96.0.2:53", Some(30053))),
+        local("local", Tcp, "10.96.0.3:80", Some(30081)),
+        local("local-udp", Udp, "10.96.0.3:53", Some(30054)),
+        elsewhere("local", Tcp),
+        elsewhere("local-udp", Udp),
+        ranged("ranged", Tcp, "10.96.0.4:80"),
+        ranged("ranged-udp", Udp, "10.96.0.4:53"),
+        slice("ranged", Tcp, 8080, &["10.244.0.2"]),
+        slice("ranged-udp", Udp, 8080, &["10.244.0.2"]),
+    ]);
+    site.lab.outside.ip("route add 203.0.113.5 via 192.0.2.1");
+    let (pod, node, outside) = (site.pod(4), &site.lab.node, &site.lab.outside);
+    let inside = [(pod, Translated), (pod, Untouched), (node, Translated), (node, Untouched)];
+    let refused = |netns: &Netns, sockets, arguments: &str| {
+        let start = Instant::now();
+        assert_eq!(say(&site, netns, sockets, arguments), "ConnectionRefused", "{arguments}");
+        assert!(start.elapsed() < Duration::from_secs(1), "{arguments}: {:?}", start.elapsed());
+    };
+    for (netns, sockets) in inside {
+        // Nobody answers; the port is none of the service's.
+        for (tcp, udp) in [("10.96.0.2:80", "10.96.0.2:53"), ("10.96.0.2:81", "10.96.0.2:54")] {
+            refused(netns, sockets, &format!("tcp {tcp}"));
+            refused(netns, sockets, &format!("connected {udp}"));
+        }
+        // Silence is what the policy says.
+        assert_eq!(say(&site, netns, sockets, "tcp 10.96.0.3:80"), "TimedOut");
+        assert_eq!(say(&site, netns, sockets, "connected 10.96.0.3:53"), "WouldBlock");
+    }
+    refused(outside, Untouched, "tcp 192.0.2.1:30080");
+    refused(outside, Untouched, "connected 192.0.2.1:30053");
+    assert_eq!(say(&site, outside, Untouched, "tcp 192.0.2.1:30081"), "TimedOut");
+    assert_eq!(say(&site, outside, Untouched, "connected 192.0.2.1:30054"), "WouldBlock");
+    assert_eq!(say(&site, outside, Untouched, "tcp 203.0.113.5:80"), "TimedOut");
+    assert_eq!(say(&site, outside, Untouched, "connected 203.0.113.5:53"), "WouldBlock");
+    assert!(site.counter(Event::SourceRefused) >= 3, "{}", site.counter(Event::SourceRefused));
+    assert!(site.counter(Event::NoLocalEndpoint) >= 11, "{}", site.counter(Event::NoLocalEndpoint));
+}
+
+/// How long one question takes from a new connected datagram socket, as resolvers of the C library ask:
+/// through the packet path, and with the socket translated.
+#[test]
+fn a_question_costs_about_the_same_on_both_paths() {
+    let mut site = Site::new("udp-cost");
+    name(site.pod(2), "10.244.0.2:5353");
+    site.serve(dns(&["10.244.0.2"]));
+    // Each from a port of its own: whoever asks a pod both ways uses two sockets.
+    let mut ports = 10_000..30_000;
+    let mut question = |address: &str| {
+        let questions = 2000;
+        let start = Instant::now();
+        site.pod(4).run(|| {
+            for port in ports.by_ref().take(questions) {
+                let socket = std::net::UdpSocket::bind(("0.0.0.0", port)).unwrap();
+                socket.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+                socket.connect(address).unwrap();
+                socket.send(b"who").unwrap();
+                socket.recv(&mut [0; 64]).unwrap();
+            }
+        });
+        start.elapsed() / questions as u32
+    };
+    // A translated socket's packets are those to the pod itself.
+    let (mut service, mut pod) = (Duration::MAX, Duration::MAX);
+    for _ in 0..5 {
+        pod = pod.min(question("10.244.0.2:5353"));
+        service = service.min(question("10.96.0.1:53"));
+    }
+    println!("one question: {pod:?} to the pod, {service:?} through the packet path");
+    assert!(service < pod * 2, "{service:?} against {pod:?}");
+}
