@@ -6,17 +6,17 @@
 //! ```
 //!
 //! A datagram, and a connection that is only being asked for, go to whom the service has now. A connection
-//! stays with its backend while that is there, chosen or not, and is reset when it is gone.
+//! stays with its backend whether the service still has that or not; once the pod is gone, whoever delivers
+//! resets it.
 
 use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey, flags};
 use sheave_abi::order::{Addr, Be16};
-use sheave_abi::service::{
-    AffinityKey, BACKEND_DRAINING, BACKEND_GONE, BACKEND_LIVE, FrontendKey, flags as frontend_flags,
-};
+use sheave_abi::service::{AffinityKey, FrontendKey, flags as frontend_flags};
 
 use crate::packet::{Arrived, Work};
-use crate::select::{choose, choose_external};
+use crate::report::opened;
+use crate::select::{choose, choose_external, still};
 use crate::tables::{Stage, Tables};
 use crate::wire::{protocol, tcp_flags};
 
@@ -35,8 +35,6 @@ pub enum Way {
     Nobody,
     /// The frontend does not take this client.
     SourceRefused,
-    /// The flow's backend is gone.
-    BackendGone,
     /// The client would reach itself, and there is no other address to show.
     Hairpin,
     /// No port is left to tell the flow from others.
@@ -95,25 +93,13 @@ pub fn from_client(
             false => Way::NotAService,
         };
     }
-    match state_of(tables, known) {
-        BACKEND_LIVE => {}
-        BACKEND_DRAINING if !may_move => {}
-        _ if !may_move => return Way::BackendGone,
-        _ => return open(tables, work, uplink, Event::FlowMoved, stage),
+    if may_move && still(tables, known.backend, known.generation).is_none() {
+        return open(tables, work, uplink, Event::FlowMoved, stage);
     }
     work.flow = *known;
     match went_on(tables, work, stage) {
         true => Way::Translated,
         false => Way::Busy,
-    }
-}
-
-/// The state of a flow's backend, as that of the backend that was chosen.
-#[inline(always)]
-fn state_of(tables: &impl Tables, flow: &Flow) -> u16 {
-    match tables.backend(flow.backend) {
-        Some(backend) if backend.generation == flow.generation => backend.state,
-        _ => BACKEND_GONE,
     }
 }
 
@@ -172,14 +158,14 @@ pub(crate) fn dial(
     }
     work.client = AffinityKey { client: key.src, service: frontend.service };
     let chosen = if uplink == INSIDE {
-        choose(tables, frontend, &work.client, Some(&key.src))
+        choose(tables, &frontend, &work.client, Some(&key.src))
     } else {
         if frontend.flags & frontend_flags::SOURCE_RANGES != 0
             && !tables.source(frontend.service, &key.src)
         {
             return Way::SourceRefused;
         }
-        choose_external(tables, frontend, &work.client, key.src_port)
+        choose_external(tables, &frontend, &work.client, key.src_port)
     };
     let Some(chosen) = chosen else {
         work.refused_by = frontend.flags;
@@ -214,7 +200,7 @@ pub fn begin(tables: &impl Tables, work: &mut Work, event: Event, stage: Stage) 
     if !keep(tables, work, stage) {
         return Way::Busy;
     }
-    tables.count(event);
+    opened(tables, work, event);
     Way::Translated
 }
 
@@ -237,7 +223,10 @@ fn tell_apart(tables: &impl Tables, work: &mut Work) -> bool {
         set_answer_key(work);
         match find(tables, &work.answer_key) {
             None => return true,
-            Some((_, other)) if leads_back(&work.arrived.key, other) => return true,
+            Some((_, other)) if leads_back(&work.arrived.key, other) => {
+                tables.end_flow(&work.answer_key);
+                return true;
+            }
             Some((_, other)) if has_ended(tables, work.arrived.key.protocol, other) => {
                 // Or it would be found before the new one, which begins in the other map.
                 tables.end_flow(&work.answer_key);

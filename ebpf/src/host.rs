@@ -22,7 +22,7 @@ use crate::nat::translate;
 use crate::packet::{Packet, Verdict, Work};
 use crate::pod::untaken;
 use crate::refuse::refuse;
-use crate::service::untranslated;
+use crate::service::{is_gone, untranslated};
 use crate::tables::{Stage, Tables};
 use crate::wire::protocol;
 
@@ -82,10 +82,15 @@ fn to_backend<F: Family>(
         let back = Verdict::ingress(packet.ifindex());
         return refuse::<F>(packet, tables, work, Event::Refused, back);
     }
+    let endpoint = tables.endpoint(&work.flow.dst);
+    if endpoint.is_none() && is_gone(tables, &work.flow.dst) {
+        let back = Verdict::ingress(packet.ifindex());
+        return refuse::<F>(packet, tables, work, Event::BackendGone, back);
+    }
     if let Err(why) = translate::<F>(packet, &work.arrived, &work.flow) {
         return untranslated(packet, tables, work, why);
     }
-    match tables.endpoint(&work.flow.dst) {
+    match endpoint {
         Some(endpoint) => from_node_to_pod(packet, tables, endpoint),
         None if is_own => from_node_to_node(packet, tables),
         None => Verdict::neighbour(packet.ifindex()),

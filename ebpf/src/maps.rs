@@ -70,10 +70,24 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn frontend(&self, key: &FrontendKey) -> Option<&Frontend> {
-        // SAFETY: not preallocated, so an entry that is removed while we read it is not reused before we
-        // end; values are replaced whole.
-        unsafe { FRONTENDS.get(key) }
+    fn frontend(&self, key: &FrontendKey) -> Option<Frontend> {
+        // Since 6.1 the memory of a replaced entry is used again at once, for whatever is written next: who
+        // is held up between finding an entry and reading it may read another service's. What is found
+        // twice alike stood there in between.
+        for _ in 0..FRONTEND_TRIES {
+            // SAFETY: the memory stays a frontend's, if not this one's, before we end.
+            let (first, second) = unsafe { (*FRONTENDS.get(key)?, *FRONTENDS.get(key)?) };
+            if first == second {
+                return Some(first);
+            }
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn has_frontend(&self, key: &FrontendKey) -> bool {
+        // SAFETY: only whether it is there counts.
+        unsafe { FRONTENDS.get(key) }.is_some()
     }
 
     #[inline(always)]
@@ -88,7 +102,8 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn endpoint(&self, addr: &Addr) -> Option<&Endpoint> {
-        // SAFETY: as for FRONTENDS.
+        // SAFETY: the memory of an entry that is replaced may be another pod's while we read: that pod gets
+        // one packet that is not its own, and drops it.
         unsafe { ENDPOINTS.get(addr) }
     }
 
@@ -100,7 +115,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn uplink(&self, ifindex: u32) -> Option<&Uplink> {
-        // SAFETY: as for FRONTENDS.
+        // SAFETY: written when the agent starts, and the same each time.
         unsafe { UPLINKS.get(&ifindex) }
     }
 
@@ -222,6 +237,9 @@ impl Tables for Maps {
         unsafe { bpf_ktime_get_ns() }
     }
 }
+
+/// How often a frontend is read until it is read twice alike.
+const FRONTEND_TRIES: u32 = 3;
 
 #[inline(always)]
 fn flows(stage: Stage) -> &'static LruHashMap<FlowKey, Flow> {

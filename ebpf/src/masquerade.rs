@@ -31,7 +31,7 @@ use crate::flow::{
 };
 use crate::nat::translate;
 use crate::packet::{Fragment, Packet, Verdict, Work};
-use crate::report::drop;
+use crate::report::{drop, opened};
 use crate::service::{is_answer, to_client, untranslated};
 use crate::tables::{Stage, Tables};
 use crate::uplink::NODE;
@@ -90,7 +90,7 @@ pub(crate) fn leave<F: Family>(
     if !keep(tables, work, stage) {
         return drop(packet, tables, work, Event::FlowMapBusy);
     }
-    tables.count(Event::Masqueraded);
+    opened(tables, work, Event::Masqueraded);
     send::<F>(packet, tables, work)
 }
 

@@ -164,6 +164,8 @@ pub struct Work {
     pub socket: SocketKey,
     /// Flags of the frontend for which nobody answers.
     pub refused_by: u32,
+    /// The interface whose hook runs.
+    pub ifindex: u32,
     /// What followers are told.
     pub record: Record,
 }

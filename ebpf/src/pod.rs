@@ -11,7 +11,6 @@
 
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
-use sheave_abi::order::Addr;
 use sheave_abi::service::flags;
 
 use crate::deliver::to_pod;
@@ -22,7 +21,7 @@ use crate::icmp_error::{self, Met};
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::refuse::refuse;
 use crate::report::drop;
-use crate::service::{is_answer, not_a_frontend, ports, to_backend, to_client};
+use crate::service::{answers, is_gone, not_a_frontend, ports, to_backend, to_client};
 use crate::tables::Tables;
 use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 
@@ -64,7 +63,8 @@ fn translated<F: Family>(
     if !F::parse(packet, &mut work.arrived) {
         return Verdict::PASS;
     }
-    let back = Verdict::egress(packet.ifindex());
+    work.ifindex = packet.ifindex();
+    let back = Verdict::egress(work.ifindex);
     if !ports::<F>(packet, tables, &mut work.arrived) {
         if let Some(verdict) = icmp_error::forward::<F>(packet, tables, work, Met::Pod) {
             return verdict;
@@ -76,7 +76,7 @@ fn translated<F: Family>(
     }
     let known = find(tables, &work.arrived.key);
     if let Some((stage, flow)) = known
-        && is_answer(flow)
+        && answers(&work.arrived, flow)
     {
         return to_client::<F>(packet, tables, work, (stage, flow));
     }
@@ -84,7 +84,7 @@ fn translated<F: Family>(
         return to_pod::<F>(packet, tables, endpoint);
     }
     match from_client(tables, work, known, INSIDE) {
-        Way::Translated => to_backend::<F>(packet, tables, work),
+        Way::Translated => to_backend::<F>(packet, tables, work, back),
         way => untaken::<F>(packet, tables, work, way, back),
     }
 }
@@ -105,7 +105,6 @@ pub(crate) fn untaken<F: Family>(
         Way::NotAService => return not_a_frontend::<F>(packet, tables, work, back),
         Way::Nobody if work.refused_by & flags::INTERNAL_DROP != 0 => Event::NoLocalEndpoint,
         Way::Nobody => return refuse::<F>(packet, tables, work, Event::Refused, back),
-        Way::BackendGone => return refuse::<F>(packet, tables, work, Event::BackendGone, back),
         Way::SourceRefused => Event::SourceRefused,
         Way::Hairpin => Event::Hairpin,
         Way::NoPort => Event::NatPorts,
@@ -113,10 +112,4 @@ pub(crate) fn untaken<F: Family>(
         Way::Translated => return Verdict::PASS,
     };
     drop(packet, tables, work, event)
-}
-
-/// An address of this node's pods that no pod has: the caller has looked.
-#[inline(always)]
-fn is_gone(tables: &impl Tables, dst: &Addr) -> bool {
-    tables.settings().is_some_and(|settings| settings.node_pods.hold(dst))
 }

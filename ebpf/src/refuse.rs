@@ -10,8 +10,8 @@ use sheave_abi::order::Be16;
 use crate::checksum::{add, fold, of_addr, update};
 use crate::deliver::unwritable;
 use crate::family::{Family, V4, V6};
-use crate::packet::{Packet, Verdict, Work};
-use crate::report::report;
+use crate::packet::{Fragment, Packet, Verdict, Work};
+use crate::report::{drop, report};
 use crate::tables::Tables;
 use crate::wire::{
     Bytes, Ethernet, IP_OFFSET, Icmp, Ipv4, Ipv6, Ports, Quoted4, Quoted6, Tcp, protocol, tcp_flags,
@@ -26,6 +26,10 @@ pub fn refuse<F: Family>(
     event: Event,
     back: Verdict,
 ) -> Verdict {
+    if work.arrived.fragment == Fragment::Later {
+        // Nobody sends an error about a part that is not the first (RFC 1122, 3.2.2).
+        return drop(packet, tables, work, Event::Fragment);
+    }
     let key = &work.arrived.key;
     let answer = match key.protocol {
         protocol::TCP => reset::<F>(packet, key),
@@ -46,7 +50,7 @@ pub fn refuse<F: Family>(
 /// Whether the packet has become its own answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// It has.
     Made,
     /// It may not be answered.

@@ -15,6 +15,15 @@ pub fn report(packet: &impl Packet, tables: &impl Tables, work: &mut Work, event
     }
 }
 
+/// Likewise for a flow that was opened: the packet's hook has said where it is.
+#[inline(always)]
+pub fn opened(tables: &impl Tables, work: &mut Work, event: Event) {
+    tables.count(event);
+    if tables.settings().is_some_and(|settings| settings.traced != 0) {
+        emit(work.ifindex, tables, work, event);
+    }
+}
+
 /// Likewise, and the packet is gone.
 #[inline(always)]
 pub fn drop(packet: &impl Packet, tables: &impl Tables, work: &mut Work, event: Event) -> Verdict {

@@ -13,7 +13,7 @@ use crate::packet::{Arrived, Fragment, Packet, Verdict, Work, read_ports};
 use crate::refuse::{echo, refuse};
 use crate::report::drop;
 use crate::tables::{Stage, Tables};
-use crate::wire::protocol;
+use crate::wire::{protocol, tcp_flags};
 
 /// Reads the ports, those of a later fragment from what the first has left. False: there are none.
 #[inline(always)]
@@ -61,6 +61,15 @@ pub fn is_answer(flow: &Flow) -> bool {
     flow.flags & flags::REPLY != 0
 }
 
+/// Whether the packet of `arrived` answers the flow: not when that has been closed and this accepts another
+/// connection. Its client has dialled the backend itself since, from the same port.
+#[inline(always)]
+pub fn answers(arrived: &Arrived, flow: &Flow) -> bool {
+    const ACCEPTS: u8 = tcp_flags::SYN | tcp_flags::ACK;
+    let accepts = arrived.tcp_flags & ACCEPTS == ACCEPTS;
+    is_answer(flow) && !(accepts && flow.flags & flags::CLOSING != 0)
+}
+
 /// A packet of a known flow back to its client.
 #[inline(always)]
 pub fn to_client<F: Family>(
@@ -87,14 +96,25 @@ pub fn to_backend<F: Family>(
     packet: &mut impl Packet,
     tables: &impl Tables,
     work: &mut Work,
+    back: Verdict,
 ) -> Verdict {
+    let endpoint = tables.endpoint(&work.flow.dst);
+    if endpoint.is_none() && is_gone(tables, &work.flow.dst) {
+        return refuse::<F>(packet, tables, work, Event::BackendGone, back);
+    }
     if let Err(why) = translate::<F>(packet, &work.arrived, &work.flow) {
         return untranslated(packet, tables, work, why);
     }
-    match tables.endpoint(&work.flow.dst) {
+    match endpoint {
         Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
         None => Verdict::PASS,
     }
+}
+
+/// An address of this node's pods that no pod has: the caller has looked.
+#[inline(always)]
+pub fn is_gone(tables: &impl Tables, dst: &Addr) -> bool {
+    tables.settings().is_some_and(|settings| settings.node_pods.hold(dst))
 }
 
 /// The packet was changed in part, or could not be: it may not go on.
@@ -129,6 +149,10 @@ pub fn not_a_frontend<F: Family>(
     if F::ICMP == protocol::ICMPV6 && work.arrived.key.protocol == protocol::IPV6_FRAGMENT {
         return drop(packet, tables, work, Event::Ipv6Fragment);
     }
+    // An answer's checksum covers all of its parts.
+    if work.arrived.fragment == Fragment::First && work.arrived.key.protocol == F::ICMP {
+        return drop(packet, tables, work, Event::Fragment);
+    }
     if let Some(verdict) = echo::<F>(packet, tables, work, back) {
         return verdict;
     }
@@ -150,5 +174,5 @@ fn unallocated(packet: &impl Packet, tables: &impl Tables, work: &mut Work) -> V
 
 #[inline(always)]
 pub(crate) fn is_allocated(tables: &impl Tables, addr: &Addr) -> bool {
-    tables.frontend(&FrontendKey::address(*addr)).is_some()
+    tables.has_frontend(&FrontendKey::address(*addr))
 }

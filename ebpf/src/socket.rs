@@ -92,7 +92,7 @@ fn pick(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<SocketPeer> 
         return None;
     }
     let client = AffinityKey::of_netns(socket.netns_cookie, frontend.service);
-    let Some(chosen) = choose(tables, frontend, &client, None) else {
+    let Some(chosen) = choose(tables, &frontend, &client, None) else {
         // The packet goes out and is answered there: refusing here could only say EPERM.
         tables.count(Event::SocketNoBackend);
         return None;

@@ -35,8 +35,10 @@ pub trait Tables {
         reason = "each CPU has room of its own, asked for once a packet"
     )]
     fn work(&self) -> Option<&mut Work>;
-    /// `FRONTENDS`.
-    fn frontend(&self, key: &FrontendKey) -> Option<&Frontend>;
+    /// `FRONTENDS`: a copy, and what stood there when it was made.
+    fn frontend(&self, key: &FrontendKey) -> Option<Frontend>;
+    /// `FRONTENDS`: whether there is one.
+    fn has_frontend(&self, key: &FrontendKey) -> bool;
     /// `SLOTS`: a backend id, 0 for none.
     fn slot(&self, index: u32) -> Option<u32>;
     /// `BACKENDS`.

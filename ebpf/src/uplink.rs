@@ -15,8 +15,9 @@ use crate::masquerade::{self, leaves_cluster};
 use crate::nat::translate;
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::pod::untaken;
+use crate::refuse::refuse;
 use crate::report::drop;
-use crate::service::{is_answer, ports, to_backend, to_client, untranslated};
+use crate::service::{answers, is_gone, ports, to_backend, to_client, untranslated};
 use crate::tables::Tables;
 use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, protocol};
 
@@ -63,6 +64,7 @@ fn to_node<F: Family>(
     if !F::parse(packet, &mut work.arrived) {
         return Verdict::PASS;
     }
+    work.ifindex = packet.ifindex();
     let key = &work.arrived.key;
     let is_visit = endpoint.is_some()
         && key.protocol == protocol::UDP
@@ -84,7 +86,7 @@ fn to_node<F: Family>(
     }
     let known = find(tables, &work.arrived.key);
     if let Some((stage, flow)) = known
-        && is_answer(flow)
+        && answers(&work.arrived, flow)
     {
         return match flow.backend {
             0 => masquerade::come_back::<F>(packet, tables, work),
@@ -97,9 +99,13 @@ fn to_node<F: Family>(
         }
         return to_pod::<F>(packet, tables, endpoint);
     }
-    let uplink = packet.ifindex();
+    let uplink = work.ifindex;
+    let back = Verdict::egress(uplink);
     match from_client(tables, work, known, uplink) {
-        Way::Translated => to_backend::<F>(packet, tables, work),
+        Way::Translated => to_backend::<F>(packet, tables, work, back),
+        Way::NotAService if is_gone(tables, &work.arrived.key.dst) => {
+            refuse::<F>(packet, tables, work, Event::PodGone, back)
+        }
         Way::NotAService => from_outside(packet, tables, work),
         Way::Nobody if work.refused_by & flags::EXTERNAL == 0 => {
             drop(packet, tables, work, Event::InsideOnly)
@@ -107,7 +113,7 @@ fn to_node<F: Family>(
         Way::Nobody if work.refused_by & flags::EXTERNAL_DROP != 0 => {
             drop(packet, tables, work, Event::NoLocalEndpoint)
         }
-        way => untaken::<F>(packet, tables, work, way, Verdict::egress(uplink)),
+        way => untaken::<F>(packet, tables, work, way, back),
     }
 }
 
@@ -164,6 +170,7 @@ fn from_node<F: Family>(
     if !F::parse(packet, &mut work.arrived) {
         return Verdict::PASS;
     }
+    work.ifindex = packet.ifindex();
     let course = course(tables, &work.arrived.key);
     if course == Course::Elsewhere && !tables.answers(NODE) {
         return Verdict::PASS;
@@ -171,7 +178,7 @@ fn from_node<F: Family>(
     let has_ports = ports::<F>(packet, tables, &mut work.arrived);
     if has_ports
         && let Some((stage, flow)) = find(tables, &work.arrived.key)
-        && is_answer(flow)
+        && answers(&work.arrived, flow)
     {
         answered(tables, work, stage, flow);
         if let Err(why) = translate::<F>(packet, &work.arrived, flow) {

@@ -289,6 +289,24 @@ impl Dataplane {
         self.maps.flows.entries()
     }
 
+    /// Forgets what traffic has left: flows, fragments, which backend a client had. Connections that were
+    /// translated packet by packet are cut. For tests that want a node as new.
+    pub fn forget_traffic(&self) -> Result<(), MapError> {
+        for flows in [&self.maps.flows, &self.maps.opening] {
+            for (key, _) in flows.entries()? {
+                flows.remove(&key)?;
+            }
+        }
+        for (key, _) in self.maps.fragments.entries()? {
+            self.maps.fragments.remove(&key)?;
+        }
+        for (key, _) in self.maps.affinity.entries()? {
+            self.maps.affinity.remove(&key)?;
+        }
+        let slots: Vec<u32> = (0..self.maps.answering.max_entries()).collect();
+        self.maps.answering.put_all(&slots, &vec![0; slots.len()])
+    }
+
     /// Those that only began.
     pub fn opening(&self) -> Result<Vec<(FlowKey, Flow)>, MapError> {
         self.maps.opening.entries()

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
-use sheave_abi::flow::{Flow, FlowKey};
+use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
 use sheave_abi::order::Addr;
 use sheave_abi::pins::MAPS_DIR;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey, SourceRange};
@@ -26,6 +26,7 @@ macro_rules! plain {
     };
 }
 plain!(Addr, Endpoint, FrontendKey, Frontend, Backend, Settings, FlowKey, Flow);
+plain!(FragmentKey, FragmentPorts);
 plain!(SocketKey, SocketPeer, AffinityKey, Affinity, SourceRange, Uplink);
 
 /// A map could not be read or written.
@@ -164,6 +165,8 @@ pub(crate) struct Maps {
     pub(crate) endpoints: Table<Addr, Endpoint>,
     pub(crate) flows: Table<FlowKey, Flow>,
     pub(crate) opening: Table<FlowKey, Flow>,
+    pub(crate) fragments: Table<FragmentKey, FragmentPorts>,
+    pub(crate) answering: Table<u32, u32>,
     pub(crate) uplinks: Table<u32, Uplink>,
     pub(crate) sockets: Table<SocketKey, SocketPeer>,
     pub(crate) affinity: Table<AffinityKey, Affinity>,
@@ -185,6 +188,8 @@ impl Maps {
             endpoints: Table::open(bpffs_dir, "ENDPOINTS")?,
             flows: Table::open(bpffs_dir, "FLOWS")?,
             opening: Table::open(bpffs_dir, "OPENING")?,
+            fragments: Table::open(bpffs_dir, "FRAGMENTS")?,
+            answering: Table::open(bpffs_dir, "ANSWERING")?,
             uplinks: Table::open(bpffs_dir, "UPLINKS")?,
             sockets: Table::open(bpffs_dir, "SOCKETS")?,
             affinity: Table::open(bpffs_dir, "AFFINITY")?,

@@ -7,8 +7,8 @@ use sheave_tests::node::{complete, reconcile};
 
 use crate::frame::*;
 use crate::net::Net;
-use crate::node::{node, without_backend_of_first};
-use crate::{REDIRECT, TO_POD2, case, hex, run};
+use crate::node::{addr, node, without_backend_of_first};
+use crate::{REDIRECT, TO_POD2, TO_POD3, case, hex, run};
 
 #[test]
 fn a_flow_whose_backend_is_gone() {
@@ -23,11 +23,22 @@ fn backend_is_gone(net: Net) {
     node.programs.run("pod_ingress", &syn.bytes()).unwrap();
     let (writes, _) = reconcile(node.dataplane(), &complete(without_backend_of_first()));
     assert!(writes > 0);
+    run(
+        &mut node,
+        case(
+            "an established connection stays with a pod that is still there",
+            "pod_ingress",
+            data.clone(),
+            (REDIRECT, data.clone().to(net.pod(3), 8080).hop(TO_POD3)),
+            &[Delivered],
+        ),
+    );
+    node.dataplane().remove_endpoint(addr(net.pod(3))).unwrap();
     let reset = Body::Tcp { ports: (80, 40000), seq: 0, ack: 0, flags: RST, data: vec![] };
     run(
         &mut node,
         case(
-            "an established connection is reset",
+            "an established connection is reset once the pod is gone",
             "pod_ingress",
             data.clone(),
             (REDIRECT, data.back(reset)),

@@ -50,7 +50,7 @@ pub(crate) fn node() -> DetachedNode {
     node
 }
 
-fn addr(ip: IpAddr) -> Addr {
+pub(crate) fn addr(ip: IpAddr) -> Addr {
     match ip {
         IpAddr::V4(ip) => Addr::v4(ip.octets()),
         IpAddr::V6(ip) => Addr::v6(ip.octets()),
