@@ -55,6 +55,14 @@ impl Packet for Frame {
     fn socket_cookie(&mut self) -> u64 {
         0
     }
+
+    fn len(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+
+    fn gso_size(&self) -> u32 {
+        0
+    }
 }
 
 impl Frame {

@@ -9,6 +9,7 @@
 //! nat       rewriting a packet's ends    service   to a backend, back to a client
 //! refuse    TCP reset, ICMP errors, echo reply
 //! expired   ICMP time exceeded
+//! width     ICMP packet too big
 //! icmp_error  errors of others about a translated packet
 //! deliver   into a pod of this node, or out to a client
 //! report    counters, and records for those who watch
@@ -40,6 +41,7 @@ pub mod service;
 pub mod socket;
 pub mod tables;
 pub mod uplink;
+pub mod width;
 pub mod wire;
 
 #[cfg(feature = "programs")]

@@ -38,6 +38,12 @@ pub trait Packet {
     /// Kernel's cookie of the socket of this machine that sent the packet; 0: there is none, or the packet
     /// has passed through the stack since.
     fn socket_cookie(&mut self) -> u64;
+
+    /// Bytes of the frame.
+    fn len(&self) -> u32;
+
+    /// Bytes of payload of each segment that the frame is yet to be cut into; 0: it goes as it is.
+    fn gso_size(&self) -> u32;
 }
 
 /// What becomes of a packet. A struct and not an enum with data: functions of a program return it, and the

@@ -13,6 +13,7 @@ use crate::packet::{Arrived, Fragment, Packet, Verdict, Work, read_ports};
 use crate::refuse::{echo, refuse};
 use crate::report::drop;
 use crate::tables::{Stage, Tables};
+use crate::width::{self, too_narrow};
 use crate::wire::{protocol, tcp_flags};
 
 /// Reads the ports, those of a later fragment from what the first has left. False: there are none.
@@ -80,10 +81,17 @@ pub fn to_client<F: Family>(
 ) -> Verdict {
     answered(tables, work, stage, flow);
     let uplink = flow.uplink;
+    let endpoint = tables.endpoint(&flow.dst);
+    if uplink != 0 && endpoint.is_none() {
+        let mtu = too_narrow::<F>(packet, tables, work, uplink);
+        if mtu != 0 {
+            return width::tell::<F>(packet, tables, work, mtu);
+        }
+    }
     if let Err(why) = translate::<F>(packet, &work.arrived, flow) {
         return untranslated(packet, tables, work, why);
     }
-    match tables.endpoint(&flow.dst) {
+    match endpoint {
         Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
         None if uplink != 0 => to_client_outside::<F>(packet, tables, uplink),
         None => Verdict::PASS,

@@ -39,8 +39,21 @@ pub(crate) fn ethernet(name: &str) -> Result<u32, InterfaceError> {
     }
 }
 
-/// Asked by ioctl and not in /sys: that shows the namespace of who mounted it.
+/// Bytes of an IP packet that an interface carries, if it is there.
+pub(crate) fn mtu(index: u32) -> Option<u32> {
+    let request = ask(&name_of(index)?, libc::SIOCGIFMTU).ok()?;
+    // SAFETY: the kernel has filled in this member.
+    u32::try_from(unsafe { request.ifr_ifru.ifru_mtu }).ok()
+}
+
 fn hardware_type(name: &str) -> io::Result<u16> {
+    let request = ask(name, libc::SIOCGIFHWADDR)?;
+    // SAFETY: the kernel has filled in this member.
+    Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
+}
+
+/// By ioctl and not in /sys: that shows the namespace of who mounted it.
+fn ask(name: &str, what: libc::Ioctl) -> io::Result<libc::ifreq> {
     let name = CString::new(name)?;
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     // SAFETY: zero is a valid ifreq.
@@ -53,12 +66,11 @@ fn hardware_type(name: &str) -> io::Result<u16> {
         *to = *from as libc::c_char;
     }
     // SAFETY: the request lives until the call returns and names an interface.
-    let ret = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFHWADDR, &raw mut request) };
+    let ret = unsafe { libc::ioctl(socket.as_raw_fd(), what, &raw mut request) };
     if ret != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has filled in this member.
-    Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
+    Ok(request)
 }
 
 /// Name of an interface, if it is there.

@@ -43,8 +43,11 @@ impl Dataplane {
         if changed {
             self.maps.settings.put(&0, &wanted)?;
         }
-        let uplinks: Vec<(u32, Uplink)> =
-            network.uplinks.iter().map(|(index, addresses)| (*index, uplink(addresses))).collect();
+        let uplinks: Vec<(u32, Uplink)> = network
+            .uplinks
+            .iter()
+            .map(|(index, addresses)| (*index, uplink(*index, addresses)))
+            .collect();
         let held = self.maps.uplinks.entries()?;
         for (index, uplink) in uplinks.iter().filter(|uplink| !held.contains(uplink)) {
             self.maps.uplinks.put(index, uplink)?;
@@ -92,8 +95,8 @@ fn nets(cidrs: &[Cidr]) -> Nets {
     nets
 }
 
-fn uplink(addresses: &[IpAddr]) -> Uplink {
-    let mut uplink = Uplink::default();
+fn uplink(index: u32, addresses: &[IpAddr]) -> Uplink {
+    let mut uplink = Uplink { mtu: interface::mtu(index).unwrap_or(0), ..Uplink::default() };
     for address in addresses {
         match address {
             IpAddr::V4(_) => uplink.addr4 = addr(*address),

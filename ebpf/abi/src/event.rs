@@ -109,6 +109,9 @@ events! {
     /// A part of an IPv6 datagram to a service.
     Ipv6Fragment = 27, true, "A part of an IPv6 datagram to a service was dropped: services take whole ones.",
         "Send datagrams that fit the MTU; for DNS, let the client ask for at most 1232 bytes.";
+    /// An answer that does not fit the way to its client.
+    TooBig = 28, false, "A backend was told that its answer to a client outside does not fit the uplink.",
+        "If this grows, pods have a larger MTU than the uplink: start them anew after the uplink's has changed.";
 }
 
 /// Number of slots of `COUNTERS`: room for events to come, so that the map need not be made anew.

@@ -10,9 +10,11 @@ pub struct Uplink {
     pub addr4: Addr,
     /// Likewise IPv6.
     pub addr6: Addr,
+    /// Bytes of an IP packet that it carries at most; 0: not known.
+    pub mtu: u32,
 }
 
 /// Upper bound of uplinks.
 pub const UPLINKS_MAX: u32 = 64;
 
-const _: () = assert!(core::mem::size_of::<Uplink>() == 32);
+const _: () = assert!(core::mem::size_of::<Uplink>() == 36);

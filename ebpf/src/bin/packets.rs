@@ -159,6 +159,17 @@ impl Packet for Skb<'_> {
         // SAFETY: the context is the one the kernel gave us.
         unsafe { (*self.0.skb.skb).ifindex }
     }
+
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        self.0.len()
+    }
+
+    #[inline(always)]
+    fn gso_size(&self) -> u32 {
+        // SAFETY: the context is the one the kernel gave us.
+        unsafe { (*self.0.skb.skb).gso_size }
+    }
 }
 
 #[inline(never)]

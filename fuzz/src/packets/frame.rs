@@ -200,6 +200,14 @@ impl Packet for Frame {
     fn socket_cookie(&mut self) -> u64 {
         0
     }
+
+    fn len(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+
+    fn gso_size(&self) -> u32 {
+        0
+    }
 }
 
 /// Ones' complement sum of big-endian words, an odd last byte padded (RFC 1071).

@@ -105,7 +105,7 @@ impl Tables {
             flows: [Map::default(), Map::default()],
             fragments: Map::default(),
             affinity: Map::default(),
-            uplink: Uplink { addr4: addr(7, true), addr6: addr(7, false) },
+            uplink: Uplink { addr4: addr(7, true), addr6: addr(7, false), mtu: 1400 },
             settings: settings(),
             answering: RefCell::default(),
             work: UnsafeCell::new(work()),

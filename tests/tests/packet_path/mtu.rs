@@ -56,3 +56,28 @@ fn a_datagram_that_may_not_be_cut_up_is_too_large_once() {
     assert_eq!(node.counter(Event::ErrorTranslated), 2);
     node.assert_no_drops();
 }
+
+#[test]
+fn an_uplink_that_becomes_narrower_than_the_pods_is_told_to_backends() {
+    let mut node = Node::new("mtu-uplink", kernel::tc_attachment());
+    node.netns.ip("link set up0 mtu 1400");
+    node.outside.ip("link set cl0 mtu 1400");
+    let (netns, network) = (&node.netns, &node.network);
+    assert!(netns.run(|| node.dataplane.as_ref().unwrap().set_network(network)).unwrap());
+    for (address, seen_as) in
+        [("192.0.2.1:30080", "203.0.113.7"), ("[2001:db8:2::1]:30080", "2001:db8:113::7")]
+    {
+        let before = node.counter(Event::TooBig);
+        assert_eq!(exchange(&node.far, address, MEGABYTES).unwrap(), seen_as, "{address}");
+        assert!(node.counter(Event::TooBig) > before, "{address}: the backend was told");
+    }
+    // Datagrams, which nothing makes smaller but that their sender cuts them up: the answer to the first is
+    // lost.
+    node.outside.run(|| {
+        let socket = connected("192.0.2.1:30053");
+        socket.set_read_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+        let _ = ask(&socket, 1472);
+        ask(&socket, 1472).unwrap();
+    });
+    node.assert_no_drops();
+}

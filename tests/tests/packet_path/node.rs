@@ -28,6 +28,7 @@ pub(crate) const NARROW_MTU: u32 = 1280;
 pub(crate) struct Node {
     pub(crate) dataplane: Option<Dataplane>,
     pub(crate) config: DataplaneConfig,
+    pub(crate) network: Network,
     pub(crate) netns: Netns,
     pub(crate) pods: Vec<Netns>,
     /// A client on the node's own network, and the first router to others.
@@ -113,16 +114,19 @@ impl Node {
         };
         let dataplane = node.run(|| Dataplane::open(&config)).unwrap();
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let up0 = node.run(|| nix::net::if_::if_nametoindex("up0")).unwrap();
         let network = Network {
+            uplinks: vec![(up0, vec![ip("192.0.2.1"), ip("2001:db8:2::1")])],
             services: vec![(ip("10.96.0.0"), 16), (ip("fd00:10:96::"), 112)],
             hairpin: vec![ip("169.254.1.1"), ip("fe80::1")],
             nat_ports: Some(61000..=65535),
             ..Network::default()
         };
-        dataplane.set_network(&network).unwrap();
+        node.run(|| dataplane.set_network(&network)).unwrap();
         let mut node = Self {
             dataplane: Some(dataplane),
             config,
+            network,
             netns: node,
             pods: vec![],
             outside,
