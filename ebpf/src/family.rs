@@ -16,10 +16,10 @@ const HOP_LIMIT: u8 = 64;
 /// An address on a program's stack: the verifier takes what the compiler writes there only if it is
 /// aligned.
 #[repr(C, align(8))]
-pub(crate) struct OnStack(pub(crate) Addr);
+pub struct OnStack(pub Addr);
 
 /// An address family.
-pub(crate) trait Family {
+pub trait Family {
     /// Offset of what follows the IP header.
     const L4: usize;
     /// IANA number of the family's ICMP.

@@ -46,7 +46,7 @@ pub fn refuse<F: Family>(
 /// Whether the packet has become its own answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// It has.
     Made,
     /// It may not be answered.
