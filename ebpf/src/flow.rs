@@ -43,13 +43,22 @@ pub enum Way {
     Busy,
 }
 
-/// What is known of a packet's flow.
+/// What is known of a packet's flow. Answers are not expected for ever: a client may talk to the backend
+/// itself, later and from the same port.
 #[inline(always)]
 pub fn find<'a>(tables: &'a impl Tables, key: &FlowKey) -> Option<(Stage, &'a Flow)> {
-    if let Some(flow) = tables.flow(Stage::Established, key) {
+    if let Some(flow) = tables.flow(Stage::Established, key)
+        && !is_over(tables, key.protocol, flow)
+    {
         return Some((Stage::Established, flow));
     }
-    Some((Stage::Opening, tables.flow(Stage::Opening, key)?))
+    let flow = tables.flow(Stage::Opening, key)?;
+    if is_over(tables, key.protocol, flow) { None } else { Some((Stage::Opening, flow)) }
+}
+
+#[inline(always)]
+fn is_over(tables: &impl Tables, protocol: u8, flow: &Flow) -> bool {
+    flow.flags & flags::REPLY != 0 && has_ended(tables, protocol, flow)
 }
 
 /// A packet to the client was seen.
