@@ -161,6 +161,8 @@ fn sockets_of_the_node_in_the_range_are_not_hit() {
     let mut connected_one = tcp_from(&site.lab.node, 61003, &servers[0]).unwrap();
     assert_eq!(tcp(site.pod(2), &servers[0], 1000).unwrap().port(), 61002);
     let client = connected(site.pod(2), &servers[0], 0);
+    // The one free port of four may be missed by chance, and the datagram is lost.
+    let _ = ask(&client, 10);
     for _ in 0..5 {
         assert_eq!(ask(&client, 10).unwrap().port(), 61002);
     }
