@@ -243,7 +243,16 @@ fn work() -> Work {
         answer: Default::default(),
         client: AffinityKey { client: none, service: 0 },
         frontend: FrontendKey::address(none),
+        socket: SocketKey {
+            cookie: 0,
+            addr: none,
+            port: Be16::new(0),
+            direction: 0,
+            protocol: 0,
+            reserved: 0,
+        },
         refused_by: 0,
+        ifindex: 0,
         record: Record {
             time_ns: 0,
             event: 0,
@@ -266,8 +275,12 @@ impl Asked for Tables {
         Some(unsafe { &mut *self.work.get() })
     }
 
-    fn frontend(&self, key: &FrontendKey) -> Option<&Frontend> {
-        self.frontends.get(key)
+    fn frontend(&self, key: &FrontendKey) -> Option<Frontend> {
+        self.frontends.get(key).copied()
+    }
+
+    fn has_frontend(&self, key: &FrontendKey) -> bool {
+        self.frontends.contains_key(key)
     }
 
     fn slot(&self, index: u32) -> Option<u32> {
