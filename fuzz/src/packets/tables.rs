@@ -280,7 +280,7 @@ impl Asked for Tables {
     }
 
     fn has_frontend(&self, key: &FrontendKey) -> bool {
-        self.frontends.contains_key(key)
+        self.frontends.get(key).is_some()
     }
 
     fn slot(&self, index: u32) -> Option<u32> {
