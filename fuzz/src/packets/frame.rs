@@ -65,15 +65,19 @@ impl Frame {
         self.is_v4() && self.word(IP + 6) & 0x1fff != 0
     }
 
-    /// An ICMP error, or a reset.
+    /// An ICMP error.
     pub(super) fn is_error(&self) -> bool {
         let byte = |at| self.bytes.get(at).copied().unwrap_or(0);
         match self.protocol() {
             protocol::ICMP if self.is_v4() => matches!(byte(self.l4()), 3 | 4 | 5 | 11 | 12),
             protocol::ICMPV6 if !self.is_v4() => byte(self.l4()) < 128,
-            protocol::TCP => byte(self.l4() + 13) & 4 != 0,
             _ => false,
         }
+    }
+
+    pub(super) fn is_reset(&self) -> bool {
+        let flags = self.bytes.get(self.l4() + 13).copied().unwrap_or(0);
+        self.protocol() == protocol::TCP && flags & 4 != 0
     }
 
     pub(super) fn ends(&self) -> Ends {

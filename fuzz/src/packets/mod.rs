@@ -166,6 +166,9 @@ fn check_answer(before: &Frame, after: &Frame, verdict: Verdict, hook: Hook) {
     }
     assert!(!before.is_later_fragment(), "{hook:?}: an answer to a later fragment: {before:?}");
     assert!(!before.is_error(), "{hook:?}: an answer to an error: {before:?}");
+    // That it may go no further is told of a reset too.
+    let is_answered = before.is_reset() && before.hop_limit() > 1;
+    assert!(!is_answered, "{hook:?}: an answer to a reset: {before:?}");
     if before.fault().is_none() {
         assert_eq!(after.fault(), None, "{hook:?} answers {before:?} with {after:?}");
     }
