@@ -56,7 +56,7 @@ impl Packet for Frame {
         0
     }
 
-    fn len(&self) -> u32 {
+    fn frame_len(&self) -> u32 {
         self.bytes.len() as u32
     }
 

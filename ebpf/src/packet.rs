@@ -40,7 +40,7 @@ pub trait Packet {
     fn socket_cookie(&mut self) -> u64;
 
     /// Bytes of the frame.
-    fn len(&self) -> u32;
+    fn frame_len(&self) -> u32;
 
     /// Bytes of payload of each segment that the frame is yet to be cut into; 0: it goes as it is.
     fn gso_size(&self) -> u32;

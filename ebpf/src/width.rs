@@ -39,7 +39,7 @@ pub(crate) fn too_narrow<F: Family>(
 fn ip_len<F: Family>(packet: &mut impl Packet, work: &Work) -> u32 {
     let gso_size = packet.gso_size();
     if gso_size == 0 {
-        return packet.len().wrapping_sub(IP_OFFSET as u32);
+        return packet.frame_len().wrapping_sub(IP_OFFSET as u32);
     }
     let header_len = match work.arrived.key.protocol {
         protocol::TCP => {

@@ -161,7 +161,7 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
-    fn len(&self) -> u32 {
+    fn frame_len(&self) -> u32 {
         self.0.len()
     }
 
