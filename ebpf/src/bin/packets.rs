@@ -63,8 +63,9 @@ fn act(context: &TcContext, verdict: Verdict) -> i32 {
     }
 }
 
+// A function of its own: what it needs of the stack is needed after all else.
 #[cfg(feature = "log")]
-#[inline(always)]
+#[inline(never)]
 fn say(context: &TcContext, verdict: Verdict) {
     // SAFETY: the context is the one the kernel gave us.
     let (at, protocol) = unsafe { ((*context.skb.skb).ifindex, (*context.skb.skb).protocol) };
