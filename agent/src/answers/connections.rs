@@ -65,7 +65,8 @@ pub(super) fn answer(answers: &Answers, query: &Query) -> Result<Connections, Un
     let wanted = wanted(&names, query)?;
     rows.retain(wanted);
     rows.sort_by(|a, b| {
-        (&a.service, &a.frontend, &a.client).cmp(&(&b.service, &b.frontend, &b.client))
+        let theirs = (&b.service, &b.frontend, b.path, &b.client);
+        (&a.service, &a.frontend, a.path, &a.client).cmp(&theirs)
     });
     Ok(Connections { connections: rows, closed_sockets })
 }

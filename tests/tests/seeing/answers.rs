@@ -117,11 +117,13 @@ fn explanations_say_what_then_happens() {
     assert_eq!(refused, ErrorKind::TimedOut, "as it was said");
 
     // What a client was given is what it is said to be given again, on either path.
-    for sockets in [Sockets::Untouched, Sockets::Translated] {
+    for (sockets, path) in [(Sockets::Untouched, "packet"), (Sockets::Translated, "socket")] {
         let _open = node.connect(sockets, "10.96.0.3:80");
-        let seen = node
-            .until("connections --service pinned", |seen| !list(seen, "connections").is_empty());
-        let given = list(&seen, "connections")[0]["backend"].as_str().unwrap().to_owned();
+        let of_path = |seen: &Value| {
+            list(seen, "connections").iter().find(|row| row["path"] == path).cloned()
+        };
+        let seen = node.until("connections --service pinned", |seen| of_path(seen).is_some());
+        let given = of_path(&seen).unwrap()["backend"].as_str().unwrap().to_owned();
         let verdict = node.json("explain 10.244.0.4 10.96.0.3:80")["verdict"].clone();
         let verdict = verdict.as_str().unwrap();
         assert!(verdict.contains(&given) && verdict.contains("session affinity"), "{verdict}");
