@@ -199,7 +199,7 @@ pub(crate) fn dial(
 }
 
 /// Keeps the new flow in `work.flow`, told from all others by another source port if need be.
-#[inline(never)]
+#[inline(always)]
 pub fn begin(tables: &impl Tables, work: &mut Work, event: Event, stage: Stage) -> Way {
     if !tell_apart(tables, work) {
         return Way::NoPort;
