@@ -24,9 +24,10 @@ pub(crate) enum Verdict {
 
 /// Pins both below a bpffs.
 pub(crate) fn make(bpffs: &Path, verdict: Verdict) {
-    // Before 5.11 maps count against this limit, which is 64 KiB there.
+    // Before 5.11 maps count against this limit, which is 64 KiB there. A container may not raise it, and
+    // then a map that does not fit says so.
     let unlimited = nix::sys::resource::RLIM_INFINITY;
-    nix::sys::resource::setrlimit(Resource::RLIMIT_MEMLOCK, unlimited, unlimited).unwrap();
+    let _ = nix::sys::resource::setrlimit(Resource::RLIMIT_MEMLOCK, unlimited, unlimited);
     for pin in [pins::ENDPOINTS, pins::POD_INGRESS] {
         std::fs::create_dir_all(bpffs.join(pin).parent().unwrap()).unwrap();
     }
