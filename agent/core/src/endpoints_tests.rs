@@ -1,3 +1,5 @@
+//! The choice of endpoints against the rules as they are documented, written down a second time.
+
 use super::*;
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
