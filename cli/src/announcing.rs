@@ -98,10 +98,10 @@ mod tests {
             "conflicts": [{ "address": "192.0.2.50", "mac": "02:00:00:00:00:09", "seenMsAgo": 900 }],
         }] });
         let expected = [
-            " LOAD BALANCER ADDRESS  UPLINK  ANNOUNCED BY  FOR",
-            " 192.0.2.50             eth0    this node     3 min",
-            " 192.0.2.51             eth0    n2            -",
-            " 192.0.2.52             eth0    -             -",
+            "LOAD BALANCER ADDRESS  UPLINK  ANNOUNCED BY  FOR",
+            "192.0.2.50             eth0    this node     3 min",
+            "192.0.2.51             eth0    n2            -",
+            "192.0.2.52             eth0    -             -",
             "eth0 hears n2 (0.1 s ago), n3 (gone, heard 14 s ago)",
             "eth0: 02:00:00:00:00:09 has 192.0.2.50 too, seen 0.9 s ago: it must have another address",
         ];
