@@ -2,8 +2,10 @@
 //! everybody has. Figures of one run are comparable, because the rounds are interleaved.
 
 mod footprint;
+mod placement;
 mod plain;
 mod pods;
+mod spread;
 mod throughput;
 
 use anyhow::Result;
@@ -14,11 +16,11 @@ use clap::{Args, Subcommand};
 pub(crate) struct Bench {
     #[command(subcommand)]
     what: Option<What>,
-    /// Rounds; each measures every path once
+    /// Rounds; each measures every path once, for each placement of its ends on processors
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// How long each measurement takes
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=60))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=60))]
     seconds: u32,
     /// TCP's congestion control, the same for every path; containers may use reno and the kernel's
     /// default

@@ -1,8 +1,10 @@
 //! One TCP stream from pod to pod: straight to the pod's address, through the Service, and over plain
 //! routed veths between the same pods. Needs the cluster of `cargo xtask up`.
 
+use super::placement::Placement;
 use super::plain::PlainVeths;
 use super::pods::{BenchPods, PORT};
+use super::spread::Spread;
 use crate::cluster::{Cluster, output_of};
 use crate::{privilege, step, traffic};
 use anyhow::{Result, bail};
@@ -20,8 +22,17 @@ pub(super) const CONGESTION: &str = "reno";
 struct Path {
     name: &'static str,
     server: SocketAddrV4,
-    /// A measurement a round.
-    gbit_s: Vec<f64>,
+}
+
+/// In the order of [`paths`].
+const POD_ADDRESS: usize = 0;
+const CLUSTER_IP: usize = 1;
+const PLAIN: usize = 2;
+
+/// Where both ends run, and what was measured there: a row a round, a column a path.
+struct Setting {
+    placement: Placement,
+    gbit_s: Vec<[f64; 3]>,
 }
 
 /// What is measured, and how often.
@@ -41,92 +52,89 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
     let pods = BenchPods::start(&cluster)?;
     let plain = PlainVeths::set_up(&pods)?;
     let client = pods.client_prefix()?;
-    let path = |name, server| Path { name, server, gbit_s: Vec::new() };
-    let mut paths = [
+    let path = |name, server| Path { name, server };
+    let paths = [
         path("pod to pod address", pods.server()?),
         path("pod to ClusterIP", pods.service()?),
         path("plain routed veths", plain.server(PORT)),
     ];
+    let placements = Placement::all()?.into_iter();
+    let mut settings: Vec<Setting> =
+        placements.map(|placement| Setting { placement, gbit_s: Vec::new() }).collect();
     let Plan { rounds, seconds, congestion } = plan;
-    println!("iperf3, one TCP stream ({congestion}), {rounds} rounds of {seconds} s each:");
+    println!("iperf3, one TCP stream ({congestion}), {rounds} rounds of {seconds} s each way:");
     for round in 1..=*rounds {
-        let name = format!("round {round}");
-        step::perform(&name, || measure_round(&mut paths, &client, round, plan))?;
+        step::perform(&format!("round {round}"), || {
+            let mut remarks = Vec::new();
+            for Setting { placement, gbit_s } in &mut settings {
+                let row = measure_paths(&paths, placement, &client, round, plan)?;
+                remarks.push(row.map(|value| format!("{value:.1}")).join(" "));
+                gbit_s.push(row);
+            }
+            Ok(remarks.join(", "))
+        })?;
     }
-    print!("\n{}", table(&paths));
+    for setting in &settings {
+        print!("\n{}", table(setting, &paths));
+    }
     Ok(())
 }
 
 /// Measures each way once. The order turns from round to round, so that none is always the first
 /// after a pause.
-fn measure_round(
-    paths: &mut [Path],
+fn measure_paths(
+    paths: &[Path; 3],
+    placement: &Placement,
     client: &[String],
     round: u32,
     plan: &Plan<'_>,
-) -> Result<String> {
-    let count = paths.len();
-    let mut remarks = Vec::new();
-    for offset in 0..count {
-        let path = &mut paths[(round as usize + offset) % count];
-        let value = measure(client, path.server, plan)?;
-        path.gbit_s.push(value);
-        remarks.push(format!("{} {value:.1}", path.name));
+) -> Result<[f64; 3]> {
+    let mut row = [0.0; 3];
+    for offset in 0..paths.len() {
+        let path = (round as usize + offset) % paths.len();
+        row[path] = measure(client, paths[path].server, placement, plan)?;
         std::thread::sleep(BETWEEN);
     }
-    Ok(remarks.join(", "))
+    Ok(row)
 }
 
-fn measure(client: &[String], server: SocketAddrV4, plan: &Plan<'_>) -> Result<f64> {
+fn measure(
+    client: &[String],
+    server: SocketAddrV4,
+    placement: &Placement,
+    plan: &Plan<'_>,
+) -> Result<f64> {
     let mut command = privilege::command(&client[0]);
     command.args(&client[1..]);
     command.args(traffic::iperf3_words(server, plan.seconds));
+    command.args(placement.iperf3_words());
     command.args(["--congestion", plan.congestion]);
     let report = output_of(&mut command)?;
     traffic::received_gbit_s(&report)
 }
 
-fn table(paths: &[Path]) -> String {
-    let mut text = format!("{:<20} {:>8} {:>8} {:>8}  Gbit/s\n", "", "median", "min", "max");
-    for path in paths {
-        let [min, median, max] = spread(&path.gbit_s);
-        text.push_str(&format!("{:<20} {median:>8.2} {min:>8.2} {max:>8.2}\n", path.name));
+fn table(setting: &Setting, paths: &[Path; 3]) -> String {
+    let mut text = format!(
+        "{:<32} {:>8} {:>8} {:>8}\n",
+        setting.placement.name, "median", "lowest", "highest"
+    );
+    let mut line = |name: &str, figures: Vec<f64>, remark: fn(&Spread) -> String| {
+        if let Some(spread) = Spread::of(&figures) {
+            let Spread { median, min, max, .. } = spread;
+            let remark = remark(&spread);
+            text.push_str(&format!("  {name:<30} {median:>8.3} {min:>8.3} {max:>8.3}{remark}\n"));
+        }
+    };
+    for (index, path) in paths.iter().enumerate() {
+        let figures = setting.gbit_s.iter().map(|row| row[index]).collect();
+        line(path.name, figures, |_| "  Gbit/s".to_owned());
     }
-    let (medians, lowest, highest) = ("medians", "lowest", "highest round");
-    text.push_str(&format!("\n{:<24} {medians:>8} {lowest:>8} {highest:>8}\n", "ratio of"));
-    for (name, reference) in [("pod address", 0), ("plain veths", 2)] {
+    for (name, reference) in [("pod address", POD_ADDRESS), ("plain veths", PLAIN)] {
         // Within a round, so that what disturbs all of it counts for none.
-        let ratios: Vec<f64> =
-            paths[1].gbit_s.iter().zip(&paths[reference].gbit_s).map(|(a, b)| a / b).collect();
-        let [min, _, max] = spread(&ratios);
-        let median = spread(&paths[1].gbit_s)[1] / spread(&paths[reference].gbit_s)[1];
-        let name = format!("ClusterIP / {name}");
-        text.push_str(&format!("{name:<24} {median:>8.3} {min:>8.3} {max:>8.3}\n"));
+        let ratios = setting.gbit_s.iter().map(|row| row[CLUSTER_IP] / row[reference]).collect();
+        line(&format!("ClusterIP / {name}"), ratios, |spread| {
+            format!("  95%: {:.3} to {:.3}", spread.sure.0, spread.sure.1)
+        });
     }
     text
-}
-
-/// Smallest, median, largest.
-fn spread(values: &[f64]) -> [f64; 3] {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    let median = if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        f64::midpoint(sorted[middle - 1], sorted[middle])
-    };
-    [sorted[0], median, sorted[sorted.len() - 1]]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_of_the_sorted() {
-        assert_eq!(spread(&[3.0, 1.0, 2.0]), [1.0, 2.0, 3.0]);
-        assert_eq!(spread(&[4.0, 1.0, 2.0, 3.0]), [1.0, 2.5, 4.0]);
-        assert_eq!(spread(&[1.0]), [1.0, 1.0, 1.0]);
-    }
 }
