@@ -114,7 +114,7 @@ pub(crate) struct RunArguments {
     /// Use this container runtime instead of a containerd of our own.
     #[arg(long, value_name = "SOCKET")]
     pub(crate) cri_endpoint: Option<PathBuf>,
-    /// MTU of the pods' interfaces; 0: the uplink's.
+    /// MTU of what pods send to other machines; 0: the uplink's.
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub(crate) pod_mtu: u32,
     /// Port of /healthz and /livez, on the node's addresses and 127.0.0.1.

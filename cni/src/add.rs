@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::order::Addr;
 
+use crate::address::PodRange;
 use crate::attachment::{Attachment, Macs};
 use crate::bpf::{Endpoints, PodIngress};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::netns::PodNetns;
 use crate::network::{self, Pair};
+use crate::route::NODE_MTU;
 use crate::store::{Record, Store, StoreError};
 use crate::{classifier, remove};
 
@@ -21,8 +24,10 @@ pub struct Added {
     pub addresses: Vec<IpAddr>,
     /// Of both ends.
     pub macs: Macs,
-    /// Of both ends.
+    /// Bytes of a packet to other machines, at most.
     pub mtu: u32,
+    /// The ranges of the node's pods, which are reached with packets as wide as the interface.
+    pub node: Vec<IpNet>,
 }
 
 /// Connects a pod.
@@ -71,14 +76,19 @@ fn connect(
     pinned: &Pinned<'_>,
 ) -> Result<Added, Failure> {
     let host_interface = attachment.host_interface();
+    let node: Vec<IpNet> = config.ranges.iter().map(PodRange::net).collect();
     let macs = Macs::of(record.addresses[0]);
     let (ifindex, mtu) = network::with_netlink(async |netlink| {
         let mtu = match config.mtu {
             Some(mtu) => mtu,
             None => network::uplink_mtu(&netlink).await?,
         };
-        let pair =
-            Pair { host_interface: &host_interface, pod_interface: &attachment.ifname, macs, mtu };
+        let pair = Pair {
+            host_interface: &host_interface,
+            pod_interface: &attachment.ifname,
+            macs,
+            mtu: NODE_MTU.max(mtu),
+        };
         let ifindex = network::make_pair(&netlink, &pair, netns).await?;
         // The program before the link is up: no packet of the pod ever goes around it.
         if !pinned.program.attach_tcx(&config.bpffs_dir, &host_interface, ifindex)? {
@@ -88,13 +98,13 @@ fn connect(
         for &address in &record.addresses {
             let same_family = |node: &&IpAddr| node.is_ipv4() == address.is_ipv4();
             let source = config.node_addresses.iter().find(same_family).copied();
-            network::reach_pod(&netlink, ifindex, address, macs.pod, source).await?;
+            network::reach_pod(&netlink, ifindex, address, macs.pod, source, mtu).await?;
         }
         // On a thread of its own: nothing else waits on this one.
         netns.run(|| {
             network::with_netlink(async |netlink| {
-                let interface = &attachment.ifname;
-                network::furnish_pod(&netlink, interface, &record.addresses, macs.host).await
+                let (interface, addresses) = (&attachment.ifname, &record.addresses);
+                network::furnish_pod(&netlink, interface, addresses, macs.host, &node, mtu).await
             })
         })??;
         network::wait_running(&netlink, &host_interface).await?;
@@ -106,7 +116,7 @@ fn connect(
     for &address in &record.addresses {
         pinned.endpoints.insert(&map_key(address), &entry)?;
     }
-    Ok(Added { addresses: record.addresses.clone(), macs, mtu })
+    Ok(Added { addresses: record.addresses.clone(), macs, mtu, node })
 }
 
 /// How the map `ENDPOINTS` knows an address.

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::netns::PodNetns;
 use crate::network;
+use crate::route;
 use crate::store::Store;
 
 /// Compares an attachment with what ADD made. Interfaces, addresses and routes that others added are
@@ -73,7 +74,7 @@ async fn furnished(
         if !present.contains(&address) {
             return Err(Failure::Differs(format!("{interface} has lost its address {address}")));
         }
-        let gateway = network::gateway(address);
+        let gateway = route::gateway(address);
         let found = network::default_gateway(netlink, ifindex, address.is_ipv4()).await?;
         if found != Some(gateway) {
             return Err(Failure::Differs(format!(

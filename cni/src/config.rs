@@ -29,7 +29,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the agent pinned maps and programs.
     pub bpffs_dir: PathBuf,
-    /// MTU of the pod's interface; `None`: that of the node's uplink.
+    /// MTU of what pods send to other machines; `None`: that of the node's uplink.
     pub mtu: Option<u32>,
     /// Source addresses of what the node itself sends to pods; at most one a family. Without one, the
     /// kernel picks.

@@ -8,11 +8,13 @@
 //! ```text
 //! pod netns                              host netns
 //! eth0 10.244.0.7/32                     shv<hash>      (program pod_ingress at its ingress)
-//! default via 169.254.1.1 onlink         10.244.0.7/32 dev shv<hash>
+//! default via 169.254.1.1 onlink mtu M   10.244.0.7/32 dev shv<hash> mtu M
+//! 10.244.0.0/24 via 169.254.1.1 onlink
 //! 169.254.1.1 lladdr <host end>          10.244.0.7 lladdr <pod end>
 //! ```
 //!
-//! Both neighbours are permanent, so neither side ever asks by ARP and proxy_arp stays off.
+//! `M` is the MTU of the node's uplink, or the one that was configured. Pods of one node send each other packets
+//! as wide as a veth takes. Both neighbours are permanent, so neither side ever asks by ARP and proxy_arp stays off.
 
 pub mod add;
 pub mod address;
@@ -26,4 +28,5 @@ pub mod netns;
 pub mod network;
 pub mod plugin;
 pub mod remove;
+pub mod route;
 pub mod store;

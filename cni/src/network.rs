@@ -7,23 +7,20 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
+use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags};
 use netlink_packet_route::link::{
     InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage, State,
 };
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType,
 };
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use crate::attachment::{Mac, Macs};
 use crate::netns::PodNetns;
-
-/// Next hop of every pod's IPv4 default route: assigned to nobody, only a permanent neighbour.
-pub const GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
-/// The same for IPv6.
-pub const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+use crate::route::{self, gateway};
 
 /// What a pod without an uplink to learn from gets.
 const MTU_DEFAULT: u32 = 1500;
@@ -150,8 +147,7 @@ pub async fn wait_running(netlink: &Handle, name: &str) -> Result<(), NetworkErr
     }
 }
 
-/// On the host: the pod's address lies behind this interface, at this MAC. The route is of protocol
-/// kernel: network daemons leave such routes alone.
+/// On the host: the pod's address lies behind this interface, at this MAC.
 ///
 /// # Errors
 /// When the link is not up, or the source is no address of this node.
@@ -161,39 +157,19 @@ pub async fn reach_pod(
     pod: IpAddr,
     pod_mac: Mac,
     source: Option<IpAddr>,
+    mtu: u32,
 ) -> Result<(), NetworkError> {
     let neighbours = netlink.neighbours();
     let neighbour = neighbours.add(ifindex, pod).link_layer_address(&pod_mac).replace();
     neighbour.execute().await.map_err(step(format!("add the neighbour {pod}")))?;
-    let route = match (pod, source) {
-        (IpAddr::V4(pod), source) => {
-            let route = RouteMessageBuilder::<Ipv4Addr>::new()
-                .destination_prefix(pod, 32)
-                .output_interface(ifindex)
-                .protocol(RouteProtocol::Kernel)
-                .scope(RouteScope::Link);
-            match source {
-                Some(IpAddr::V4(source)) => route.pref_source(source).build(),
-                _ => route.build(),
-            }
-        }
-        (IpAddr::V6(pod), source) => {
-            let route = RouteMessageBuilder::<Ipv6Addr>::new()
-                .destination_prefix(pod, 128)
-                .output_interface(ifindex)
-                .protocol(RouteProtocol::Kernel);
-            match source {
-                Some(IpAddr::V6(source)) => route.pref_source(source).build(),
-                _ => route.build(),
-            }
-        }
-    };
+    let route = route::to_pod(pod, ifindex, source, mtu);
     // A leftover of an interface that is just going away gives way.
     let added = netlink.route().add(route).replace().execute().await;
     added.map_err(step(format!("add the route to {pod}")))
 }
 
-/// In the pod: both links up, the addresses, and a default route a family. Then the pod is reachable.
+/// In the pod: both links up, the addresses, and the routes of each family: to the `node`'s pods, and to
+/// everywhere else in packets of at most `mtu` bytes. Then the pod is reachable.
 ///
 /// # Errors
 /// When the kernel refuses a step.
@@ -202,6 +178,8 @@ pub async fn furnish_pod(
     interface: &str,
     addresses: &[IpAddr],
     host_mac: Mac,
+    node: &[IpNet],
+    mtu: u32,
 ) -> Result<(), NetworkError> {
     const LOOPBACK: u32 = 1;
     set_up(netlink, LOOPBACK).await?;
@@ -220,20 +198,13 @@ pub async fn furnish_pod(
         let gateway = gateway(address);
         let neighbour = netlink.neighbours().add(ifindex, gateway).link_layer_address(&host_mac);
         neighbour.execute().await.map_err(step(format!("add the neighbour {gateway}")))?;
-        let route = match gateway {
-            IpAddr::V4(gateway) => RouteMessageBuilder::<Ipv4Addr>::new()
-                .gateway(gateway)
-                .output_interface(ifindex)
-                .onlink()
-                .build(),
-            IpAddr::V6(gateway) => RouteMessageBuilder::<Ipv6Addr>::new()
-                .gateway(gateway)
-                .output_interface(ifindex)
-                .onlink()
-                .build(),
-        };
-        let added = netlink.route().add(route).execute().await;
+        let added = netlink.route().add(route::default(address, ifindex, mtu)).execute().await;
         added.map_err(step(format!("add the default route via {gateway}")))?;
+        let same_family = |pods: &&IpNet| pods.addr().is_ipv4() == address.is_ipv4();
+        for &pods in node.iter().filter(same_family) {
+            let added = netlink.route().add(route::same_node(pods, ifindex)).execute().await;
+            added.map_err(step(format!("add the route to {pods} via {gateway}")))?;
+        }
         if let IpAddr::V6(address) = address {
             wait_local(netlink, address).await?;
         }
@@ -386,14 +357,6 @@ pub async fn default_gateway(
         }
     }
     Ok(None)
-}
-
-/// Next hop of the default route of an address' family.
-pub fn gateway(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => GATEWAY_V4.into(),
-        IpAddr::V6(_) => GATEWAY_V6.into(),
-    }
 }
 
 /// A pod's address stands alone: /32 or /128.

@@ -15,7 +15,8 @@ use crate::attachment::{Attachment, mac_text};
 use crate::config::Config;
 use crate::failure::{Failure, text};
 use crate::netns::PodNetns;
-use crate::{check, network, remove};
+use crate::route::{NODE_MTU, gateway};
+use crate::{check, remove};
 
 /// The plugin. It has no state but what is on disk and in the kernel.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,7 +108,7 @@ fn result(attachment: &Attachment, netns: &PodNetns, added: &Added, with_mtu: bo
     let interface = |name: String, mac, sandbox| Interface {
         name,
         mac: mac_text(mac),
-        mtu: with_mtu.then_some(added.mtu),
+        mtu: with_mtu.then_some(NODE_MTU.max(added.mtu)),
         sandbox,
         socket_path: None,
         pci_id: None,
@@ -116,27 +117,37 @@ fn result(attachment: &Attachment, netns: &PodNetns, added: &Added, with_mtu: bo
     let ip = |&address: &IpAddr| IpConfig {
         interface: Some(POD_INTERFACE),
         address: IpNet::from(address),
-        gateway: Some(network::gateway(address)),
+        gateway: Some(gateway(address)),
     };
-    let route = |&address: &IpAddr| Route {
-        dst: match address {
-            IpAddr::V4(_) => IpNet::new_assert(Ipv4Addr::UNSPECIFIED.into(), 0),
-            IpAddr::V6(_) => IpNet::new_assert(Ipv6Addr::UNSPECIFIED.into(), 0),
-        },
-        gw: Some(network::gateway(address)),
-        mtu: None,
+    let route = |dst: IpNet, mtu: Option<u32>| Route {
+        dst,
+        gw: Some(gateway(dst.addr())),
+        mtu: mtu.filter(|_| with_mtu),
         advmss: None,
         priority: None,
         table: None,
         scope: None,
     };
+    let default = |&address: &IpAddr| {
+        let anywhere = match address {
+            IpAddr::V4(_) => IpNet::new_assert(Ipv4Addr::UNSPECIFIED.into(), 0),
+            IpAddr::V6(_) => IpNet::new_assert(Ipv6Addr::UNSPECIFIED.into(), 0),
+        };
+        route(anywhere, Some(added.mtu))
+    };
+    let same_node = |&pods: &IpNet| route(pods, None);
     CNIResult {
         interfaces: vec![
             interface(attachment.host_interface(), added.macs.host, None),
             interface(attachment.ifname.clone(), added.macs.pod, Some(sandbox)),
         ],
         ips: added.addresses.iter().map(ip).collect(),
-        routes: added.addresses.iter().map(route).collect(),
+        routes: added
+            .addresses
+            .iter()
+            .map(default)
+            .chain(added.node.iter().map(same_node))
+            .collect(),
         dns: None,
     }
 }

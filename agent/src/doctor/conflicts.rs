@@ -57,9 +57,14 @@ pub(super) fn in_nftables(tables: &str) -> Vec<Finding> {
     found
 }
 
-/// From `ip -json -details link show`: interfaces that do not fit, and XDP programs of others.
-/// `uplinks` are those our programs are at, `pods` the indexes of the host's ends of pods' veths.
-pub(super) fn at_links(links: &Value, uplinks: &[String], pods: &[u32]) -> Vec<Finding> {
+/// From `ip -json -details link show` and `ip -json route show`: interfaces that do not fit, and XDP programs
+/// of others. `uplinks` are those our programs are at, `pods` the indexes of the host's ends of pods' veths.
+pub(super) fn at_links(
+    links: &Value,
+    routes: &[Value],
+    uplinks: &[String],
+    pods: &[u32],
+) -> Vec<Finding> {
     let links = links.as_array().map(Vec::as_slice).unwrap_or_default();
     let name = |link: &Value| link["ifname"].as_str().unwrap_or_default().to_owned();
     let mtu = |link: &Value| link["mtu"].as_u64().unwrap_or(0);
@@ -89,7 +94,12 @@ pub(super) fn at_links(links: &Value, uplinks: &[String], pods: &[u32]) -> Vec<F
             .as_u64()
             .is_some_and(|index| pods.iter().any(|pod| u64::from(*pod) == index))
     };
-    let widest = links.iter().filter(is_pods).map(mtu).max();
+    // The route to a pod has the MTU of the pod's way out of the node; the interface has that of the node.
+    let mtu_outside = |link: &Value| {
+        let to_pod = routes.iter().filter(|route| route["dev"] == link["ifname"]);
+        to_pod.filter_map(|route| route["metrics"][0]["mtu"].as_u64()).max().unwrap_or(mtu(link))
+    };
+    let widest = links.iter().filter(is_pods).map(mtu_outside).max();
     if let (Some(narrowest), Some(widest)) = (narrowest, widest)
         && widest > narrowest
     {
@@ -187,10 +197,12 @@ mod tests {
     fn pods_that_send_more_than_the_uplink_carries_are_told() {
         let links = json!([
             { "ifindex": 2, "ifname": "eth0", "mtu": 1450, "xdp": { "prog": { "id": 7, "name": "meter" } } },
-            { "ifindex": 9, "ifname": "shv1", "mtu": 1500 },
+            { "ifindex": 9, "ifname": "shv1", "mtu": 65520 },
             { "ifindex": 10, "ifname": "other", "mtu": 9000, "xdp": { "prog": { "id": 8, "name": "x" } } },
         ]);
-        let found = at_links(&links, &["eth0".into()], &[9]);
+        let route = |dev: &str, mtu: u32| json!({ "dst": "10.244.0.2", "dev": dev, "metrics": [{ "mtu": mtu }] });
+        let uplinks = ["eth0".to_owned()];
+        let found = at_links(&links, &[route("shv1", 1500), route("x", 9000)], &uplinks, &[9]);
         assert_eq!(
             names(&found),
             [
@@ -199,7 +211,10 @@ mod tests {
             ]
         );
         assert!(found[1].remedy.contains("--pod-mtu 1450"));
-        assert_eq!(names(&at_links(&links, &["shv1".into()], &[2])), Vec::<&str>::new());
+        assert_eq!(at_links(&links, &[route("shv1", 1450)], &uplinks, &[9]).len(), 1);
+        // A pod whose route says nothing sends what its interface takes.
+        assert_eq!(at_links(&links, &[], &uplinks, &[9]).len(), 2);
+        assert_eq!(names(&at_links(&links, &[], &["shv1".into()], &[2])), Vec::<&str>::new());
     }
 
     #[test]

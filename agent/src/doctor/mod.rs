@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use serde::Serialize;
+use serde_json::Value;
 use sheave_dataplane::{Dataplane, Features, PACKET_HOOKS, programs_at, uplinks};
 
 use crate::config::{DoctorArguments, sibling};
@@ -105,11 +106,16 @@ fn conflicts(bpffs_dir: &Path) -> Vec<Finding> {
     found.dedup_by(|a, b| a.name == b.name);
     found.extend(conflicts::in_nftables(&output("nft", "list tables")));
     let links = serde_json::from_str(&output("ip", "-json -details link show")).unwrap_or_default();
+    let routes: Vec<Value> = ["-json route show", "-json -6 route show"]
+        .iter()
+        .filter_map(|arguments| serde_json::from_str::<Vec<Value>>(&output("ip", arguments)).ok())
+        .flatten()
+        .collect();
     let uplinks = uplinks(bpffs_dir);
     let maps = Dataplane::inspect(bpffs_dir).ok();
     let pods = maps.as_ref().and_then(|maps| maps.endpoints().ok()).unwrap_or_default();
     let pods: Vec<u32> = pods.iter().map(|(_, pod)| pod.host_ifindex).collect();
-    found.extend(conflicts::at_links(&links, &uplinks, &pods));
+    found.extend(conflicts::at_links(&links, &routes, &uplinks, &pods));
     for interface in &uplinks {
         for hook in ["ingress", "egress"] {
             let programs = programs_at(interface).unwrap_or_default().into_iter();

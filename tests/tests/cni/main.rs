@@ -48,7 +48,9 @@ fn add_connects_and_del_leaves_nothing() {
     assert_eq!(mac_text(endpoint.host_mac), host["address"].as_str().unwrap());
     let inside = pod.link("eth0");
     assert_eq!(mac_text(endpoint.pod_mac), inside["address"].as_str().unwrap());
-    assert_eq!(inside["mtu"], 1400, "the uplink's");
+    assert_eq!(inside["mtu"], 65520, "as wide as a veth takes");
+    let route = pod.run(&["ip", "route", "show", "default"]);
+    assert!(route.contains("mtu 1400"), "what leaves the node is as wide as the uplink: {route}");
 
     node.cni("CHECK", &pod, json!({ "prevResult": added })).unwrap();
     node.cni("DEL", &pod, json!({ "prevResult": added })).unwrap();
@@ -106,6 +108,14 @@ fn pods_reach_each_other_over_the_host() {
     let to = node.cni("ADD", &b, json!({})).unwrap();
     let to = to["ips"][0]["address"].as_str().unwrap().trim_end_matches("/32").to_owned();
     a.run(&["busybox", "ping", "-c1", "-W1", &to]);
+    // What stays on the node is not cut up for the uplink's sake.
+    let there = a.run(&["ip", "route", "get", &to]);
+    assert!(there.contains("via 169.254.1.1") && !there.contains("mtu"), "{there}");
+    let elsewhere = a.run(&["ip", "route", "get", "203.0.113.1"]);
+    assert!(elsewhere.contains("mtu 1400"), "{elsewhere}");
+    a.run(&["busybox", "ping", "-c1", "-W1", "-s60000", &to]);
+    let counted = a.run(&["nstat", "-asz", "IpFragCreates"]);
+    assert!(counted.lines().any(|line| line.starts_with("IpFragCreates") && line.contains(" 0 ")));
 }
 
 #[test]
@@ -118,6 +128,9 @@ fn both_families() {
     assert_eq!(added["ips"][1]["gateway"], "fe80::1");
     node.run(&["busybox", "ping", "-c1", "-W1", "fd00:7::2"]);
     pod.run(&["busybox", "ping", "-c1", "-W1", "2001:db8::10"]);
+    let route = pod.run(&["ip", "-6", "route"]);
+    assert!(route.contains("default via fe80::1 dev eth0 metric 1024 onlink mtu 1400"), "{route}");
+    assert!(route.contains("fd00:7::/64 via fe80::1 dev eth0"), "{route}");
     let mut previous = ranges.clone();
     previous["prevResult"] = added;
     node.cni("CHECK", &pod, previous).unwrap();
@@ -134,11 +147,17 @@ fn results_have_the_shape_of_the_version_asked_for() {
         assert_eq!(added["cniVersion"], version);
         let expected = if version == "0.4.0" { json!("4") } else { Value::Null };
         assert_eq!(added["ips"][0]["version"], expected, "{version}");
-        let expected = if version == "1.1.0" { json!(1400) } else { Value::Null };
+        let with_mtu = version == "1.1.0";
+        let expected = if with_mtu { json!(65520) } else { Value::Null };
         assert_eq!(added["interfaces"][0]["mtu"], expected, "{version}");
         assert_eq!(added["interfaces"][1]["sandbox"], pod.netns_path());
         assert_eq!(added["ips"][0]["interface"], 1);
-        assert_eq!(added["routes"], json!([{ "dst": "0.0.0.0/0", "gw": "169.254.1.1" }]));
+        let mut default = json!({ "dst": "0.0.0.0/0", "gw": "169.254.1.1" });
+        if with_mtu {
+            default["mtu"] = json!(1400);
+        }
+        let same_node = json!({ "dst": "10.244.7.0/24", "gw": "169.254.1.1" });
+        assert_eq!(added["routes"], json!([default, same_node]));
     }
     let version = node.command("VERSION", None, &json!({ "cniVersion": "1.1.0" })).unwrap();
     assert_eq!(version["supportedVersions"], json!(["0.4.0", "1.0.0", "1.1.0"]));
