@@ -67,6 +67,24 @@ fn a_pod_that_is_not_ready_gets_no_traffic() {
 }
 
 #[test]
+fn what_pods_of_a_node_send_each_other_is_not_cut_up() {
+    let cluster = Cluster::start();
+    cluster.apply(WEB);
+    cluster.wait_rollout("web");
+    let pods = pod_names(&cluster);
+    let address = cluster.kubectl(&["get", "pod", &pods[1], "--output=jsonpath={.status.podIP}"]);
+    let ping = ["ping", "-c3", "-W2", "-s60000", address.trim()];
+    let said = cluster.kubectl(&[&["exec", &pods[0], "--"], &ping[..]].concat());
+    assert!(said.contains("3 packets received"), "{said}");
+    let counted = cluster.kubectl(&["exec", &pods[0], "--", "cat", "/proc/net/snmp"]);
+    let mut ip = counted.lines().filter(|line| line.starts_with("Ip:"));
+    let (names, values) = (ip.next().expect("names"), ip.next().expect("values"));
+    let mut columns = names.split(' ').zip(values.split(' '));
+    let cut_up = columns.find(|(name, _)| *name == "FragCreates");
+    assert_eq!(cut_up, Some(("FragCreates", "0")), "{counted}");
+}
+
+#[test]
 fn a_killed_container_restarts_and_waits_longer_each_time() {
     let cluster = Cluster::start();
     let manifest = r#"

@@ -113,9 +113,6 @@ fn pods_reach_each_other_over_the_host() {
     assert!(there.contains("via 169.254.1.1") && !there.contains("mtu"), "{there}");
     let elsewhere = a.run(&["ip", "route", "get", "203.0.113.1"]);
     assert!(elsewhere.contains("mtu 1400"), "{elsewhere}");
-    a.run(&["busybox", "ping", "-c1", "-W1", "-s60000", &to]);
-    let counted = a.run(&["nstat", "-asz", "IpFragCreates"]);
-    assert!(counted.lines().any(|line| line.starts_with("IpFragCreates") && line.contains(" 0 ")));
 }
 
 #[test]
