@@ -61,10 +61,22 @@ impl<'a> BenchPods<'a> {
         self.address("service", "{.spec.clusterIP}")
     }
 
-    /// Of the pods' interfaces.
+    /// Of the pods' interfaces: what they send each other.
     pub(super) fn mtu(&self) -> Result<u32> {
         let mtu = self.kubectl(&["exec", "client", "--", "cat", "/sys/class/net/eth0/mtu"])?;
         mtu.trim().parse().context("the client's MTU")
+    }
+
+    /// Of the pods' default route: what they send to other machines.
+    pub(super) fn mtu_outside(&self) -> Result<u32> {
+        let pid = self.process_in("client")?;
+        let mut command = privilege::command("nsenter");
+        command.arg(format!("--net=/proc/{pid}/ns/net"));
+        let routes = output_of(command.args(["ip", "-json", "route", "show", "default"]))?;
+        let routes: serde_json::Value = serde_json::from_str(&routes)?;
+        let mtu =
+            routes[0]["metrics"][0]["mtu"].as_u64().context("the default route has no MTU")?;
+        Ok(u32::try_from(mtu)?)
     }
 
     /// A process of this machine that is in the pod's network namespace.

@@ -1,5 +1,6 @@
 //! One TCP stream from pod to pod: straight to the pod's address, through the Service, and over plain
-//! routed veths between the same pods. Needs the cluster of `cargo xtask up`.
+//! routed veths between the same pods, with the uplink's MTU as a simple network for containers has them,
+//! and with that of Sheave's own. Needs the cluster of `cargo xtask up`.
 
 use super::placement::Placement;
 use super::plain::PlainVeths;
@@ -20,19 +21,18 @@ pub(super) const CONGESTION: &str = "reno";
 
 /// A way from the client to the server.
 struct Path {
-    name: &'static str,
+    name: String,
     server: SocketAddrV4,
 }
 
-/// In the order of [`paths`].
-const POD_ADDRESS: usize = 0;
+/// How many, and which the Service's is.
+const PATHS: usize = 4;
 const CLUSTER_IP: usize = 1;
-const PLAIN: usize = 2;
 
 /// Where both ends run, and what was measured there: a row a round, a column a path.
 struct Setting {
     placement: Placement,
-    gbit_s: Vec<[f64; 3]>,
+    gbit_s: Vec<[f64; PATHS]>,
 }
 
 /// What is measured, and how often.
@@ -50,13 +50,16 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
         bail!("no cluster runs on this machine: run `cargo xtask up` first");
     }
     let pods = BenchPods::start(&cluster)?;
-    let plain = PlainVeths::set_up(&pods)?;
+    let (mtu, mtu_outside) = (pods.mtu()?, pods.mtu_outside()?);
+    let plain = PlainVeths::set_up(&pods, 0, mtu_outside)?;
+    let plain_wide = PlainVeths::set_up(&pods, 1, mtu)?;
     let client = pods.client_prefix()?;
-    let path = |name, server| Path { name, server };
+    let path = |name: &str, server| Path { name: name.to_owned(), server };
     let paths = [
-        path("pod to pod address", pods.server()?),
-        path("pod to ClusterIP", pods.service()?),
-        path("plain routed veths", plain.server(PORT)),
+        path("pod address", pods.server()?),
+        path("ClusterIP", pods.service()?),
+        path(&format!("plain veths, MTU {mtu_outside}"), plain.server(PORT)),
+        path(&format!("plain veths, MTU {mtu}"), plain_wide.server(PORT)),
     ];
     let placements = Placement::all()?.into_iter();
     let mut settings: Vec<Setting> =
@@ -83,13 +86,13 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
 /// Measures each way once. The order turns from round to round, so that none is always the first
 /// after a pause.
 fn measure_paths(
-    paths: &[Path; 3],
+    paths: &[Path; PATHS],
     placement: &Placement,
     client: &[String],
     round: u32,
     plan: &Plan<'_>,
-) -> Result<[f64; 3]> {
-    let mut row = [0.0; 3];
+) -> Result<[f64; PATHS]> {
+    let mut row = [0.0; PATHS];
     for offset in 0..paths.len() {
         let path = (round as usize + offset) % paths.len();
         row[path] = measure(client, paths[path].server, placement, plan)?;
@@ -113,26 +116,26 @@ fn measure(
     traffic::received_gbit_s(&report)
 }
 
-fn table(setting: &Setting, paths: &[Path; 3]) -> String {
+fn table(setting: &Setting, paths: &[Path; PATHS]) -> String {
     let mut text = format!(
-        "{:<32} {:>8} {:>8} {:>8}\n",
+        "{:<36} {:>8} {:>8} {:>8}\n",
         setting.placement.name, "median", "lowest", "highest"
     );
     let mut line = |name: &str, figures: Vec<f64>, remark: fn(&Spread) -> String| {
         if let Some(spread) = Spread::of(&figures) {
             let Spread { median, min, max, .. } = spread;
             let remark = remark(&spread);
-            text.push_str(&format!("  {name:<30} {median:>8.3} {min:>8.3} {max:>8.3}{remark}\n"));
+            text.push_str(&format!("  {name:<34} {median:>8.3} {min:>8.3} {max:>8.3}{remark}\n"));
         }
     };
     for (index, path) in paths.iter().enumerate() {
         let figures = setting.gbit_s.iter().map(|row| row[index]).collect();
-        line(path.name, figures, |_| "  Gbit/s".to_owned());
+        line(&path.name, figures, |_| "  Gbit/s".to_owned());
     }
-    for (name, reference) in [("pod address", POD_ADDRESS), ("plain veths", PLAIN)] {
+    for (reference, path) in paths.iter().enumerate().filter(|(index, _)| *index != CLUSTER_IP) {
         // Within a round, so that what disturbs all of it counts for none.
         let ratios = setting.gbit_s.iter().map(|row| row[CLUSTER_IP] / row[reference]).collect();
-        line(&format!("ClusterIP / {name}"), ratios, |spread| {
+        line(&format!("ClusterIP / {}", path.name), ratios, |spread| {
             format!("  95%: {:.3} to {:.3}", spread.sure.0, spread.sure.1)
         });
     }
