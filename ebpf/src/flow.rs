@@ -230,23 +230,31 @@ const PORT_TRIES: u32 = 8;
 fn tell_apart(tables: &impl Tables, work: &mut Work) -> bool {
     for _ in 0..PORT_TRIES {
         set_answer_key(work);
-        match find(tables, &work.answer_key) {
-            None => return true,
-            Some((_, other)) if leads_back(&work.arrived.key, other) => {
-                tables.end_flow(&work.answer_key);
-                return true;
-            }
-            Some((_, other)) if has_ended(tables, work.arrived.key.protocol, other) => {
-                // Or it would be found before the new one, which begins in the other map.
-                tables.end_flow(&work.answer_key);
-                return true;
-            }
-            Some(_) => {}
+        if tables.is_told_apart(work) {
+            return true;
         }
-        let Some(port) = any_port(tables) else { return false };
+        let Some(port) = tables.any_port() else { return false };
         work.flow.src_port = port;
     }
     false
+}
+
+/// Whether no other flow has the answers of `work.answer_key`, after one that has ended was taken away. One
+/// of the steps that [`Tables`] takes.
+#[inline(always)]
+pub fn is_told_apart(tables: &impl Tables, work: &mut Work) -> bool {
+    match find(tables, &work.answer_key) {
+        None => true,
+        Some((_, other))
+            if leads_back(&work.arrived.key, other)
+                || has_ended(tables, work.arrived.key.protocol, other) =>
+        {
+            // Or it would be found before the new one, which begins in the other map.
+            tables.end_flow(&work.answer_key);
+            true
+        }
+        Some(_) => false,
+    }
 }
 
 /// Whether `other` leads answers to `key`'s client as from `key`'s destination.
@@ -276,9 +284,9 @@ pub(crate) fn has_ended(tables: &impl Tables, protocol: u8, flow: &Flow) -> bool
     tables.now_s().wrapping_sub(flow.seen_s) > lifetime_s
 }
 
-/// Any port of those that the node's sockets leave to flows.
+/// Any port of those that the node's sockets leave to flows. One of the steps that [`Tables`] takes.
 #[inline(always)]
-pub(crate) fn any_port(tables: &impl Tables) -> Option<Be16> {
+pub fn any_port(tables: &impl Tables) -> Option<Be16> {
     let settings = tables.settings()?;
     let (first, last) = (settings.nat_port_first.get(), settings.nat_port_last.get());
     if first == 0 || last < first {

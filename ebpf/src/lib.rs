@@ -17,6 +17,7 @@
 //! pod, uplink   the two sides of the packet path, one function a hook
 //! host      processes of the node that no socket hook served
 //! socket    the socket hooks
+//! steps     what the verifier walks by itself
 //! ```
 //!
 //! Nothing here panics, allocates or loops without a bound: the verifier proves it for every path.
@@ -46,6 +47,8 @@ pub mod wire;
 
 #[cfg(feature = "programs")]
 pub mod maps;
+#[cfg(feature = "programs")]
+mod steps;
 
 #[cfg(test)]
 extern crate std;

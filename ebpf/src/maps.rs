@@ -12,7 +12,7 @@ use sheave_abi::limits::{
     AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRAGMENTS_MAX, FRONTENDS_MAX, OPENING_MAX,
     OPTED_OUT_MAX, SLOTS_MAX, SOCKETS_MAX, SOURCES_MAX, UPDATE_TRIES,
 };
-use sheave_abi::order::Addr;
+use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
@@ -20,6 +20,7 @@ use sheave_abi::trace::{EVENTS_BYTES, Record};
 use sheave_abi::uplink::{UPLINKS_MAX, Uplink};
 
 use crate::packet::Work;
+use crate::steps;
 use crate::tables::{MapBusy, Stage, Tables};
 
 #[map]
@@ -235,6 +236,25 @@ impl Tables for Maps {
     fn now_ns(&self) -> u64 {
         // SAFETY: no arguments.
         unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
+    fn any_port(&self) -> Option<Be16> {
+        // No port has the number 0.
+        match steps::any_port() as u16 {
+            0 => None,
+            port => Some(Be16::new(port)),
+        }
+    }
+
+    #[inline(always)]
+    fn is_told_apart(&self, work: &mut Work) -> bool {
+        steps::with(work, || steps::is_told_apart() != 0)
+    }
+
+    #[inline(always)]
+    fn is_free(&self, work: &mut Work, hastily: bool) -> bool {
+        steps::with(work, || steps::is_free(hastily.into()) != 0)
     }
 }
 

@@ -26,8 +26,8 @@ use sheave_abi::order::Addr;
 use crate::deliver::to_pod;
 use crate::family::Family;
 use crate::flow::{
-    CLOSED_S, INSIDE, answered, any_port, find, has_ended, is_connection, keep, leads_back,
-    set_answer_key, went_on,
+    CLOSED_S, INSIDE, answered, find, has_ended, is_connection, keep, leads_back, set_answer_key,
+    went_on,
 };
 use crate::nat::translate;
 use crate::packet::{Fragment, Packet, Verdict, Work};
@@ -163,13 +163,13 @@ fn tell_apart(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -
     if work.arrived.key.protocol == protocol::SCTP {
         // Its checksum covers all of the packet, so that its port stays.
         set_answer_key(work);
-        return is_free(tables, work, false);
+        return tables.is_free(work, false);
     }
     for attempt in 0..PORT_TRIES {
-        let Some(port) = any_port(tables) else { return false };
+        let Some(port) = tables.any_port() else { return false };
         work.flow.src_port = port;
         set_answer_key(work);
-        if is_free(tables, work, attempt >= HASTY_TRIES) && !packet.has_socket(&work.answer_key) {
+        if tables.is_free(work, attempt >= HASTY_TRIES) && !packet.has_socket(&work.answer_key) {
             // What ended would be found before the new flow, which begins in the other map.
             tables.end_flow(&work.answer_key);
             return true;
@@ -178,9 +178,9 @@ fn tell_apart(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -
     false
 }
 
-/// Whether no other flow has the answers of `work.answer_key`.
-#[inline(never)]
-fn is_free(tables: &impl Tables, work: &mut Work, hastily: bool) -> bool {
+/// Whether no other flow has the answers of `work.answer_key`. One of the steps that [`Tables`] takes.
+#[inline(always)]
+pub fn is_free(tables: &impl Tables, work: &mut Work, hastily: bool) -> bool {
     let protocol = work.arrived.key.protocol;
     let Some((stage, answer)) = find(tables, &work.answer_key) else { return true };
     if leads_back(&work.arrived.key, answer) || has_ended(tables, protocol, answer) {
@@ -189,8 +189,8 @@ fn is_free(tables: &impl Tables, work: &mut Work, hastily: bool) -> bool {
     if !hastily || !is_connection(protocol) || answer.flags & flags::CLOSING == 0 {
         return false;
     }
-    // The packets of the pod that had it.
-    let asked = FlowKey {
+    // The packets of the pod that had it: nothing was quoted, so there is room.
+    work.quoted.key = FlowKey {
         src: answer.dst,
         dst: work.answer_key.src,
         src_port: answer.dst_port,
@@ -198,7 +198,7 @@ fn is_free(tables: &impl Tables, work: &mut Work, hastily: bool) -> bool {
         protocol,
         reserved: [0; 3],
     };
-    tables.flow(stage, &asked).is_none_or(|flow| flow.flags & flags::CLOSING != 0)
+    tables.flow(stage, &work.quoted.key).is_none_or(|flow| flow.flags & flags::CLOSING != 0)
 }
 
 /// An answer from outside to a pod that left. The pod may have dialled a service whose backend is there.

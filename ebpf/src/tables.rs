@@ -3,7 +3,7 @@
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
-use sheave_abi::order::Addr;
+use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
@@ -11,6 +11,7 @@ use sheave_abi::trace::Record;
 use sheave_abi::uplink::Uplink;
 
 use crate::packet::Work;
+use crate::{flow, masquerade};
 
 /// An entry could not be written; the caller decides what that means and counts it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,4 +88,29 @@ pub trait Tables {
     fn now_s(&self) -> u32;
     /// Nanoseconds of the same.
     fn now_ns(&self) -> u64;
+
+    // Steps that are taken many times over. The programs make each a function that the verifier walks by
+    // itself, once, and not again for every time that it is called.
+
+    /// [`flow::any_port`].
+    fn any_port(&self) -> Option<Be16>
+    where
+        Self: Sized,
+    {
+        flow::any_port(self)
+    }
+    /// [`flow::is_told_apart`].
+    fn is_told_apart(&self, work: &mut Work) -> bool
+    where
+        Self: Sized,
+    {
+        flow::is_told_apart(self, work)
+    }
+    /// [`masquerade::is_free`].
+    fn is_free(&self, work: &mut Work, hastily: bool) -> bool
+    where
+        Self: Sized,
+    {
+        masquerade::is_free(self, work, hastily)
+    }
 }

@@ -1,15 +1,17 @@
-//! A node's dataplane for one test: its own BPF file system, its own maps, gone when the test ends.
+//! A node's dataplane for one test: its own BPF file system, its own maps, gone when the test ends. Or one
+//! for all tests of a program, which each of them finds as new: loading takes the verifier its time.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails, and says where")]
 
 use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use sheave_core::engine::Engine;
 use sheave_core::held::Held;
 use sheave_core::ledger::Ledger;
 use sheave_core::model::Update;
 use sheave_dataplane::{
-    Dataplane, PacketPrograms, cleanup, load_packet_programs, wait_for_readers,
+    Dataplane, Network, PacketPrograms, cleanup, load_packet_programs, wait_for_readers,
 };
 
 /// The dataplane of a node that nothing is attached to: programs run when a test runs them.
@@ -18,7 +20,8 @@ pub struct DetachedNode {
     dataplane: Option<Dataplane>,
     /// The packet programs.
     pub programs: PacketPrograms,
-    directory: BpffsDir,
+    /// `None`: nothing is pinned any more.
+    directory: Option<BpffsDir>,
 }
 
 impl DetachedNode {
@@ -27,7 +30,31 @@ impl DetachedNode {
         let directory = BpffsDir::new();
         let programs = load_packet_programs(&directory.path).unwrap();
         let dataplane = Dataplane::inspect(&directory.path).unwrap();
-        Self { dataplane: Some(dataplane), programs, directory }
+        Self { dataplane: Some(dataplane), programs, directory: Some(directory) }
+    }
+
+    /// The one that all tests of this process share, one at a time. Each finds it as new, whatever the one
+    /// before has left, or how it ended.
+    pub fn shared() -> MutexGuard<'static, Self> {
+        static SHARED: LazyLock<Mutex<DetachedNode>> = LazyLock::new(|| {
+            // It ends with the process and is never dropped: what it has must hang on nothing else.
+            Mutex::new(DetachedNode { directory: None, ..DetachedNode::new() })
+        });
+        let mut node = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        node.empty();
+        node
+    }
+
+    /// Takes out of the maps whatever a test can have put there. Counters go on: tests compare.
+    fn empty(&mut self) {
+        let dataplane = self.dataplane();
+        for (addr, _) in dataplane.endpoints().unwrap() {
+            dataplane.remove_endpoint(addr).unwrap();
+        }
+        dataplane.set_network(&Network::default()).unwrap();
+        let (_, held) = reconcile(dataplane, &complete([]));
+        assert!(held.frontends.is_empty() && held.ranges.is_empty() && held.sources.is_empty());
+        dataplane.forget_traffic().unwrap();
     }
 
     /// Its maps.
@@ -38,7 +65,8 @@ impl DetachedNode {
     /// Opens the maps again, as an agent does that was started again.
     pub fn restart(&mut self) {
         self.dataplane = None;
-        self.dataplane = Some(Dataplane::inspect(&self.directory.path).unwrap());
+        let directory = self.directory.as_ref().expect("a node that is shared keeps no pins");
+        self.dataplane = Some(Dataplane::inspect(&directory.path).unwrap());
     }
 }
 

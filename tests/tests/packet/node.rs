@@ -15,6 +15,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::MutexGuard;
 
 use sheave_abi::endpoint::Endpoint as LocalPod;
 use sheave_abi::order::Addr;
@@ -25,9 +26,9 @@ use sheave_tests::node::{DetachedNode, complete, reconcile};
 use crate::frame::{HOST2, HOST3, POD2, POD3};
 use crate::net::Net;
 
-/// A node as described above.
-pub(crate) fn node() -> DetachedNode {
-    let mut node = DetachedNode::new();
+/// A node as described above. The programs are loaded once for all tests, which take turns.
+pub(crate) fn node() -> MutexGuard<'static, DetachedNode> {
+    let mut node = DetachedNode::shared();
     let dataplane = node.dataplane();
     for net in Net::BOTH {
         for (last, pod_mac, host_mac) in [(2, POD2, HOST2), (3, POD3, HOST3)] {
