@@ -18,6 +18,7 @@ mod machine;
 mod memory;
 mod metrics;
 mod network;
+mod node_ports;
 mod reconcile;
 mod refusal;
 mod run;

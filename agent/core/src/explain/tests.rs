@@ -120,6 +120,7 @@ fn node1() -> Node1 {
         name: "here".into(),
         zone: "a".into(),
         node_port_addresses: vec!["192.0.2.1".parse().unwrap()],
+        external_cluster_ips: false,
     };
     let model = Model {
         node,
@@ -283,6 +284,24 @@ fn clients_outside_reach_only_what_is_meant_for_them() {
     assert_eq!(node.ask(outside(), "192.0.2.1:30080").outcome, Outcome::Backend(Choice::Random));
     assert_eq!(node.ask(outside(), "192.0.2.1:22").outcome, Outcome::Stack);
     assert_eq!(node.ask(outside(), "10.244.0.3:8080").outcome, Outcome::Pod);
+}
+
+#[test]
+fn a_cluster_ip_that_is_open_to_outside_goes_by_the_internal_policy() {
+    let mut node = node1();
+    node.model.node.external_cluster_ips = true;
+    let frontend = node.frontend_mut("10.96.0.1:80");
+    (frontend.external, frontend.flags) = (OUTSIDE, flags::EXTERNAL);
+    let said = node.ask(outside(), "10.96.0.1:80");
+    assert_eq!(said.outcome, Outcome::Backend(Choice::Random));
+    assert_eq!(said.steps[0].finds, "10.96.0.1:80/TCP is ClusterIP of shop/web, with 2 backends");
+    node.service_mut().external_traffic_policy = TrafficPolicy::Local;
+    assert_eq!(reasons(&node.ask(outside(), "10.96.0.1:80")), Vec::<String>::new());
+
+    let said = node.ask(outside(), "10.96.0.1:81");
+    assert_eq!(said.outcome, Outcome::Dropped(Event::InsideOnly));
+    let expected = "10.96.0.1:81/TCP is no port that clients outside are served on";
+    assert_eq!(said.steps[0].finds, expected);
 }
 
 #[test]

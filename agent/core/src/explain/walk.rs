@@ -123,7 +123,14 @@ impl<S: Seen> Walk<'_, S> {
         }
         let Some(frontend) = self.frontend().filter(|f| f.flags & flags::HOST_ONLY == 0) else {
             if self.is_allocated() || self.seen.is_in_service_range(self.to()) {
-                let text = format!("{} is only served inside the cluster", self.question.to.ip());
+                let is_open = self.model.is_some_and(|model| model.node.external_cluster_ips);
+                let text = match is_open {
+                    true => format!(
+                        "{} is no port that clients outside are served on",
+                        self.destination()
+                    ),
+                    false => format!("{} is only served inside the cluster", self.question.to.ip()),
+                };
                 return self.drops(UPLINK_IN, text, Event::InsideOnly, None);
             }
             self.step(UPLINK_IN, format!("{} is no frontend", self.destination()));
