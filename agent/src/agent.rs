@@ -28,6 +28,7 @@ use crate::machine::Machine;
 use crate::metrics::{Metrics, Sync};
 use crate::network::{self, Ranges};
 use crate::reconcile::{self, ApplyError, Reconciler};
+use crate::socket_hooks::Hooks;
 use crate::{answers, cni, node_ports, sysctl};
 
 /// Changes that are applied to the maps together, at most.
@@ -391,6 +392,7 @@ fn kubelet_config(arguments: &RunArguments, machine: &Machine) -> KubeletConfig 
         image_dir: Some(images.unwrap_or_else(|| directories.data_dir.join("images"))),
         cgroup_root: directories.cgroup_root.clone(),
         node_labels: arguments.node_label.clone(),
+        socket_hooks: Some(Arc::new(Hooks { bpffs_dir: directories.bpffs_dir.clone() })),
         ..KubeletConfig::new(&machine.name, machine.addresses.clone())
     }
 }

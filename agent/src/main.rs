@@ -22,6 +22,7 @@ mod node_ports;
 mod reconcile;
 mod refusal;
 mod run;
+mod socket_hooks;
 mod sysctl;
 
 use std::io::IsTerminal;

@@ -23,6 +23,7 @@ struct Node1 {
     backends: Vec<(u32, Backend)>,
     affinity: Option<(AffinityKey, Affinity)>,
     admitted: Vec<IpAddr>,
+    opted_out: Option<u64>,
     model: Model,
 }
 
@@ -58,6 +59,10 @@ impl Seen for Node1 {
 
     fn is_pod_here(&self, addr: Addr) -> bool {
         ["10.244.0.2", "10.244.0.3"].contains(&ip(addr).to_string().as_str())
+    }
+
+    fn is_opted_out(&self, netns_cookie: u64) -> bool {
+        self.opted_out == Some(netns_cookie)
     }
 
     fn now_s(&self) -> u32 {
@@ -148,6 +153,7 @@ fn node1() -> Node1 {
         backends: vec![(5, backend([10, 244, 0, 3])), (6, backend([10, 244, 1, 3]))],
         affinity: None,
         admitted: vec![],
+        opted_out: None,
         model,
     }
 }
@@ -211,6 +217,19 @@ fn a_socket_is_given_one_of_the_backends_at_its_connect() {
     assert_eq!(said.steps[0].finds, "10.96.0.1:80/TCP is ClusterIP of shop/web, with 2 backends");
     assert_eq!(said.verdict(), "It goes to one of 2 backends, by chance.");
     assert_eq!(said.advice, "");
+}
+
+#[test]
+fn a_pod_whose_sockets_are_left_alone_is_served_at_its_interface() {
+    let mut node = node1();
+    node.opted_out = Some(7);
+    let said = node.ask(pod(), "10.96.0.1:80");
+    assert_eq!(said.outcome, Outcome::Backend(Choice::Random));
+    let hooks: Vec<_> = said.steps.iter().map(|step| step.hook).collect();
+    assert_eq!(hooks, ["the socket's connect (cgroup hook)", "the pod's interface (tc)"]);
+    assert!(said.steps[0].finds.contains("sheave.io/socket-hooks: off"), "{:?}", said.steps);
+    node.opted_out = Some(8);
+    assert_eq!(node.ask(pod(), "10.96.0.1:80").steps.len(), 1, "another's");
 }
 
 #[test]

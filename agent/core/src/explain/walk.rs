@@ -66,6 +66,11 @@ impl<S: Seen> Walk<'_, S> {
             self.step(SOCKET, text);
             return None;
         }
+        if self.question.netns_cookie.is_some_and(|cookie| self.seen.is_opted_out(cookie)) {
+            let text = "the client's sockets are left alone (sheave.io/socket-hooks: off)";
+            self.step(SOCKET, text.into());
+            return None;
+        }
         let backends = self.live(frontend.internal);
         if backends.is_empty() {
             let text = format!("{}, which nobody answers for; the address stays", self.named());
