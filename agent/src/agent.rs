@@ -1,6 +1,7 @@
 //! The running agent: carries changes from the source to dataplane and kubelet, acknowledges what is in
 //! effect, and carries what the kubelet says back.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use sheave_sources::{
     Change, FromClient, Generation, PodChange, Push, PushConfig, TlsFiles, Tunnels, What, file,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::announcing::Announcing;
 use crate::config::{Directories, RunArguments};
@@ -27,7 +28,8 @@ use crate::machine::Machine;
 use crate::metrics::{Metrics, Sync};
 use crate::network::{self, Ranges};
 use crate::reconcile::{self, ApplyError, Reconciler};
-use crate::{answers, cni, sysctl};
+use crate::socket_hooks::Hooks;
+use crate::{answers, cni, node_ports, sysctl};
 
 /// Changes that are applied to the maps together, at most.
 const BATCH_MAX: usize = 4096;
@@ -43,6 +45,8 @@ pub(crate) struct Agent {
     /// Complete sets of what the pods want.
     host_ports: mpsc::Receiver<Vec<HostPort>>,
     reserved_ports: Vec<Reserved>,
+    /// Where NodePorts are served.
+    node_port_addresses: watch::Receiver<Vec<IpAddr>>,
     /// Nobody, with manifests.
     pods: Option<Pods>,
     /// Of the pods that run here.
@@ -100,6 +104,11 @@ impl Agent {
         let addresses = reconciler.lock().machine().addresses.clone();
         let reserved_ports =
             host_ports::reserved(arguments.health_port, &arguments.server, &addresses);
+        let node_port_addresses = node_ports::follow(
+            &arguments.node_port_addresses,
+            &addresses,
+            reconciler.lock().model().node.node_port_addresses.clone(),
+        )?;
         let health_checks = HealthChecks::start(
             addresses,
             Arc::clone(&health),
@@ -112,6 +121,7 @@ impl Agent {
             changes,
             host_ports,
             reserved_ports,
+            node_port_addresses,
             pods,
             pod_names,
             metrics,
@@ -176,6 +186,7 @@ impl Agent {
                 Some(wanted) = self.host_ports.recv() => {
                     self.note_host_ports(wanted);
                 }
+                Ok(()) = self.node_port_addresses.changed() => self.note_node_port_addresses(),
                 () = tokio::time::sleep(RETRY_PAUSE), if failed => {}
             }
             for Change { generation, what } in batch.drain(..) {
@@ -217,6 +228,13 @@ impl Agent {
         if let Some(pods) = &self.pods {
             pods.kubelet.refuse_host_ports(&refused);
         }
+    }
+
+    fn note_node_port_addresses(&mut self) {
+        let addresses = self.node_port_addresses.borrow_and_update().clone();
+        tracing::info!(?addresses, "NodePorts are served on other addresses");
+        self.health.waits();
+        self.reconciler.lock().note_node_port_addresses(addresses);
     }
 
     fn say_refused_host_ports(&self) {
@@ -374,6 +392,7 @@ fn kubelet_config(arguments: &RunArguments, machine: &Machine) -> KubeletConfig 
         image_dir: Some(images.unwrap_or_else(|| directories.data_dir.join("images"))),
         cgroup_root: directories.cgroup_root.clone(),
         node_labels: arguments.node_label.clone(),
+        socket_hooks: Some(Arc::new(Hooks { bpffs_dir: directories.bpffs_dir.clone() })),
         ..KubeletConfig::new(&machine.name, machine.addresses.clone())
     }
 }

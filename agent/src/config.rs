@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use sheave_dataplane::ProgramOrder;
 
+use crate::node_ports::Named;
+
 /// The agent of one node: pods, Services, and their state.
 #[derive(Debug, Parser)]
 #[command(name = "sheave-agent", version, args_conflicts_with_subcommands = true)]
@@ -101,6 +103,14 @@ pub(crate) struct RunArguments {
     /// address].
     #[arg(long, value_name = "INTERFACE")]
     pub(crate) uplink: Vec<String>,
+    /// Serve NodePorts on these addresses of this machine: CIDRs, or `primary` for the node's own; may be
+    /// given several times. Addresses that come and go are followed.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', default_value = "primary")]
+    pub(crate) node_port_addresses: Vec<Named>,
+    /// Let clients outside reach cluster IPs through this node's uplinks: whoever can send packets for the
+    /// service range here reaches every Service.
+    #[arg(long)]
+    pub(crate) external_cluster_ip: bool,
     /// Where our programs stand at an uplink among those that other software attaches there by tcx links.
     #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::Last)]
     pub(crate) program_order: Place,
@@ -249,9 +259,12 @@ mod tests {
     #[test]
     fn the_words_of_the_cli_are_understood() {
         let words = "sheave-agent --data-dir /d --run-dir /r --bpffs-dir /b --server https://h:1 \
-                     --node-name n --node-ip 192.0.2.1 --uplink e0 --image-dir /i --cri-endpoint /c";
+                     --node-name n --node-ip 192.0.2.1 --uplink e0 --image-dir /i --cri-endpoint /c \
+                     --node-port-addresses primary,10.0.0.0/8 --node-port-addresses ::/0 \
+                     --external-cluster-ip";
         let cli = Cli::try_parse_from(words.split_whitespace()).unwrap();
         assert_eq!(cli.run.directories.control_socket(), PathBuf::from("/r/agent.sock"));
+        assert_eq!(cli.run.node_port_addresses.len(), 3);
         for words in [
             "sheave-agent cleanup --data-dir /d --run-dir /r --bpffs-dir /b --dry-run",
             "sheave-agent doctor --bpffs-dir /b --json",

@@ -18,9 +18,11 @@ mod machine;
 mod memory;
 mod metrics;
 mod network;
+mod node_ports;
 mod reconcile;
 mod refusal;
 mod run;
+mod socket_hooks;
 mod sysctl;
 
 use std::io::IsTerminal;

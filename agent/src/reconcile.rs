@@ -4,6 +4,7 @@
 //! is read once at start and kept in step with what is written; after a failed write it is read again. What
 //! must wait until programs have ended is written later ([`retire`]), so that no change waits for it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ use crate::machine::Machine;
 #[derive(Debug)]
 pub(crate) struct Reconciler {
     machine: Machine,
+    /// As the model has it.
+    node: Node,
     engine: Engine,
     dataplane: Dataplane,
     /// The maps are not known: a write has failed.
@@ -54,10 +57,15 @@ pub(crate) enum ApplyError {
 
 impl Reconciler {
     /// Takes over what the maps hold.
-    pub(crate) fn new(dataplane: Dataplane, machine: Machine) -> Result<Self, MapError> {
+    pub(crate) fn new(
+        dataplane: Dataplane,
+        machine: Machine,
+        node: Node,
+    ) -> Result<Self, MapError> {
         let engine = Engine::new(dataplane.held()?);
         let mut reconciler = Self {
             machine,
+            node: node.clone(),
             engine,
             dataplane,
             is_stale: false,
@@ -65,7 +73,7 @@ impl Reconciler {
             progress: Progress::default(),
             left_behind: Arc::default(),
         };
-        reconciler.note(Update::Node(Node::default()));
+        reconciler.note(Update::Node(node));
         Ok(reconciler)
     }
 
@@ -73,14 +81,19 @@ impl Reconciler {
     pub(crate) fn note(&mut self, update: Update) {
         let update = match update {
             // What this machine was told about itself wins over what the API has heard of it.
-            Update::Node(node) => Update::Node(Node {
-                name: self.machine.name.clone(),
-                zone: node.zone,
-                node_port_addresses: self.machine.addresses.clone(),
-            }),
+            Update::Node(said) => {
+                self.node.zone = said.zone;
+                Update::Node(self.node.clone())
+            }
             other => other,
         };
         self.engine.note(update);
+    }
+
+    /// NodePorts are served on these from now on.
+    pub(crate) fn note_node_port_addresses(&mut self, addresses: Vec<IpAddr>) {
+        self.node.node_port_addresses = addresses;
+        self.engine.note(Update::Node(self.node.clone()));
     }
 
     /// Brings the maps in step, once a complete state is known. Says whether what was noted so far is in

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
+use sheave_core::model::Node;
 use sheave_dataplane::{Dataplane, DataplaneConfig, ProgramsRunning};
 
 use crate::agent::Agent;
@@ -21,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::network::NAT_PORTS;
 use crate::reconcile::Reconciler;
 use crate::refusal::refuse_what_cannot_work;
-use crate::{cni, control, memory, sysctl};
+use crate::{cni, control, memory, node_ports, sysctl};
 
 /// Runs until it is told to end. Pods, runtime and dataplane go on.
 pub(crate) fn run(arguments: RunArguments) -> Result<()> {
@@ -47,7 +48,16 @@ pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     let bpffs_dir = &directories.bpffs_dir;
     let metrics = Metrics::new(bpffs_dir.clone(), sheave_dataplane::is_installed(bpffs_dir));
     let dataplane = open_dataplane(&arguments, &machine)?;
-    let reconciler = Reconciler::new(dataplane, machine).context("cannot read the maps")?;
+    let node = Node {
+        name: machine.name.clone(),
+        zone: String::new(),
+        node_port_addresses: node_ports::served(
+            &arguments.node_port_addresses,
+            &machine.addresses,
+        )?,
+        external_cluster_ips: arguments.external_cluster_ip,
+    };
+    let reconciler = Reconciler::new(dataplane, machine, node).context("cannot read the maps")?;
     let reconciler = Arc::new(Mutex::new(reconciler));
 
     // The kernel's types were read, and are needed no more.

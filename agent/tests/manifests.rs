@@ -106,7 +106,11 @@ impl Node {
 
     /// Started, and its complete state in effect.
     fn start(&self) -> Agent {
-        let agent = Agent(self.run(&[]).spawn().unwrap());
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, flags: &[&str]) -> Agent {
+        let agent = Agent(self.run(flags).spawn().unwrap());
         self.until("a state is in effect", |status| !status["services"]["inEffectAt"].is_null());
         agent
     }
@@ -215,6 +219,76 @@ fn serves_follows_comes_back_and_goes() {
     assert_eq!(node.clean_up(&[]).stdout, b"", "nothing is left to remove");
 }
 
+const NODE_PORT: &str = "
+kind: Service
+metadata: {name: web}
+spec: {type: NodePort, clusterIP: 10.96.0.7, ports: [{port: 80, nodePort: 30080}]}
+---
+kind: EndpointSlice
+metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{port: 8080}]
+endpoints: [{addresses: [10.244.0.2]}]
+";
+
+impl Node {
+    fn ip(&self, words: &str) {
+        must(&format!("ip -n {} {words}", self.name));
+    }
+
+    /// Until node port 30080 is served on these addresses and no others.
+    fn until_served_on(&self, expected: &[&str]) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let frontends = self.frontends();
+            let addresses = frontends.iter().filter_map(|(at, ..)| at.strip_suffix(":30080"));
+            let mut addresses: Vec<&str> = addresses.collect();
+            addresses.sort_unstable();
+            if addresses == expected {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not within 20 s: {expected:?}: {addresses:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn node_ports_follow_the_addresses_that_a_flag_names() {
+    let node = Node::new("ports");
+    node.write(NODE_PORT);
+    // Without an address.
+    node.ip("link add bare type veth peer name bare1");
+    node.ip("link add also type veth peer name also1");
+    node.ip("address add 198.51.100.7/24 dev also");
+    let flags =
+        ["--node-port-addresses", "198.51.100.0/24", "--node-port-addresses", "192.0.2.10/32,::/0"];
+    let agent = node.start_with(&flags);
+    node.until_served_on(&["127.0.0.1", "192.0.2.10", "198.51.100.7"]);
+    let status = node.ask("/status").unwrap();
+    assert_eq!(status["nodePortAddresses"], serde_json::json!(["192.0.2.10", "198.51.100.7"]));
+    let set = status["services"]["mapWrites"].clone();
+
+    node.ip("address add 198.51.100.8/24 dev bare");
+    node.ip("address add 203.0.113.5/24 dev bare");
+    node.until_served_on(&["127.0.0.1", "192.0.2.10", "198.51.100.7", "198.51.100.8"]);
+    node.ip("link del also");
+    node.until_served_on(&["127.0.0.1", "192.0.2.10", "198.51.100.8"]);
+    assert_ne!(node.ask("/status").unwrap()["services"]["mapWrites"], set);
+
+    // An agent that comes back finds what it left, and what changed meanwhile.
+    drop(agent);
+    let agent = node.start_with(&flags);
+    assert_eq!(node.ask("/status").unwrap()["services"]["mapWrites"], 0);
+    drop(agent);
+    node.ip("address del 198.51.100.8/24 dev bare");
+    let agent = node.start_with(&flags);
+    node.until_served_on(&["127.0.0.1", "192.0.2.10"]);
+    drop(agent);
+    let _agent = node.start();
+    node.until_served_on(&["127.0.0.1", "192.0.2.10"]);
+}
+
 const BALANCED: &str = "
 kind: Service
 metadata: {name: web}
@@ -281,7 +355,7 @@ fn load_balancers_are_told_whether_endpoints_are_here() {
 #[test]
 fn each_refusal_is_a_sentence_and_makes_nothing() {
     let node = Node::new("refusals");
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (
             &["--node-ip", "198.51.100.1"],
             "no interface of this machine has the address 198.51.100.1",
@@ -289,6 +363,7 @@ fn each_refusal_is_a_sentence_and_makes_nothing() {
         (&["--node-ip", "192.0.2.10", "--node-ip", "192.0.2.11"], "one each"),
         (&["--uplink", "absent0"], "there is no network interface absent0"),
         (&["--service-cidr", "10.96.0.0/33"], "invalid value '10.96.0.0/33'"),
+        (&["--node-port-addresses", "eth0"], "'--node-port-addresses <CIDR>': give `primary`"),
     ];
     for (more, expected) in cases {
         let said = node.refused(more);

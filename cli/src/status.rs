@@ -13,6 +13,7 @@ use crate::announcing;
 use crate::api::Api;
 use crate::directories::Directories;
 use crate::kubeconfig;
+use crate::table::list;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -29,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let path = path.unwrap_or_else(|| arguments.directories.admin_kubeconfig());
     let api = Api::new(&kubeconfig::read(&path)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let announcing = runtime.block_on(announcing(&arguments.directories.agent_socket()));
+    let this_node = runtime.block_on(this_node(&arguments.directories.agent_socket()));
     let asked = runtime.block_on(async {
         Ok::<_, anyhow::Error>((
             api.get("/version").await?,
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         ))
     });
     // Addresses are announced without the API server, and this is when one wants to know.
-    let (version, nodes, pods) = asked.inspect_err(|_| print!("{announcing}"))?;
+    let (version, nodes, pods) = asked.inspect_err(|_| print!("{this_node}"))?;
     println!("API server {} is ready", version["gitVersion"].as_str().unwrap_or("?"));
     let rows = node_rows(&nodes, &pods);
     let mut table = Table::new();
@@ -54,16 +55,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         ]);
     }
     println!("{table}");
-    print!("{announcing}");
+    print!("{this_node}");
     let well = !rows.is_empty() && rows.iter().all(|row| row.ready == "True");
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Nothing where there is no agent to ask, or somebody else asks than root.
-async fn announcing(socket: &Path) -> String {
+async fn this_node(socket: &Path) -> String {
     match agent_socket::get(socket, "/status").await {
-        Ok(Got::Answer(status)) => announcing::render(&status),
+        Ok(Got::Answer(status)) => reached(&status) + &announcing::render(&status),
         Ok(Got::Away(_)) | Err(_) => String::new(),
+    }
+}
+
+/// Where clients outside reach Services by the node's flags.
+fn reached(status: &Value) -> String {
+    let addresses = list(status, "nodePortAddresses").iter().filter_map(Value::as_str);
+    let said = match addresses.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "This node serves NodePorts to itself alone".to_owned(),
+        addresses => format!("This node serves NodePorts on {addresses}"),
+    };
+    match status["externalClusterIPs"] == true {
+        true => said + ", and cluster IPs to clients outside\n",
+        false => said + "\n",
     }
 }
 
@@ -106,6 +120,16 @@ fn node_rows(nodes: &Value, pods: &Value) -> Vec<Row> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn where_services_are_reached_is_said_in_one_line() {
+        let status = |addresses: &[&str], open: bool| json!({ "nodePortAddresses": addresses, "externalClusterIPs": open });
+        let expected = "This node serves NodePorts on 192.0.2.1, 2001:db8::1\n";
+        assert_eq!(reached(&status(&["192.0.2.1", "2001:db8::1"], false)), expected);
+        let expected =
+            "This node serves NodePorts to itself alone, and cluster IPs to clients outside\n";
+        assert_eq!(reached(&status(&[], true)), expected);
+    }
 
     #[test]
     fn pods_are_counted_on_their_node() {

@@ -43,6 +43,14 @@ pub(crate) struct Arguments {
     /// Interface that leads outside; may be given several times [default: the one of the default route].
     #[arg(long, value_name = "INTERFACE")]
     uplink: Vec<String>,
+    /// Serve NodePorts on these addresses of this machine: CIDRs, or `primary` for the node's own; may be
+    /// given several times [default: primary].
+    #[arg(long, value_name = "CIDR")]
+    node_port_addresses: Vec<String>,
+    /// Let clients outside reach cluster IPs through this node's uplinks: whoever can send packets for the
+    /// service range here reaches every Service.
+    #[arg(long)]
+    external_cluster_ip: bool,
     /// Image archives that are imported when missing [default: DATA_DIR/agent/images].
     #[arg(long, value_name = "DIR")]
     image_dir: Option<PathBuf>,
@@ -202,6 +210,12 @@ fn agent_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
     }
     for uplink in &arguments.uplink {
         words.extend(["--uplink".into(), uplink.into()]);
+    }
+    for addresses in &arguments.node_port_addresses {
+        words.extend(["--node-port-addresses".into(), addresses.into()]);
+    }
+    if arguments.external_cluster_ip {
+        words.push("--external-cluster-ip".into());
     }
     if let Some(dir) = &arguments.image_dir {
         words.extend(["--image-dir".into(), dir.into()]);

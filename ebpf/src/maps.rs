@@ -49,7 +49,7 @@ static EVENTS: RingBuf = RingBuf::pinned(EVENTS_BYTES, 0);
 #[map]
 static SOCKETS: LruHashMap<SocketKey, SocketPeer> = LruHashMap::pinned(SOCKETS_MAX, 0);
 #[map]
-static OPTED_OUT: LruHashMap<u64, u32> = LruHashMap::pinned(OPTED_OUT_MAX, 0);
+static OPTED_OUT: HashMap<u64, u32> = HashMap::pinned(OPTED_OUT_MAX, BPF_F_NO_PREALLOC);
 #[map]
 static AFFINITY: LruHashMap<AffinityKey, Affinity> = LruHashMap::pinned(AFFINITY_MAX, 0);
 #[map]

@@ -14,8 +14,8 @@ use sheave_core::model::{
 pub fn this_node(address: &str) -> Update {
     Update::Node(Node {
         name: "here".into(),
-        zone: String::new(),
         node_port_addresses: vec![address.parse().unwrap()],
+        ..Node::default()
     })
 }
 

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use sheave_abi::event::Event;
 use sheave_core::model::Protocol::{Tcp, Udp};
-use sheave_core::model::{ServiceType, TrafficPolicy, Update};
+use sheave_core::model::{Node, ServiceType, TrafficPolicy, Update};
 use sheave_tests::lab::Sockets::{self, Translated, Untouched};
 use sheave_tests::netns::Netns;
-use sheave_tests::services::{service, slice};
+use sheave_tests::services::{service, slice, this_node};
 use sheave_tests::site::{NODE, Site, answer, ask, connected, name, tcp};
 
 fn start(site: &Site, netns: &Netns, sockets: Sockets, arguments: &str) -> Child {
@@ -176,6 +176,38 @@ fn a_pod_whose_sockets_the_host_cannot_see_uses_the_packet_path() {
     say(&site, site.pod(3), Translated, calls[0].0);
     assert_eq!(site.counter(Event::SocketTranslated), 3);
     site.assert_nothing_dropped();
+}
+
+#[test]
+fn clients_outside_reach_a_cluster_ip_where_that_is_switched_on() {
+    let mut site = Site::new("open");
+    for pod in ["10.244.0.2:8080", "[fd00:244::2]:8080"] {
+        answer(site.pod(2), pod);
+    }
+    let services = |external_cluster_ips| {
+        let Update::Node(node) = this_node(NODE[0]) else { unreachable!() };
+        vec![
+            Update::Node(Node { external_cluster_ips, ..node }),
+            Update::Service(service("web", Tcp, "10.96.0.1:80", None)),
+            slice("web", Tcp, 8080, &["10.244.0.2"]),
+            Update::Service(service("dns", Udp, "10.96.0.1:53", None)),
+            slice("dns", Udp, 8080, &["10.244.0.2"]),
+            Update::Service(service("web6", Tcp, "[fd00:96::1]:80", None)),
+            slice("web6", Tcp, 8080, &["fd00:244::2"]),
+        ]
+    };
+    site.serve(services(true));
+    let outside = &site.lab.outside;
+    let seen = |address| tcp(outside, address, 1 << 16).map(|seen| seen.ip().to_string());
+    assert_eq!(seen("10.96.0.1:80").unwrap(), "192.0.2.9", "the client itself");
+    assert_eq!(seen("[fd00:96::1]:80").unwrap(), "2001:db8::9");
+    let asked = ask(&connected(outside, "10.96.0.1:53", 0), 100).unwrap();
+    assert_eq!(asked.ip().to_string(), "192.0.2.9");
+    site.assert_nothing_dropped();
+
+    site.serve(services(false));
+    assert_eq!(say(&site, &site.lab.outside, Untouched, "tcp 10.96.0.1:80"), "TimedOut");
+    assert!(site.counter(Event::InsideOnly) > 0);
 }
 
 #[test]

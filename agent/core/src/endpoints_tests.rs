@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use crate::model::ObjectKey;
 
 fn node(name: &str, zone: &str) -> Node {
-    Node { name: name.into(), zone: zone.into(), node_port_addresses: vec![] }
+    Node { name: name.into(), zone: zone.into(), ..Node::default() }
 }
 
 fn endpoint() -> impl Strategy<Value = Endpoint> {

@@ -3,13 +3,15 @@
 //!
 //! | address | clients inside | clients outside |
 //! |---|---|---|
-//! | cluster IP | internalTrafficPolicy | never |
+//! | cluster IP | internalTrafficPolicy | never; where that is switched on, internalTrafficPolicy |
 //! | load balancer address, external IP, node port | all of the cluster | externalTrafficPolicy |
 //! | node port at a loopback address | this node's processes: all of the cluster | never |
 //! | host port | the pod | the pod |
 //!
 //! A client inside that dials an address meant for outside would only leave the cluster to come back: it is
 //! served as if it had dialled the cluster IP of a Service without a policy, as kube-proxy does.
+//!
+//! Source ranges are for addresses that are meant for outside: a cluster IP takes whoever reaches it.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -61,18 +63,19 @@ fn of_port(
     node: &Node,
 ) -> Vec<PlannedFrontend> {
     let mut list = List::new(port.protocol, is_v4);
+    let internal = Scope::from(service.internal_traffic_policy);
     for ip in &service.cluster_ips {
-        list.push(*ip, port.port, service.internal_traffic_policy.into(), None);
+        list.push(*ip, port.port, internal, node.external_cluster_ips.then_some(internal), true);
     }
     let external = Some(Scope::from(service.external_traffic_policy));
     for ip in load_balancer_ips(service).chain(&service.external_ips) {
-        list.push(*ip, port.port, Scope::Cluster, external);
+        list.push(*ip, port.port, Scope::Cluster, external, false);
     }
     if service.service_type != ServiceType::ClusterIp
         && let Some(node_port) = port.node_port
     {
         for ip in node_addresses(node) {
-            list.push(ip, node_port, Scope::Cluster, external);
+            list.push(ip, node_port, Scope::Cluster, external, false);
         }
     }
     list.frontends
@@ -101,7 +104,7 @@ pub fn of_host_port(host_port: &HostPort, node: &Node) -> (PortKey, Vec<PlannedF
         None => node_addresses(node).collect(),
     };
     for ip in addresses {
-        list.push(ip, host_port.host_port, Scope::Cluster, Some(Scope::Cluster));
+        list.push(ip, host_port.host_port, Scope::Cluster, Some(Scope::Cluster), false);
     }
     (key, list.frontends)
 }
@@ -124,13 +127,20 @@ impl List {
         Self { protocol, is_v4, frontends: Vec::new() }
     }
 
-    fn push(&mut self, ip: IpAddr, port: NonZeroU16, internal: Scope, external: Option<Scope>) {
+    fn push(
+        &mut self,
+        ip: IpAddr,
+        port: NonZeroU16,
+        internal: Scope,
+        external: Option<Scope>,
+        any_source: bool,
+    ) {
         let key = FrontendKey::new(addr(ip), Be16::new(port.get()), self.protocol as u8);
         let is_there = self.frontends.iter().any(|frontend| frontend.key == key);
         if ip.is_ipv4() == self.is_v4 && !is_there {
             let host_only = ip.is_loopback();
             let external = external.filter(|_| !host_only);
-            self.frontends.push(PlannedFrontend { key, internal, external, host_only });
+            self.frontends.push(PlannedFrontend { key, internal, external, any_source, host_only });
         }
     }
 }

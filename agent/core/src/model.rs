@@ -163,6 +163,8 @@ pub struct Node {
     pub zone: String,
     /// Addresses on which NodePorts are served.
     pub node_port_addresses: Vec<IpAddr>,
+    /// Clients outside reach cluster IPs through this node.
+    pub external_cluster_ips: bool,
 }
 
 /// A change of the desired state, from any source. A source starts with [`Update::Init`], sends all it

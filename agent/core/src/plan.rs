@@ -69,6 +69,11 @@ pub enum Scope {
     Local,
 }
 
+impl Scope {
+    /// The two there are.
+    pub const BOTH: [Self; 2] = [Self::Cluster, Self::Local];
+}
+
 impl From<TrafficPolicy> for Scope {
     fn from(policy: TrafficPolicy) -> Self {
         match policy {
@@ -87,6 +92,8 @@ pub struct PlannedFrontend {
     pub internal: Scope,
     /// For clients outside; `None`: not for them.
     pub external: Option<Scope>,
+    /// Whatever [`PlannedPort::sources`] says, clients outside may come from anywhere.
+    pub any_source: bool,
     /// A loopback address of the node.
     pub host_only: bool,
 }
@@ -134,6 +141,13 @@ pub struct PlannedPort {
     pub sources: Option<BTreeSet<ClientRange>>,
 }
 
+impl PlannedFrontend {
+    /// Whether the Service's source ranges count there.
+    pub fn is_ranged(&self) -> bool {
+        self.external.is_some() && !self.any_source
+    }
+}
+
 impl PlannedPort {
     /// The list for `scope`.
     pub fn backends(&self, scope: Scope) -> &[BackendAddr] {
@@ -160,7 +174,7 @@ impl PlannedPort {
         if drops(external) {
             bits |= flags::EXTERNAL_DROP;
         }
-        if self.sources.is_some() {
+        if self.sources.is_some() && frontend.is_ranged() {
             bits |= flags::SOURCE_RANGES;
         }
         bits

@@ -26,8 +26,9 @@ pub(crate) struct Port {
     backends: Vec<Known>,
     cluster: List,
     local: List,
-    /// For clients outside.
-    table: List,
+    /// For clients outside, of either list.
+    cluster_table: List,
+    local_table: List,
     /// Sorted.
     sources: Vec<SourceRange>,
 }
@@ -42,7 +43,8 @@ impl Port {
             backends: Vec::new(),
             cluster: List::default(),
             local: List::default(),
-            table: List::default(),
+            cluster_table: List::default(),
+            local_table: List::default(),
             sources: Vec::new(),
         }
     }
@@ -58,11 +60,11 @@ impl Port {
         if self.service == 0 {
             self.take_over(frontends, mirror);
         }
-        let external = frontends.iter().find_map(|frontend| frontend.external);
-        let is_internal = |scope| frontends.iter().any(|frontend| frontend.internal == scope);
+        let is_external = |scope| frontends.iter().any(|f| f.external == Some(scope));
+        let is_internal = |scope| frontends.iter().any(|f| f.internal == scope);
         let mut wanted = Vec::new();
-        for scope in [Scope::Cluster, Scope::Local] {
-            if is_internal(scope) || external == Some(scope) {
+        for scope in Scope::BOTH {
+            if is_internal(scope) || is_external(scope) {
                 wanted.extend_from_slice(planned.backends(scope));
             }
         }
@@ -71,18 +73,19 @@ impl Port {
         // Without a frontend there is nothing by which a later start would find what drains.
         let present = if frontends.is_empty() { &[] } else { planned.present.as_slice() };
         self.set_backends(&wanted, present, mirror, diff);
-        let table =
-            external.and_then(|scope| self.set_table(planned.backends(scope), mirror, diff));
-        if table.is_none() {
-            self.table.leave(&mut mirror.paper(diff));
-        }
-        for scope in [Scope::Cluster, Scope::Local] {
-            let is_read = is_internal(scope) || (table.is_none() && external == Some(scope));
-            let ids = if is_read { self.ids(planned.backends(scope)) } else { Vec::new() };
+        for scope in Scope::BOTH {
+            let backends = planned.backends(scope);
+            let has_table = is_external(scope) && self.set_table(scope, backends, mirror, diff);
+            if !has_table {
+                self.table(scope).leave(&mut mirror.paper(diff));
+            }
+            let is_read = is_internal(scope) || (is_external(scope) && !has_table);
+            let ids = if is_read { self.ids(backends) } else { Vec::new() };
             let missing = self.list(scope).set(&ids, &mut mirror.paper(diff));
             mirror.miss("SLOTS", missing);
         }
-        let sources = planned.sources.as_ref().filter(|_| external.is_some());
+        let is_ranged = frontends.iter().any(|frontend| frontend.is_ranged());
+        let sources = planned.sources.as_ref().filter(|_| is_ranged);
         self.set_sources(sources.into_iter().flatten(), mirror, diff);
         for frontend in frontends {
             let mut value = Frontend {
@@ -92,9 +95,15 @@ impl Port {
                 affinity_s: planned.affinity_s,
                 flags: planned.flags(frontend),
             };
-            if let Some(scope) = frontend.external {
-                value.external = table.unwrap_or_else(|| self.list(scope).range());
-                value.flags |= if table.is_some() { flags::MAGLEV } else { 0 };
+            match frontend.external {
+                Some(scope) if self.table(scope).is_empty() => {
+                    value.external = self.list(scope).range();
+                }
+                Some(scope) => {
+                    value.external = self.table(scope).range();
+                    value.flags |= flags::MAGLEV;
+                }
+                None => {}
             }
             mirror.put_frontend(frontend.key, value, diff);
         }
@@ -102,8 +111,9 @@ impl Port {
 
     /// All that it has goes. Its frontends are gone or another's already.
     pub(crate) fn leave(mut self, mirror: &mut Mirror, diff: &mut Diff) {
-        for list in [&mut self.cluster, &mut self.local, &mut self.table] {
-            list.leave(&mut mirror.paper(diff));
+        for scope in Scope::BOTH {
+            self.list(scope).leave(&mut mirror.paper(diff));
+            self.table(scope).leave(&mut mirror.paper(diff));
         }
         for known in &self.backends {
             if mirror.backends.is(known) {
@@ -129,7 +139,7 @@ impl Port {
             let is_table = value.flags & flags::MAGLEV != 0;
             self.take_over_list(frontend.internal, value.internal, mirror);
             match frontend.external {
-                Some(_) if is_table => self.take_over_table(value.external, mirror),
+                Some(scope) if is_table => self.take_over_table(scope, value.external, mirror),
                 Some(scope) => self.take_over_list(scope, value.external, mirror),
                 None => {}
             }
@@ -149,12 +159,12 @@ impl Port {
         }
     }
 
-    fn take_over_table(&mut self, range: SlotRange, mirror: &mut Mirror) {
-        if self.table.is_empty()
+    fn take_over_table(&mut self, scope: Scope, range: SlotRange, mirror: &mut Mirror) {
+        if self.table(scope).is_empty()
             && range.len > 0
             && let Some(ids) = mirror.orphans.ranges.remove(&range.start)
         {
-            self.table = List::adopted_table(range.start, ids);
+            *self.table(scope) = List::adopted_table(range.start, ids);
         }
     }
 
@@ -162,6 +172,13 @@ impl Port {
         match scope {
             Scope::Cluster => &mut self.cluster,
             Scope::Local => &mut self.local,
+        }
+    }
+
+    fn table(&mut self, scope: Scope) -> &mut List {
+        match scope {
+            Scope::Cluster => &mut self.cluster_table,
+            Scope::Local => &mut self.local_table,
         }
     }
 
@@ -211,27 +228,28 @@ impl Port {
         ids
     }
 
-    /// A table as large as suits the list, or as there is room for.
+    /// A table as large as suits the list, or as there is room for; false where there is none.
     fn set_table(
         &mut self,
+        scope: Scope,
         list: &[BackendAddr],
         mirror: &mut Mirror,
         diff: &mut Diff,
-    ) -> Option<SlotRange> {
+    ) -> bool {
         let ids = self.ids(list);
         if ids.len() != list.len() {
-            return None;
+            return false;
         }
         let slots = mirror.limits.slots;
         for size in maglev::sizes(list.len()) {
             let entries = maglev::table(list, size);
             let entries: Vec<BackendId> =
                 entries.into_iter().map(|index| ids[index as usize]).collect();
-            if self.table.set_table(&entries, slots, &mut mirror.paper(diff)) {
-                return Some(self.table.range());
+            if self.table(scope).set_table(&entries, slots, &mut mirror.paper(diff)) {
+                return true;
             }
         }
-        None
+        false
     }
 
     fn set_sources<'a>(

@@ -52,7 +52,7 @@ pub use look::{is_installed, now_ns, now_s, uplinks};
 pub use maps::MapError;
 pub use namespaces::{Namespace, namespaces};
 pub use network::{Cidr, Network};
-pub use opt_out::{OptOutError, opt_out};
+pub use opt_out::{OptOutError, opt_in, opt_out};
 pub use programs::{AttachError, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
 pub use tc::{AttachedProgram, ProgramOrder, TcAttachment, programs_at};
 

@@ -101,6 +101,12 @@ impl Dataplane {
         self.maps.sockets.entries()
     }
 
+    /// Whether `OPTED_OUT` names the network namespace with this cookie.
+    pub fn is_opted_out(&self, netns_cookie: u64) -> Result<bool, MapError> {
+        let Some(opted_out) = &self.maps.opted_out else { return Ok(false) };
+        Ok(opted_out.get(&netns_cookie)?.is_some())
+    }
+
     /// Whether `ENDPOINTS` names a pod of this node by this address.
     pub fn is_pod_here(&self, addr: Addr) -> Result<bool, MapError> {
         Ok(self.maps.endpoints.get(&addr)?.is_some())

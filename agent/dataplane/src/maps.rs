@@ -154,13 +154,21 @@ impl<V: Plain> Table<u32, V> {
     }
 }
 
+fn newer<K, V>(opened: Result<Table<K, V>, MapError>) -> Result<Option<Table<K, V>>, MapError> {
+    match opened {
+        Ok(table) => Ok(Some(table)),
+        Err(MapError::Absent { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// All maps of one node.
 #[derive(Debug)]
 pub(crate) struct Maps {
     pub(crate) frontends: Table<FrontendKey, Frontend>,
     pub(crate) slots: Table<u32, u32>,
     pub(crate) backends: Table<u32, Backend>,
-    /// Not there in maps that were made before it was.
+    /// Not there in maps that were made by a version without it.
     pub(crate) sources: Option<Table<SourceRange, u8>>,
     pub(crate) endpoints: Table<Addr, Endpoint>,
     pub(crate) flows: Table<FlowKey, Flow>,
@@ -170,6 +178,8 @@ pub(crate) struct Maps {
     pub(crate) uplinks: Table<u32, Uplink>,
     pub(crate) sockets: Table<SocketKey, SocketPeer>,
     pub(crate) affinity: Table<AffinityKey, Affinity>,
+    /// Likewise.
+    pub(crate) opted_out: Option<Table<u64, u32>>,
     pub(crate) settings: Table<u32, Settings>,
     counters: Table<u32, u64>,
 }
@@ -180,11 +190,7 @@ impl Maps {
             frontends: Table::open(bpffs_dir, "FRONTENDS")?,
             slots: Table::open(bpffs_dir, "SLOTS")?,
             backends: Table::open(bpffs_dir, "BACKENDS")?,
-            sources: match Table::open(bpffs_dir, "SOURCES") {
-                Ok(sources) => Some(sources),
-                Err(MapError::Absent { .. }) => None,
-                Err(error) => return Err(error),
-            },
+            sources: newer(Table::open(bpffs_dir, "SOURCES"))?,
             endpoints: Table::open(bpffs_dir, "ENDPOINTS")?,
             flows: Table::open(bpffs_dir, "FLOWS")?,
             opening: Table::open(bpffs_dir, "OPENING")?,
@@ -193,6 +199,7 @@ impl Maps {
             uplinks: Table::open(bpffs_dir, "UPLINKS")?,
             sockets: Table::open(bpffs_dir, "SOCKETS")?,
             affinity: Table::open(bpffs_dir, "AFFINITY")?,
+            opted_out: newer(Table::open(bpffs_dir, "OPTED_OUT"))?,
             settings: Table::open(bpffs_dir, "SETTINGS")?,
             counters: Table::open(bpffs_dir, "COUNTERS")?,
         })

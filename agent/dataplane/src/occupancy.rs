@@ -9,7 +9,7 @@ impl Dataplane {
     /// Each map whose room is limited, with how many entries it holds and how many fit.
     pub fn occupancy(&self) -> Result<Vec<(&'static str, usize, u32)>, MapError> {
         let maps = &self.maps;
-        Ok(vec![
+        let mut all = vec![
             ("FRONTENDS", maps.frontends.count()?, maps.frontends.max_entries()),
             ("BACKENDS", self.backends_counted()?, maps.backends.max_entries()),
             ("ENDPOINTS", maps.endpoints.count()?, maps.endpoints.max_entries()),
@@ -17,7 +17,11 @@ impl Dataplane {
             ("OPENING", maps.opening.count()?, maps.opening.max_entries()),
             ("SOCKETS", maps.sockets.count()?, maps.sockets.max_entries()),
             ("AFFINITY", maps.affinity.count()?, maps.affinity.max_entries()),
-        ])
+        ];
+        if let Some(opted_out) = &maps.opted_out {
+            all.push(("OPTED_OUT", opted_out.count()?, opted_out.max_entries()));
+        }
+        Ok(all)
     }
 
     fn backends_counted(&self) -> Result<usize, MapError> {

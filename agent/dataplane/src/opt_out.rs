@@ -1,8 +1,9 @@
 //! Pods whose sockets the hooks leave alone, by the cookie of their network namespace.
 //!
 //! A sidecar proxy or a process in a virtual machine must find the service's own address in its packets: the
-//! packet path serves it. The map forgets the namespaces that nobody has asked for longest; cookies are never
-//! used again while the machine runs, so that what is left of a pod that has ended concerns nobody.
+//! packet path serves it. The map forgets nobody by itself: who opts a namespace out opts it in again before
+//! it ends. Cookies are never used again while the machine runs, so that an entry that was left by somebody
+//! who did not takes room and does nothing else.
 
 use std::fs::File;
 use std::io;
@@ -13,6 +14,8 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::interface;
 use crate::maps::{MapError, Table};
+
+const MAP: &str = "OPTED_OUT";
 
 /// A pod's sockets could not be opted out; they are translated as all others.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,17 @@ pub enum OptOutError {
 /// Leaves the sockets of a network namespace alone from now on. `netns` is a file that stands for it, as
 /// `/var/run/netns/cni-...` or `/proc/<pid>/ns/net`. Sockets that are connected already stay as they are.
 pub fn opt_out(bpffs_dir: &Path, netns: &Path) -> Result<(), OptOutError> {
+    let cookie = cookie(netns)?;
+    Ok(Table::<u64, u32>::open(bpffs_dir, MAP)?.put(&cookie, &1)?)
+}
+
+/// Treats them as all others again; before the namespace ends, so that the map holds none that has.
+pub fn opt_in(bpffs_dir: &Path, netns: &Path) -> Result<(), OptOutError> {
+    let cookie = cookie(netns)?;
+    Ok(Table::<u64, u32>::open(bpffs_dir, MAP)?.remove(&cookie)?)
+}
+
+fn cookie(netns: &Path) -> Result<u64, OptOutError> {
     let failed = |error| OptOutError::Namespace { path: netns.into(), error };
     let file = File::open(netns).map_err(failed)?;
     // A thread of its own: it stays in the namespace.
@@ -48,7 +62,5 @@ pub fn opt_out(bpffs_dir: &Path, netns: &Path) -> Result<(), OptOutError> {
         Ok(interface::netns_cookie())
     });
     let cookie = inside.join().expect("the thread does not panic").map_err(failed)?;
-    let cookie = cookie.ok_or(OptOutError::NoCookie)?;
-    Table::<u64, u32>::open(bpffs_dir, "OPTED_OUT")?.put(&cookie, &1)?;
-    Ok(())
+    cookie.ok_or(OptOutError::NoCookie)
 }

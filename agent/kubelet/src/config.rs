@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::socket_hooks::SocketHooks;
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ pub struct KubeletConfig {
     pub kubelet_version: String,
     /// Extra labels for the Node object.
     pub node_labels: Vec<(String, String)>,
+    /// Whoever translates sockets on this node, if anybody does.
+    pub socket_hooks: Option<Arc<dyn SocketHooks>>,
 }
 
 impl KubeletConfig {
@@ -52,6 +57,7 @@ impl KubeletConfig {
             max_pods: 110,
             kubelet_version: "v1.36.0+sheave".into(),
             node_labels: Vec::new(),
+            socket_hooks: None,
         }
     }
 }

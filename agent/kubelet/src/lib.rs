@@ -28,6 +28,7 @@
 //! cri          the interface to the runtime and its events
 //! runtime      the containerd we supervise, its configuration, its first images
 //! host_ports   which ports of the node lead to which pod
+//! socket_hooks pods whose sockets are left alone
 //! volumes env network cgroups probes hooks logs tunnel node cleanup: what the names say
 //! ```
 
@@ -55,6 +56,7 @@ mod pull_secrets;
 mod quantity;
 mod recorder;
 mod runtime;
+mod socket_hooks;
 mod termination;
 mod tunnel;
 mod volumes;
@@ -62,6 +64,7 @@ mod volumes;
 pub use config::{CgroupDriver, ClusterDns, KubeletConfig, ManagedRuntime, RuntimeChoice};
 pub use interface::{Outgoing, Update};
 pub use kubelet::{Kubelet, StartError};
+pub use socket_hooks::SocketHooks;
 
 /// An error with its causes, for messages that users read.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

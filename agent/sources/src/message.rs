@@ -151,6 +151,7 @@ pub fn node(json: &[u8]) -> Result<ThisNode, Invalid> {
         zone: labels.get("topology.kubernetes.io/zone").cloned().unwrap_or_default(),
         node_port_addresses: addresses("status.addresses", &internal)
             .map_err(|wrong| wrong.of("Node", &key))?,
+        ..Node::default()
     };
     Ok(ThisNode { node, leaving })
 }

@@ -215,6 +215,10 @@ impl Seen for Maps<'_> {
         self.maps.is_pod_here(addr).unwrap_or(false)
     }
 
+    fn is_opted_out(&self, netns_cookie: u64) -> bool {
+        self.maps.is_opted_out(netns_cookie).unwrap_or(false)
+    }
+
     fn now_s(&self) -> u32 {
         sheave_dataplane::now_s()
     }

@@ -25,6 +25,7 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
     });
     let reconciler = agent.reconciler.lock();
     let (machine, progress) = (reconciler.machine(), reconciler.progress());
+    let node = &reconciler.model().node;
     let programs = match reconciler.dataplane().running() {
         ProgramsRunning::Ours => json!({ "version": "this" }),
         ProgramsRunning::Before(error) => {
@@ -36,6 +37,8 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
         "node": machine.name,
         "addresses": machine.addresses,
         "uplinks": machine.uplinks,
+        "nodePortAddresses": node.node_port_addresses,
+        "externalClusterIPs": node.external_cluster_ips,
         "server": server,
         "services": {
             "generation": progress.generation,

@@ -21,8 +21,8 @@ pub const SOURCES_MAX: u32 = 16_384;
 pub const SOCKETS_MAX: u32 = 65_536;
 /// `AFFINITY`: one entry a client and service.
 pub const AFFINITY_MAX: u32 = 16_384;
-/// `OPTED_OUT`: network namespaces whose sockets are left alone, those that have ended and were not yet
-/// forgotten included.
+/// `OPTED_OUT`: network namespaces whose sockets are left alone. Far more than a node has pods: one whose
+/// sandbox was ended behind the agent's back leaves its entry.
 pub const OPTED_OUT_MAX: u32 = 4_096;
 /// How often a map update that meets a locked bucket is tried (kernels before 6.15 answer EBUSY).
 pub const UPDATE_TRIES: u32 = 3;

@@ -17,7 +17,7 @@ const PORTS: [(&str, u16, u16); 2] = [("a", 80, 8080), ("b", 81, 8081)];
 
 pub(super) fn node() -> Node {
     let addresses = vec![IpAddr::from([192, 0, 2, 1]), "2001:db8::1".parse().unwrap()];
-    Node { name: "here".into(), zone: String::new(), node_port_addresses: addresses }
+    Node { name: "here".into(), node_port_addresses: addresses, ..Node::default() }
 }
 
 fn key(name: String) -> ObjectKey {

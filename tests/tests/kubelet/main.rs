@@ -6,6 +6,7 @@ mod mishaps;
 mod missing;
 mod node;
 mod running;
+mod socket_hooks;
 mod streams;
 mod tunnel;
 

@@ -38,6 +38,10 @@ pub(crate) struct TestNode {
 
 impl TestNode {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut KubeletConfig)) -> Self {
         let directory = tempfile::Builder::new().prefix("sheave-kubelet-").tempdir().unwrap();
         let root = directory.path();
         let images = root.join("images");
@@ -56,6 +60,7 @@ impl TestNode {
             cni_conf_dir: root.join("cni/net.d"),
             ..ManagedRuntime::default()
         });
+        change(&mut config);
         let (kubelet, outgoing) = Kubelet::start(config.clone()).await.unwrap();
         kubelet.update(Update::Init).await;
         kubelet.update(Update::InitDone).await;
@@ -75,6 +80,11 @@ impl TestNode {
 
     /// A network whose plugin gives every pod the same address and nothing else.
     pub(crate) fn configure_network(&self, pod_ip: &str) {
+        self.configure_network_with(pod_ip, ":");
+    }
+
+    /// The plugin runs `commands` for each pod that it is asked to add.
+    pub(crate) fn configure_network_with(&self, pod_ip: &str, commands: &str) {
         use std::os::unix::fs::PermissionsExt;
         let root = self.directory.path().join("cni");
         let plugin = root.join("bin/fixed");
@@ -82,7 +92,8 @@ impl TestNode {
             r#"{{"cniVersion":"1.0.0","interfaces":[{{"name":"eth0","sandbox":"x"}}],"ips":[{{"interface":0,"address":"{pod_ip}/32"}}]}}"#
         );
         let script = format!(
-            "#!/bin/sh\n[ \"$CNI_COMMAND\" = ADD ] && echo '{result}'\n\
+            "#!/bin/sh\nPATH=$PATH:/usr/sbin:/sbin\n\
+             [ \"$CNI_COMMAND\" = ADD ] && {{ {commands}; echo '{result}'; }}\n\
              [ \"$CNI_COMMAND\" = VERSION ] && echo '{{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"1.0.0\"]}}'\n\
              exit 0\n"
         );

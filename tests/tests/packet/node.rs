@@ -66,11 +66,22 @@ pub(crate) fn without_backend_of_first() -> Vec<Update> {
     updates
 }
 
+/// The services, with cluster IPs open to clients outside.
+pub(crate) fn open_to_outside() -> Vec<Update> {
+    let mut updates = services();
+    for update in &mut updates {
+        if let Update::Node(node) = update {
+            node.external_cluster_ips = true;
+        }
+    }
+    updates
+}
+
 fn services() -> Vec<Update> {
     let mut updates = vec![Update::Node(Node {
         name: "here".into(),
-        zone: String::new(),
         node_port_addresses: Net::BOTH.map(Net::node).to_vec(),
+        ..Node::default()
     })];
     let cluster = TrafficPolicy::Cluster;
     let local = TrafficPolicy::Local;

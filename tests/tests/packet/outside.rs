@@ -2,8 +2,11 @@
 
 use sheave_abi::event::Event::*;
 
+use sheave_tests::node::{complete, reconcile};
+
 use crate::frame::*;
-use crate::{DROP, PASS, REDIRECT, TO_POD2, TO_POD3, case, check_both};
+use crate::net::Net;
+use crate::{DROP, PASS, REDIRECT, TO_POD2, TO_POD3, case, check_both, node, run};
 
 #[test]
 fn what_comes_from_outside() {
@@ -94,6 +97,58 @@ fn what_comes_from_outside() {
             ),
         ]
     });
+}
+
+#[test]
+fn cluster_ips_that_are_open_to_outside() {
+    for net in Net::BOTH {
+        let mut node = node::node();
+        reconcile(node.dataplane(), &complete(node::open_to_outside()));
+        let (client, backend) = (net.client(), net.pod(3));
+        let syn_to = |last, port| from_outside(client, net.service(last), tcp((50000, port), SYN));
+        let syn = syn_to(1, 80);
+        let (empty, local, absent) = (syn_to(2, 80), syn_to(5, 80), syn_to(1, 81));
+        let answer = from_pod3(client, tcp((8080, 50000), SYN | ACK));
+        for case in [
+            case(
+                "a ClusterIP that is open to outside reaches a pod of this node",
+                "uplink_ingress",
+                syn.clone(),
+                (REDIRECT, syn.to(backend, 8080).hop(TO_POD3)),
+                &[FlowOpened, Delivered],
+            ),
+            case(
+                "its answer leaves with the service's address",
+                "pod_ingress",
+                answer.clone(),
+                (REDIRECT, answer.seen_from(net.service(1), 80).hop((HOST3, POD3))),
+                &[RepliedOutside],
+            ),
+            case(
+                "without endpoints it refuses",
+                "uplink_ingress",
+                empty.clone(),
+                (REDIRECT, empty.back(reset((80, 50000)))),
+                &[Refused],
+            ),
+            case(
+                "with an internal policy of Local and no endpoint here it drops",
+                "uplink_ingress",
+                local.clone(),
+                (DROP, local),
+                &[NoLocalEndpoint],
+            ),
+            case(
+                "a port that it does not have stays closed",
+                "uplink_ingress",
+                absent.clone(),
+                (DROP, absent),
+                &[InsideOnly],
+            ),
+        ] {
+            run(&mut node, case);
+        }
+    }
 }
 
 #[test]

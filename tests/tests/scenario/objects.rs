@@ -42,13 +42,16 @@ pub(crate) fn read(path: &Path) -> Vec<Update> {
     updates
 }
 
+/// The annotation stands for a flag of the agent.
 fn node(object: core::Node) -> Node {
+    let annotations = object.metadata.annotations.unwrap_or_default();
     let zone = object.metadata.labels.unwrap_or_default().remove("topology.kubernetes.io/zone");
     let addresses = object.status.and_then(|status| status.addresses).unwrap_or_default();
     Node {
         name: object.metadata.name.unwrap(),
         zone: zone.unwrap_or_default(),
         node_port_addresses: addresses.iter().map(|a| a.address.parse().unwrap()).collect(),
+        external_cluster_ips: annotations.contains_key("external-cluster-ip"),
     }
 }
 

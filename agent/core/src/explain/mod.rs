@@ -67,6 +67,8 @@ pub trait Seen {
     fn is_in_node_pods(&self, addr: Addr) -> bool;
     /// `ENDPOINTS`.
     fn is_pod_here(&self, addr: Addr) -> bool;
+    /// `OPTED_OUT`: whether sockets of the network namespace with this cookie are left alone.
+    fn is_opted_out(&self, netns_cookie: u64) -> bool;
     /// Seconds of the monotonic clock.
     fn now_s(&self) -> u32;
 }

@@ -23,6 +23,7 @@ struct Node1 {
     backends: Vec<(u32, Backend)>,
     affinity: Option<(AffinityKey, Affinity)>,
     admitted: Vec<IpAddr>,
+    opted_out: Option<u64>,
     model: Model,
 }
 
@@ -58,6 +59,10 @@ impl Seen for Node1 {
 
     fn is_pod_here(&self, addr: Addr) -> bool {
         ["10.244.0.2", "10.244.0.3"].contains(&ip(addr).to_string().as_str())
+    }
+
+    fn is_opted_out(&self, netns_cookie: u64) -> bool {
+        self.opted_out == Some(netns_cookie)
     }
 
     fn now_s(&self) -> u32 {
@@ -120,6 +125,7 @@ fn node1() -> Node1 {
         name: "here".into(),
         zone: "a".into(),
         node_port_addresses: vec!["192.0.2.1".parse().unwrap()],
+        external_cluster_ips: false,
     };
     let model = Model {
         node,
@@ -147,6 +153,7 @@ fn node1() -> Node1 {
         backends: vec![(5, backend([10, 244, 0, 3])), (6, backend([10, 244, 1, 3]))],
         affinity: None,
         admitted: vec![],
+        opted_out: None,
         model,
     }
 }
@@ -210,6 +217,19 @@ fn a_socket_is_given_one_of_the_backends_at_its_connect() {
     assert_eq!(said.steps[0].finds, "10.96.0.1:80/TCP is ClusterIP of shop/web, with 2 backends");
     assert_eq!(said.verdict(), "It goes to one of 2 backends, by chance.");
     assert_eq!(said.advice, "");
+}
+
+#[test]
+fn a_pod_whose_sockets_are_left_alone_is_served_at_its_interface() {
+    let mut node = node1();
+    node.opted_out = Some(7);
+    let said = node.ask(pod(), "10.96.0.1:80");
+    assert_eq!(said.outcome, Outcome::Backend(Choice::Random));
+    let hooks: Vec<_> = said.steps.iter().map(|step| step.hook).collect();
+    assert_eq!(hooks, ["the socket's connect (cgroup hook)", "the pod's interface (tc)"]);
+    assert!(said.steps[0].finds.contains("sheave.io/socket-hooks: off"), "{:?}", said.steps);
+    node.opted_out = Some(8);
+    assert_eq!(node.ask(pod(), "10.96.0.1:80").steps.len(), 1, "another's");
 }
 
 #[test]
@@ -283,6 +303,24 @@ fn clients_outside_reach_only_what_is_meant_for_them() {
     assert_eq!(node.ask(outside(), "192.0.2.1:30080").outcome, Outcome::Backend(Choice::Random));
     assert_eq!(node.ask(outside(), "192.0.2.1:22").outcome, Outcome::Stack);
     assert_eq!(node.ask(outside(), "10.244.0.3:8080").outcome, Outcome::Pod);
+}
+
+#[test]
+fn a_cluster_ip_that_is_open_to_outside_goes_by_the_internal_policy() {
+    let mut node = node1();
+    node.model.node.external_cluster_ips = true;
+    let frontend = node.frontend_mut("10.96.0.1:80");
+    (frontend.external, frontend.flags) = (OUTSIDE, flags::EXTERNAL);
+    let said = node.ask(outside(), "10.96.0.1:80");
+    assert_eq!(said.outcome, Outcome::Backend(Choice::Random));
+    assert_eq!(said.steps[0].finds, "10.96.0.1:80/TCP is ClusterIP of shop/web, with 2 backends");
+    node.service_mut().external_traffic_policy = TrafficPolicy::Local;
+    assert_eq!(reasons(&node.ask(outside(), "10.96.0.1:80")), Vec::<String>::new());
+
+    let said = node.ask(outside(), "10.96.0.1:81");
+    assert_eq!(said.outcome, Outcome::Dropped(Event::InsideOnly));
+    let expected = "10.96.0.1:81/TCP is no port that clients outside are served on";
+    assert_eq!(said.steps[0].finds, expected);
 }
 
 #[test]

@@ -66,6 +66,11 @@ impl<S: Seen> Walk<'_, S> {
             self.step(SOCKET, text);
             return None;
         }
+        if self.question.netns_cookie.is_some_and(|cookie| self.seen.is_opted_out(cookie)) {
+            let text = "the client's sockets are left alone (sheave.io/socket-hooks: off)";
+            self.step(SOCKET, text.into());
+            return None;
+        }
         let backends = self.live(frontend.internal);
         if backends.is_empty() {
             let text = format!("{}, which nobody answers for; the address stays", self.named());
@@ -123,7 +128,14 @@ impl<S: Seen> Walk<'_, S> {
         }
         let Some(frontend) = self.frontend().filter(|f| f.flags & flags::HOST_ONLY == 0) else {
             if self.is_allocated() || self.seen.is_in_service_range(self.to()) {
-                let text = format!("{} is only served inside the cluster", self.question.to.ip());
+                let is_open = self.model.is_some_and(|model| model.node.external_cluster_ips);
+                let text = match is_open {
+                    true => format!(
+                        "{} is no port that clients outside are served on",
+                        self.destination()
+                    ),
+                    false => format!("{} is only served inside the cluster", self.question.to.ip()),
+                };
                 return self.drops(UPLINK_IN, text, Event::InsideOnly, None);
             }
             self.step(UPLINK_IN, format!("{} is no frontend", self.destination()));

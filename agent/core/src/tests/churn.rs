@@ -10,7 +10,7 @@ use super::objects::*;
 use crate::held::Limits;
 use crate::maglev;
 use crate::model::*;
-use crate::plan::{BackendAddr, Plan, PlannedPort, plan};
+use crate::plan::{BackendAddr, Plan, PlannedFrontend, PlannedPort, plan};
 
 const LIMITS: Limits = Limits { frontends: 400, backends: 400, slots: 40_000, sources: 100 };
 
@@ -109,8 +109,9 @@ fn any_update() -> impl Strategy<Value = Update> {
         2 => (0u8..5).prop_map(|index| Update::ServiceGone(key(&format!("s{index}")))),
         2 => (0u8..5).prop_map(|index| Update::EndpointSliceGone(key(&format!("s{index}-x")))),
         1 => prop::collection::vec(host_port, 0..4).prop_map(Update::HostPorts),
-        1 => any::<bool>().prop_map(move |two| {
-            Update::Node(Node { node_port_addresses: addresses(two), ..node() })
+        1 => (any::<bool>(), any::<bool>()).prop_map(move |(two, external_cluster_ips)| {
+            let node_port_addresses = addresses(two);
+            Update::Node(Node { node_port_addresses, external_cluster_ips, ..node() })
         }),
     ]
 }
@@ -140,7 +141,7 @@ fn meant(plan: &Plan) -> BTreeMap<FrontendKey, Seen> {
         seen.insert(FrontendKey::address(*addr), nothing);
     }
     for port in plan.ports.values() {
-        let is_external = port.frontends.iter().any(|frontend| frontend.external.is_some());
+        let is_ranged = port.frontends.iter().any(PlannedFrontend::is_ranged);
         for frontend in &port.frontends {
             let mut flags = port.flags(frontend);
             let external = frontend.external.map(|scope| port.backends(scope)).unwrap_or_default();
@@ -158,7 +159,7 @@ fn meant(plan: &Plan) -> BTreeMap<FrontendKey, Seen> {
                 external,
                 flags,
                 affinity_s: port.affinity_s,
-                sources: port.sources.clone().filter(|_| is_external).unwrap_or_default(),
+                sources: port.sources.clone().filter(|_| is_ranged).unwrap_or_default(),
             };
             seen.insert(frontend.key, seen_there);
         }

@@ -81,6 +81,7 @@ pub(super) fn node() -> Node {
         name: "here".into(),
         zone: "a".into(),
         node_port_addresses: vec![ip(192, 0, 2, 1), ip(192, 0, 2, 2)],
+        external_cluster_ips: false,
     }
 }
 

@@ -23,6 +23,14 @@ fn machine(services: Vec<Service>, slices: Vec<EndpointSlice>) -> Machine {
     machine
 }
 
+/// Where cluster IPs are open to clients outside.
+fn open(service: Service, endpoints: Vec<Endpoint>) -> Held {
+    let mut machine = machine(vec![service], vec![slice(0, "x", endpoints)]);
+    machine.engine.note(Update::Node(Node { external_cluster_ips: true, ..node() }));
+    machine.settle().unwrap();
+    machine.kernel.held()
+}
+
 fn one(service: Service, endpoints: Vec<Endpoint>) -> Held {
     machine(vec![service], vec![slice(0, "x", endpoints)]).kernel.held()
 }
@@ -105,6 +113,34 @@ fn source_ranges_count_on_every_external_frontend_and_nowhere_else() {
     }
     let sources: Vec<_> = held.sources.iter().map(|s| (s.prefix_len, s.addr)).collect();
     assert_eq!(sources, [(32 + 96 + 24, addr(ip(192, 0, 2, 0)))]);
+}
+
+#[test]
+fn a_cluster_ip_that_is_open_to_outside_goes_by_the_internal_policy_and_takes_everybody() {
+    let mut service = local(node_port_service(0));
+    service.source_ranges = vec!["192.0.2.0/24".parse().unwrap()];
+    let endpoints = || vec![endpoint(1, true), endpoint(2, false), endpoint(3, false)];
+    let held = open(service.clone(), endpoints());
+    let cluster_ip = frontend(&held, [10, 96, 0, 1], 80);
+    assert_eq!(cluster_ip.flags, flags::EXTERNAL | flags::MAGLEV);
+    assert_eq!((cluster_ip.internal.len, cluster_ip.external.len), (3, 509));
+    let node_port = frontend(&held, [192, 0, 2, 1], 30000);
+    assert_eq!(node_port.flags, flags::EXTERNAL | flags::SOURCE_RANGES, "as ever");
+    assert_eq!(node_port.external.len, 1);
+
+    service.internal_traffic_policy = TrafficPolicy::Local;
+    service.external_traffic_policy = TrafficPolicy::Cluster;
+    let held = open(service.clone(), endpoints());
+    let cluster_ip = frontend(&held, [10, 96, 0, 1], 80);
+    assert_eq!((cluster_ip.flags, cluster_ip.external.len), (flags::EXTERNAL, 1));
+    assert_eq!(frontend(&held, [192, 0, 2, 1], 30000).external.len, 509);
+    let held = open(service.clone(), vec![endpoint(2, false)]);
+    let drops = flags::EXTERNAL | flags::EXTERNAL_DROP | flags::INTERNAL_DROP;
+    assert_eq!(frontend(&held, [10, 96, 0, 1], 80).flags, drops);
+
+    service.service_type = ServiceType::ClusterIp;
+    let held = open(service, endpoints());
+    assert!(held.sources.is_empty(), "nobody asks for them");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! encoding of states and times.
 
 mod events;
+mod netns;
 mod observe;
 
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Answer, Cri, v1};
 use crate::pod::observed::{ContainerRun, Exit, Observed, RunState, Sandbox};
 use crate::pod::spec::{PodKey, PodUid};
+use crate::socket_hooks;
 
 /// Labels as every CRI client of Kubernetes sets them, so that node tools find their way.
 const POD_NAME: &str = "io.kubernetes.pod.name";
@@ -116,7 +117,8 @@ async fn read_sandbox(
         },
     };
     let created_at = timestamp(listed.created_at).unwrap_or(Timestamp::UNIX_EPOCH);
-    Ok(Some(Sandbox { id: listed.id.clone(), attempt, ready, created_at, ips }))
+    let sockets_left_alone = socket_hooks::is_off(&listed.annotations);
+    Ok(Some(Sandbox { id: listed.id.clone(), attempt, ready, created_at, ips, sockets_left_alone }))
 }
 
 fn addresses(status: v1::PodSandboxStatus) -> Vec<String> {

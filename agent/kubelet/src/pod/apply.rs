@@ -15,7 +15,7 @@ use super::sandbox;
 use super::spec::PodSpec;
 use crate::context::Shared;
 use crate::recorder::About;
-use crate::{hooks, images, pull_secrets, volumes};
+use crate::{hooks, images, pull_secrets, socket_hooks, volumes};
 
 /// A stop signal is given at least this long, even after a preStop hook that took all of the grace.
 const GRACE_AFTER_HOOK_MIN: Duration = Duration::from_secs(2);
@@ -241,6 +241,7 @@ pub(crate) fn pod_ip(context: &Shared, spec: &PodSpec, pod_ips: &[String]) -> Op
 /// Ends what runs in the sandbox of a pod that is over, its network and namespaces; then nobody needs
 /// volumes that are in memory.
 pub(crate) async fn stop_sandbox(context: Shared, spec: Arc<PodSpec>, id: String) -> Done {
+    socket_hooks::forget(&context, &id).await;
     if let Err(status) = context.cri().stop_sandbox(&id).await {
         return Done::SandboxStopped(Err(status.message().to_owned()));
     }
@@ -267,6 +268,7 @@ pub(crate) async fn remove_container(
 }
 
 pub(crate) async fn remove_sandbox(context: Shared, id: String) -> Done {
+    socket_hooks::forget(&context, &id).await;
     if let Err(status) = context.cri().remove_sandbox(&id).await {
         tracing::debug!(id, %status, "sandbox not removed");
     }
@@ -301,6 +303,7 @@ pub(crate) async fn remove_pod(
     let selector = crate::cri::PodLabels::selector(uid);
     let text = |status: tonic::Status| status.message().to_owned();
     for sandbox in context.cri().list_sandboxes(selector).await.map_err(text)? {
+        socket_hooks::forget(context, &sandbox.id).await;
         context.cri().stop_sandbox(&sandbox.id).await.map_err(text)?;
         context.cri().remove_sandbox(&sandbox.id).await.map_err(text)?;
     }

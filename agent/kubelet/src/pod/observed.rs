@@ -22,6 +22,8 @@ pub(crate) struct Sandbox {
     pub(crate) created_at: Timestamp,
     /// Empty on the host network.
     pub(crate) ips: Vec<String>,
+    /// It was made for a pod that wants them to be.
+    pub(crate) sockets_left_alone: bool,
 }
 
 /// One run of a container.

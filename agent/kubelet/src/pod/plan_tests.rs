@@ -34,6 +34,7 @@ impl Case {
             ready: true,
             created_at: at(0),
             ips: vec!["10.0.0.1".into()],
+            sockets_left_alone: false,
         };
         let observed = Observed { sandbox: Some(sandbox), ..Observed::default() };
         Self { spec, observed, progress: Progress::default(), previous, now: 0 }

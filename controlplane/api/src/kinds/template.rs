@@ -59,6 +59,7 @@ pub(super) fn validate(object: &Value, path: &Path, errors: &mut FieldErrors) {
     validate_labels(labels, &metadata.child("labels"), errors);
     let annotations = &template["metadata"]["annotations"];
     validate_annotations(annotations, &metadata.child("annotations"), errors);
+    pod::validate_annotations(template, &metadata, errors);
     pod::validate_spec(&template["spec"], Owner::Template, &path.child("spec"), errors);
 }
 

@@ -4,6 +4,7 @@
 
 mod act;
 mod say;
+mod sockets;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -97,6 +98,10 @@ struct Worker {
     backoffs_said: HashSet<String>,
     /// Ephemeral containers that have been told that they do not run.
     ephemeral_said: HashSet<String>,
+    /// The sandbox whose sockets are left alone.
+    left_alone: Option<String>,
+    /// What has been said of why they are not.
+    not_left_alone: Option<String>,
     sent: Option<api::PodStatus>,
     look: bool,
     gone: bool,
@@ -134,6 +139,8 @@ impl Worker {
             pull_failures: HashMap::new(),
             backoffs_said: HashSet::new(),
             ephemeral_said: HashSet::new(),
+            left_alone: None,
+            not_left_alone: None,
             sent: None,
             look: true,
             gone: false,
@@ -149,6 +156,7 @@ impl Worker {
             let about = About::pod(&self.spec);
             self.context.recorder.warning(&about, "Failed", format!("Error: {unsupported}"));
         }
+        self.say_hooks_cannot_be_off();
         loop {
             if self.look && !self.observe().await && !self.wait(Some(OBSERVE_RETRY)).await {
                 return false;
@@ -206,6 +214,9 @@ impl Worker {
                 tracing::debug!(pod = %self.spec.key, %status, "the runtime does not answer");
                 return false;
             }
+        }
+        if !self.leave_sockets_alone().await {
+            return false;
         }
         self.look = false;
         let containers = self.observed.containers.iter().map(|run| &run.id);

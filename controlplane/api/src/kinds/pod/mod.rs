@@ -20,7 +20,7 @@ pub(crate) use defaults::template as default_template;
 pub(crate) use resources::validate_amount;
 pub(crate) use spec::{Owner, validate_spec};
 
-use super::rules::{fill_zero, remove, text};
+use super::rules::{fill_zero, one_of, remove, text};
 use super::strategy::plain_field;
 use super::{Context, Strategy};
 use crate::field::Path;
@@ -58,6 +58,7 @@ impl Strategy for Pod {
     fn validate(&self, pod: &Value) -> FieldErrors {
         let mut errors = FieldErrors::new();
         validate_spec(&pod["spec"], Owner::Pod, &Path::root("spec"), &mut errors);
+        validate_annotations(pod, &Path::root("metadata"), &mut errors);
         errors
     }
 
@@ -111,6 +112,13 @@ impl Strategy for Pod {
             _ => plain_field(pod, field),
         }
     }
+}
+
+/// Annotations that nodes act on, of a pod or a template.
+pub(super) fn validate_annotations(pod: &Value, metadata: &Path, errors: &mut FieldErrors) {
+    const SOCKET_HOOKS: &str = "sheave.io/socket-hooks";
+    let value = &pod["metadata"]["annotations"][SOCKET_HOOKS];
+    one_of(value, &["off", "on"], &metadata.child("annotations").key(SOCKET_HOOKS), errors);
 }
 
 /// True once all containers ended for good: phase Succeeded or Failed.

@@ -141,6 +141,12 @@ fn faults_are_told_as_kubernetes_tells_them() {
         ),
         (at("name"), json!(null), "spec.containers[0].name: Required value"),
         (
+            "/metadata/annotations".to_owned(),
+            json!({ "sheave.io/socket-hooks": "of" }),
+            "metadata.annotations[sheave.io/socket-hooks]: Unsupported value: \"of\": supported \
+             values: \"off\", \"on\"",
+        ),
+        (
             "/spec/containers/-".to_owned(),
             json!({ "name": "a", "image": "b" }),
             "spec.containers[1].name: Duplicate value: \"a\"",

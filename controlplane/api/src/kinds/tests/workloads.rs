@@ -47,6 +47,12 @@ fn faults_are_told_as_kubernetes_tells_them() {
         ),
         ("/spec/selector", json!(null), "spec.selector: Required value"),
         (
+            "/spec/template/metadata/annotations",
+            json!({ "sheave.io/socket-hooks": "" }),
+            "spec.template.metadata.annotations[sheave.io/socket-hooks]: Unsupported value: \"\": \
+             supported values: \"off\", \"on\"",
+        ),
+        (
             "/spec/template/metadata/labels",
             json!({ "app": "other" }),
             "spec.template.metadata.labels: Invalid value: {\"app\":\"other\"}: `selector` does not \
