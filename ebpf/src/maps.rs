@@ -10,7 +10,7 @@ use sheave_abi::event::{COUNTERS_MAX, Event};
 use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
 use sheave_abi::limits::{
     AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRAGMENTS_MAX, FRONTENDS_MAX, OPENING_MAX,
-    OPTED_OUT_MAX, SLOTS_MAX, SOCKETS_MAX, SOURCES_MAX, UPDATE_TRIES,
+    OPTED_OUT_MAX, SLOTS_MAX, SOCKETS_MAX, SOURCES_MAX,
 };
 use sheave_abi::order::Addr;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
@@ -20,7 +20,7 @@ use sheave_abi::trace::{EVENTS_BYTES, Record};
 use sheave_abi::uplink::{UPLINKS_MAX, Uplink};
 
 use crate::packet::Work;
-use crate::tables::{MapBusy, Stage, Tables};
+use crate::tables::{MapBusy, Stage, Tables, persist};
 
 #[map]
 static FRONTENDS: HashMap<FrontendKey, Frontend> =
@@ -251,15 +251,7 @@ fn flows(stage: Stage) -> &'static LruHashMap<FlowKey, Flow> {
 
 #[inline(always)]
 fn put<K, V>(counters: &Maps, map: &LruHashMap<K, V>, key: &K, value: &V) -> Result<(), MapBusy> {
-    for attempt in 0..UPDATE_TRIES {
-        if map.insert(key, value, 0).is_ok() {
-            return Ok(());
-        }
-        if attempt + 1 < UPDATE_TRIES {
-            counters.count(Event::UpdateRetried);
-        }
-    }
-    Err(MapBusy)
+    persist(|| map.insert(key, value, 0).is_ok(), || counters.count(Event::UpdateRetried))
 }
 
 /// Slots of `ANSWERING`: a power of two for interfaces, and the node's. Interfaces that share a slot cost

@@ -3,6 +3,7 @@
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
+use sheave_abi::limits::UPDATE_TRIES;
 use sheave_abi::order::Addr;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
@@ -15,6 +16,21 @@ use crate::packet::Work;
 /// An entry could not be written; the caller decides what that means and counts it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapBusy;
+
+/// Makes an update until it does not meet a locked bucket, [`UPDATE_TRIES`] times at most. `retried` is told
+/// of each time but the first.
+#[inline(always)]
+pub fn persist(mut update: impl FnMut() -> bool, mut retried: impl FnMut()) -> Result<(), MapBusy> {
+    for attempt in 0..UPDATE_TRIES {
+        if attempt != 0 {
+            retried();
+        }
+        if update() {
+            return Ok(());
+        }
+    }
+    Err(MapBusy)
+}
 
 /// Which of the two maps of flows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,4 +103,25 @@ pub trait Tables {
     fn now_s(&self) -> u32;
     /// Nanoseconds of the same.
     fn now_ns(&self) -> u64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_that_meets_a_locked_bucket_is_made_again_and_counted() {
+        for busy in 0..UPDATE_TRIES {
+            let (mut made, mut retried) = (0, 0);
+            let update = || {
+                made += 1;
+                made > busy
+            };
+            assert_eq!(persist(update, || retried += 1), Ok(()), "busy {busy} times");
+            assert_eq!((made, retried), (busy + 1, busy));
+        }
+        let mut retried = 0;
+        assert_eq!(persist(|| false, || retried += 1), Err(MapBusy), "not for ever");
+        assert_eq!(retried, UPDATE_TRIES - 1);
+    }
 }

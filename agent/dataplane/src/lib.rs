@@ -11,6 +11,7 @@
 //! as long as the kernel needs; a caller with an executor makes them on a thread of their own.
 
 mod bpffs;
+mod busy;
 mod cgroup2;
 mod cleanup;
 mod features;
@@ -44,6 +45,7 @@ use sheave_core::held::{BackendId, Held, Limits};
 
 pub use bpffs::BpffsError;
 pub use cgroup2::CgroupError;
+pub use busy::calls_retried;
 pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
 pub use features::{Feature, Features};
 pub use figures::Figures;
