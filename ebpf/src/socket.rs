@@ -17,11 +17,13 @@ use crate::select::{choose, still};
 use crate::tables::Tables;
 use crate::wire::protocol;
 
-/// An address and a port.
+/// An address and a port. Aligned, for the compiler copies it by double words and the verifier wants those
+/// aligned on the stack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
     /// The address.
     pub addr: Addr,
+#[repr(C, align(8))]
     /// The port.
     pub port: Be16,
 }
@@ -40,6 +42,8 @@ pub struct Socket {
 }
 
 /// `connect`: the backend that replaces `dst`. `None`: `dst` stays.
+    /// Whether it is connected to somebody.
+    pub is_connected: bool,
 #[inline(always)]
 pub fn connect(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
     let given = pick(tables, socket, dst)?;
@@ -56,11 +60,14 @@ pub fn connect(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer>
 }
 
 /// `sendto` and `sendmsg` of a datagram socket that is not connected: the backend that replaces `dst`, the
-/// same as last time while it is there.
+/// same as last time while it is there. Also of one that is connected, where it names `dst`.
 #[inline(always)]
 pub fn send(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
     let forward = key(socket, dst, TO_BACKEND);
-    if let Some(known) = tables.socket(&forward)
+    // If it had a pod as its backend.
+    let was_left_alone = socket.is_connected && !is_host(tables, socket);
+    if !was_left_alone
+        && let Some(known) = tables.socket(&forward)
         && still(tables, known.backend, known.generation).is_some()
     {
         return Some(to_peer(known));
