@@ -12,6 +12,7 @@ use sheave_abi::limits::{
     AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRAGMENTS_MAX, FRONTENDS_MAX, OPENING_MAX,
     OPTED_OUT_MAX, SLOTS_MAX, SOCKETS_MAX, SOURCES_MAX,
 };
+use sheave_abi::namespace::NAMESPACES_MAX;
 use sheave_abi::order::Addr;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
@@ -31,6 +32,8 @@ static SLOTS: Array<u32> = Array::pinned(SLOTS_MAX, 0);
 static BACKENDS: Array<Backend> = Array::pinned(BACKENDS_MAX, 0);
 #[map]
 static ENDPOINTS: HashMap<Addr, Endpoint> = HashMap::pinned(ENDPOINTS_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static NAMESPACES: HashMap<Addr, u64> = HashMap::pinned(NAMESPACES_MAX, BPF_F_NO_PREALLOC);
 #[map]
 static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::pinned(FLOWS_MAX, 0);
 #[map]
@@ -105,6 +108,12 @@ impl Tables for Maps {
         // SAFETY: the memory of an entry that is replaced may be another pod's while we read: that pod gets
         // one packet that is not its own, and drops it.
         unsafe { ENDPOINTS.get(addr) }
+    }
+
+    #[inline(always)]
+    fn netns_cookie(&self, addr: &Addr) -> Option<u64> {
+        // SAFETY: as for ENDPOINTS: the worst is another pod's cookie for one new flow.
+        unsafe { NAMESPACES.get(addr) }.copied()
     }
 
     #[inline(always)]

@@ -63,6 +63,8 @@ pub trait Tables {
     fn source(&self, service: u32, addr: &Addr) -> bool;
     /// `ENDPOINTS`.
     fn endpoint(&self, addr: &Addr) -> Option<&Endpoint>;
+    /// `NAMESPACES`: the cookie of the network namespace that has this address.
+    fn netns_cookie(&self, addr: &Addr) -> Option<u64>;
     /// `UPLINKS`.
     fn uplink(&self, ifindex: u32) -> Option<&Uplink>;
     /// `ANSWERING`: whether flows may have been opened to whoever is behind this interface; 0 is the node.

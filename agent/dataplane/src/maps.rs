@@ -154,6 +154,15 @@ impl<V: Plain> Table<u32, V> {
     }
 }
 
+/// A map that may be absent, where an older version made the others.
+fn younger<K, V>(table: Result<Table<K, V>, MapError>) -> Result<Option<Table<K, V>>, MapError> {
+    match table {
+        Ok(table) => Ok(Some(table)),
+        Err(MapError::Absent { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// All maps of one node.
 #[derive(Debug)]
 pub(crate) struct Maps {
@@ -163,6 +172,8 @@ pub(crate) struct Maps {
     /// Not there in maps that were made before it was.
     pub(crate) sources: Option<Table<SourceRange, u8>>,
     pub(crate) endpoints: Table<Addr, Endpoint>,
+    /// Likewise.
+    pub(crate) namespaces: Option<Table<Addr, u64>>,
     pub(crate) flows: Table<FlowKey, Flow>,
     pub(crate) opening: Table<FlowKey, Flow>,
     pub(crate) fragments: Table<FragmentKey, FragmentPorts>,
@@ -180,12 +191,9 @@ impl Maps {
             frontends: Table::open(bpffs_dir, "FRONTENDS")?,
             slots: Table::open(bpffs_dir, "SLOTS")?,
             backends: Table::open(bpffs_dir, "BACKENDS")?,
-            sources: match Table::open(bpffs_dir, "SOURCES") {
-                Ok(sources) => Some(sources),
-                Err(MapError::Absent { .. }) => None,
-                Err(error) => return Err(error),
-            },
+            sources: younger(Table::open(bpffs_dir, "SOURCES"))?,
             endpoints: Table::open(bpffs_dir, "ENDPOINTS")?,
+            namespaces: younger(Table::open(bpffs_dir, "NAMESPACES"))?,
             flows: Table::open(bpffs_dir, "FLOWS")?,
             opening: Table::open(bpffs_dir, "OPENING")?,
             fragments: Table::open(bpffs_dir, "FRAGMENTS")?,
