@@ -1,4 +1,4 @@
-//! `sheave flows -f`: what happens to flows on the packet path, as it happens.
+//! `sheave flows -f`: what happens to flows on the packet path and at sockets, as it happens.
 
 use std::process::ExitCode;
 
@@ -57,10 +57,12 @@ fn shown(line: &Value) -> String {
     if line["backend"].is_string() {
         said += &format!(" -> {}", with_pod(line, "backend", "backendPod"));
     }
-    if let Some(interface) = line["interface"].as_str() {
-        said += &format!(" at {interface}");
+    said + &match line["interface"].as_str() {
+        Some(interface) => format!(" at {interface}"),
+        None if line["event"] == "SocketTranslated" => " at its socket".into(),
+        // An interface that has gone since.
+        None => String::new(),
     }
-    said
 }
 
 fn with_pod(line: &Value, address: &str, pod: &str) -> String {
@@ -86,6 +88,16 @@ mod tests {
             shown(&line),
             "2026-01-01T00:00:00.000Z  FlowOpened         TCP  10.244.0.4:40000 [shop/a] -> \
              10.96.0.1:80 (shop/web) -> 10.244.0.2:8080 at pod4"
+        );
+        let line = json!({
+            "time": "2026-01-01T00:00:00.000Z", "event": "SocketTranslated", "protocol": "TCP",
+            "source": "10.244.0.4", "sourcePod": "shop/a", "destination": "10.96.0.1:80",
+            "service": "shop/web", "backend": "10.244.0.2:8080", "interface": null
+        });
+        assert_eq!(
+            shown(&line),
+            "2026-01-01T00:00:00.000Z  SocketTranslated   TCP  10.244.0.4 [shop/a] -> \
+             10.96.0.1:80 (shop/web) -> 10.244.0.2:8080 at its socket"
         );
         assert_eq!(shown(&json!({ "lost": 7 })), "(7 were too many to show)");
     }

@@ -8,10 +8,10 @@ use sheave_abi::order::Addr;
 
 use crate::address::PodRange;
 use crate::attachment::{Attachment, Macs};
-use crate::bpf::{Endpoints, PodIngress};
+use crate::bpf::{Endpoints, Namespaces, PodIngress};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::netns::PodNetns;
+use crate::netns::{self, PodNetns};
 use crate::network::{self, Pair};
 use crate::route::NODE_MTU;
 use crate::store::{Record, Store, StoreError};
@@ -37,12 +37,14 @@ pub struct Added {
 pub fn add(config: &Config, attachment: &Attachment, netns: &PodNetns) -> Result<Added, Failure> {
     // What may be missing is asked for before anything is made.
     let endpoints = Endpoints::open(&config.bpffs_dir)?;
+    let namespaces = Namespaces::open_if_there(&config.bpffs_dir)?;
     let program = PodIngress::open(&config.bpffs_dir)?;
     let store = Store::open(&config.data_dir, &config.network)?;
     refuse_twice(&store, attachment)?;
 
     let record = store.allocate(attachment, &config.ranges)?;
-    let pinned = Pinned { endpoints: &endpoints, program: &program };
+    let pinned =
+        Pinned { endpoints: &endpoints, namespaces: namespaces.as_ref(), program: &program };
     let added = connect(config, attachment, netns, &record, &pinned);
     if added.is_err() {
         // The first error is the one to report. What cannot be taken back now, DEL or GC will.
@@ -53,6 +55,7 @@ pub fn add(config: &Config, attachment: &Attachment, netns: &PodNetns) -> Result
 
 struct Pinned<'a> {
     endpoints: &'a Endpoints,
+    namespaces: Option<&'a Namespaces>,
     program: &'a PodIngress,
 }
 
@@ -111,6 +114,12 @@ fn connect(
         Ok::<_, Failure>((ifindex, mtu))
     })?;
 
+    // Without a cookie the pod's packets are known by their address alone.
+    if let (Some(namespaces), Some(cookie)) = (pinned.namespaces, netns.run(netns::cookie)?) {
+        for &address in &record.addresses {
+            namespaces.insert(&map_key(address), &cookie)?;
+        }
+    }
     // Last: who finds a pod in the map may send to it.
     let entry = Endpoint { host_ifindex: ifindex, pod_mac: macs.pod, host_mac: macs.host };
     for &address in &record.addresses {

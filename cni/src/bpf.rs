@@ -1,9 +1,10 @@
 //! The four things asked of bpf(2): open a pinned object, write a map, attach a program, pin a link.
 //!
-//! This is the plugin's only unsafe code. aya would bring a loader of which nothing is needed here.
+//! aya would bring a loader of which nothing is needed here.
 
 use std::ffi::CString;
 use std::io;
+use std::marker::PhantomData;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -23,7 +24,7 @@ pub enum BpfError {
     )]
     Missing(PathBuf),
     /// Another version's, or somebody else's.
-    #[error("{} is not the map that sheave-cni knows: key {key} and value {value} bytes, not 16 and 16; \
+    #[error("{} is not the map that sheave-cni knows: key {key} and value {value} bytes, not 16 and {wanted}; \
              install sheave-cni and sheave-agent of one version", path.display())]
     Layout {
         /// The pin.
@@ -32,10 +33,12 @@ pub enum BpfError {
         key: u32,
         /// Bytes of a value.
         value: u32,
+        /// Bytes that a value has in this version.
+        wanted: usize,
     },
     /// Too many pods.
-    #[error("map ENDPOINTS is full: a node holds at most {ENDPOINTS_MAX} pod addresses")]
-    Full,
+    #[error("{} is full: a node holds at most {ENDPOINTS_MAX} pod addresses", .0.display())]
+    Full(PathBuf),
     /// A call failed.
     #[error("bpf: cannot {verb} {}", path.display())]
     Io {
@@ -60,35 +63,75 @@ const LINK_CREATE: libc::c_int = 28;
 /// `enum bpf_attach_type`; kernel 6.6, e420bed02507.
 const TCX_INGRESS: u32 = 46;
 
-/// The pinned map of local pods.
-#[derive(Debug)]
-pub struct Endpoints {
-    fd: OwnedFd,
-    path: PathBuf,
+/// What a map holds of a pod. Integers and byte arrays without padding: any bytes are a value.
+pub trait OfPod: Copy {
+    /// The map's pin.
+    const PIN: &str;
+    /// All zero.
+    const NOTHING: Self;
 }
 
-impl Endpoints {
-    /// Opens the pin and checks that it has the layout of [`Endpoint`].
+impl OfPod for Endpoint {
+    const PIN: &str = sheave_abi::pins::ENDPOINTS;
+    const NOTHING: Self = Self { host_ifindex: 0, pod_mac: [0; 6], host_mac: [0; 6] };
+}
+
+/// The cookie of the pod's network namespace.
+impl OfPod for u64 {
+    const PIN: &str = sheave_abi::pins::NAMESPACES;
+    const NOTHING: Self = 0;
+}
+
+/// The pinned map of local pods.
+pub type Endpoints = PodMap<Endpoint>;
+
+/// The pinned map of their namespaces.
+pub type Namespaces = PodMap<u64>;
+
+/// A pinned map of pods, by address.
+#[derive(Debug)]
+pub struct PodMap<V> {
+    fd: OwnedFd,
+    path: PathBuf,
+    _value: PhantomData<V>,
+}
+
+impl<V: OfPod> PodMap<V> {
+    /// Opens the pin and checks that it has the layout of `V`.
     ///
     /// # Errors
     /// When it is missing, of another layout, or cannot be opened.
     pub fn open(bpffs_dir: &Path) -> Result<Self, BpfError> {
-        let path = bpffs_dir.join(sheave_abi::pins::ENDPOINTS);
+        let path = bpffs_dir.join(V::PIN);
         let fd = open_pin(&path)?;
         let [key, value] = map_sizes(&fd).map_err(failed("read", &path))?;
-        if [key as usize, value as usize] != [size_of::<Addr>(), size_of::<Endpoint>()] {
-            return Err(BpfError::Layout { path, key, value });
+        if [key as usize, value as usize] != [size_of::<Addr>(), size_of::<V>()] {
+            return Err(BpfError::Layout { path, key, value, wanted: size_of::<V>() });
         }
-        Ok(Self { fd, path })
+        Ok(Self { fd, path, _value: PhantomData })
+    }
+
+    /// As [`PodMap::open`]; `None` where an older agent has made the maps and this is not among them.
+    ///
+    /// # Errors
+    /// When it is there and cannot be used.
+    pub fn open_if_there(bpffs_dir: &Path) -> Result<Option<Self>, BpfError> {
+        match Self::open(bpffs_dir) {
+            Ok(map) => Ok(Some(map)),
+            Err(BpfError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts a pod in, over what was there.
     ///
     /// # Errors
     /// When the map is full or the kernel refuses.
-    pub fn insert(&self, key: &Addr, value: &Endpoint) -> Result<(), BpfError> {
-        match self.element(MAP_UPDATE_ELEM, key, value as *const Endpoint as u64) {
-            Err(error) if error.raw_os_error() == Some(libc::E2BIG) => Err(BpfError::Full),
+    pub fn insert(&self, key: &Addr, value: &V) -> Result<(), BpfError> {
+        match self.element(MAP_UPDATE_ELEM, key, value as *const V as u64) {
+            Err(error) if error.raw_os_error() == Some(libc::E2BIG) => {
+                Err(BpfError::Full(self.path.clone()))
+            }
             result => result.map_err(failed("write", &self.path)),
         }
     }
@@ -108,8 +151,8 @@ impl Endpoints {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn get(&self, key: &Addr) -> Result<Option<Endpoint>, BpfError> {
-        let mut value = Endpoint { host_ifindex: 0, pod_mac: [0; 6], host_mac: [0; 6] };
+    pub fn get(&self, key: &Addr) -> Result<Option<V>, BpfError> {
+        let mut value = V::NOTHING;
         match self.element(MAP_LOOKUP_ELEM, key, &raw mut value as u64) {
             Ok(()) => Ok(Some(value)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -117,7 +160,7 @@ impl Endpoints {
         }
     }
 
-    /// `value` is the address of an [`Endpoint`], written by a lookup and read by an update.
+    /// `value` is the address of a `V`, written by a lookup and read by an update.
     fn element(&self, command: libc::c_int, key: &Addr, value: u64) -> io::Result<()> {
         #[repr(C)]
         struct Element {
@@ -134,8 +177,8 @@ impl Endpoints {
             value,
             flags: 0,
         };
-        // SAFETY: key and value point to 16 bytes each, as `open` checked of this map, and outlive the
-        // call; the callers pass a value that may be written where the command writes it.
+        // SAFETY: key and value point to as many bytes as this map's have, as `open` checked, and outlive
+        // the call; the callers pass a value that may be written where the command writes it.
         unsafe { bpf(command, &attr) }.map(drop)
     }
 }

@@ -78,7 +78,7 @@ impl From<Failure> for Error {
             Failure::Config(_) | Failure::Missing(_) => Self::InvalidNetworkConfig(text),
             // Other pods ending makes room.
             Failure::Store(StoreError::Exhausted { .. })
-            | Failure::Bpf(BpfError::Missing(_) | BpfError::Full) => Self::TryAgainLater(text),
+            | Failure::Bpf(BpfError::Missing(_) | BpfError::Full(_)) => Self::TryAgainLater(text),
             Failure::Store(StoreError::Held { .. }) => {
                 Self::Custom(CODE_HELD, "interface exists".into(), text)
             }

@@ -167,6 +167,12 @@ pub(crate) fn dial(
     }
     work.client = AffinityKey { client: key.src, service: frontend.service };
     let chosen = if uplink == INSIDE {
+        if frontend.affinity_s != 0
+            && let Some(cookie) = tables.netns_cookie(&key.src)
+        {
+            // As the socket hooks know it: a client is the same one by socket and by packet.
+            work.client = AffinityKey::of_netns(cookie, frontend.service);
+        }
         choose(tables, &frontend, &work.client, Some(&key.src))
     } else {
         if frontend.flags & frontend_flags::SOURCE_RANGES != 0

@@ -10,8 +10,9 @@ use sheave_abi::event::{COUNTERS_MAX, Event};
 use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
 use sheave_abi::limits::{
     AFFINITY_MAX, BACKENDS_MAX, FLOWS_MAX, FRAGMENTS_MAX, FRONTENDS_MAX, OPENING_MAX,
-    OPTED_OUT_MAX, SLOTS_MAX, SOCKETS_MAX, SOURCES_MAX, UPDATE_TRIES,
+    OPTED_OUT_MAX, SLOTS_MAX, SOCKETS_MAX, SOURCES_MAX,
 };
+use sheave_abi::namespace::NAMESPACES_MAX;
 use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
@@ -21,7 +22,7 @@ use sheave_abi::uplink::{UPLINKS_MAX, Uplink};
 
 use crate::packet::Work;
 use crate::steps;
-use crate::tables::{MapBusy, Stage, Tables};
+use crate::tables::{MapBusy, Stage, Tables, persist};
 
 #[map]
 static FRONTENDS: HashMap<FrontendKey, Frontend> =
@@ -32,6 +33,8 @@ static SLOTS: Array<u32> = Array::pinned(SLOTS_MAX, 0);
 static BACKENDS: Array<Backend> = Array::pinned(BACKENDS_MAX, 0);
 #[map]
 static ENDPOINTS: HashMap<Addr, Endpoint> = HashMap::pinned(ENDPOINTS_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static NAMESPACES: HashMap<Addr, u64> = HashMap::pinned(NAMESPACES_MAX, BPF_F_NO_PREALLOC);
 #[map]
 static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::pinned(FLOWS_MAX, 0);
 #[map]
@@ -106,6 +109,12 @@ impl Tables for Maps {
         // SAFETY: the memory of an entry that is replaced may be another pod's while we read: that pod gets
         // one packet that is not its own, and drops it.
         unsafe { ENDPOINTS.get(addr) }
+    }
+
+    #[inline(always)]
+    fn netns_cookie(&self, addr: &Addr) -> Option<u64> {
+        // SAFETY: as for ENDPOINTS: the worst is another pod's cookie for one new flow.
+        unsafe { NAMESPACES.get(addr) }.copied()
     }
 
     #[inline(always)]
@@ -271,15 +280,7 @@ fn flows(stage: Stage) -> &'static LruHashMap<FlowKey, Flow> {
 
 #[inline(always)]
 fn put<K, V>(counters: &Maps, map: &LruHashMap<K, V>, key: &K, value: &V) -> Result<(), MapBusy> {
-    for attempt in 0..UPDATE_TRIES {
-        if map.insert(key, value, 0).is_ok() {
-            return Ok(());
-        }
-        if attempt + 1 < UPDATE_TRIES {
-            counters.count(Event::UpdateRetried);
-        }
-    }
-    Err(MapBusy)
+    persist(|| map.insert(key, value, 0).is_ok(), || counters.count(Event::UpdateRetried))
 }
 
 /// Slots of `ANSWERING`: a power of two for interfaces, and the node's. Interfaces that share a slot cost

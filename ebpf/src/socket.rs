@@ -6,19 +6,24 @@
 //!
 //! A datagram socket that connects is left alone in a pod: its packets meet the packet path, which moves the
 //! next datagram when its backend goes, and the socket needs no second address to show. The node's own have
-//! no such hook on their way, and are translated.
+//! no such hook on their way, and are translated. The kernel asks again with each datagram that a connected
+//! socket sends to an address: one that the caller names, and one of IPv4 that a socket of IPv6 is connected
+//! to. What was left alone is left alone then too, or its answers would come from whom it is not connected to.
 
 use sheave_abi::event::Event;
 use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{AffinityKey, FrontendKey, flags};
 use sheave_abi::socket::{SocketKey, SocketPeer, TO_BACKEND, TO_FRONTEND};
 
+use crate::report::translated;
 use crate::select::{choose, still};
 use crate::tables::Tables;
 use crate::wire::protocol;
 
-/// An address and a port.
+/// An address and a port. Aligned, for the compiler copies it by double words and the verifier wants those
+/// aligned on the stack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C, align(8))]
 pub struct Peer {
     /// The address.
     pub addr: Addr,
@@ -37,6 +42,8 @@ pub struct Socket {
     pub init_netns_cookie: u64,
     /// IANA protocol number.
     pub protocol: u8,
+    /// Whether it is connected to somebody.
+    pub is_connected: bool,
 }
 
 /// `connect`: the backend that replaces `dst`. `None`: `dst` stays.
@@ -46,7 +53,7 @@ pub fn connect(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer>
     if socket.protocol == protocol::UDP && is_pod(tables, &given) && !is_host(tables, socket) {
         return None;
     }
-    tables.count(Event::SocketTranslated);
+    translated(tables, socket, &dst, given.backend);
     keep(
         tables,
         &key(socket, to_peer(&given), TO_FRONTEND),
@@ -56,17 +63,23 @@ pub fn connect(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer>
 }
 
 /// `sendto` and `sendmsg` of a datagram socket that is not connected: the backend that replaces `dst`, the
-/// same as last time while it is there.
+/// same as last time while it is there. Also of one that is connected, where it names `dst`.
 #[inline(always)]
 pub fn send(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
     let forward = key(socket, dst, TO_BACKEND);
-    if let Some(known) = tables.socket(&forward)
+    // If it had a pod as its backend.
+    let was_left_alone = socket.is_connected && !is_host(tables, socket);
+    if !was_left_alone
+        && let Some(known) = tables.socket(&forward)
         && still(tables, known.backend, known.generation).is_some()
     {
         return Some(to_peer(known));
     }
     let given = pick(tables, socket, dst)?;
-    tables.count(Event::SocketTranslated);
+    if was_left_alone && is_pod(tables, &given) {
+        return None;
+    }
+    translated(tables, socket, &dst, given.backend);
     keep(tables, &forward, &given);
     keep(
         tables,

@@ -3,6 +3,7 @@
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
+use sheave_abi::limits::UPDATE_TRIES;
 use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey};
 use sheave_abi::settings::Settings;
@@ -16,6 +17,21 @@ use crate::{flow, masquerade};
 /// An entry could not be written; the caller decides what that means and counts it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapBusy;
+
+/// Makes an update until it does not meet a locked bucket, [`UPDATE_TRIES`] times at most. `retried` is told
+/// of each time but the first.
+#[inline(always)]
+pub fn persist(mut update: impl FnMut() -> bool, mut retried: impl FnMut()) -> Result<(), MapBusy> {
+    for attempt in 0..UPDATE_TRIES {
+        if attempt != 0 {
+            retried();
+        }
+        if update() {
+            return Ok(());
+        }
+    }
+    Err(MapBusy)
+}
 
 /// Which of the two maps of flows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +64,8 @@ pub trait Tables {
     fn source(&self, service: u32, addr: &Addr) -> bool;
     /// `ENDPOINTS`.
     fn endpoint(&self, addr: &Addr) -> Option<&Endpoint>;
+    /// `NAMESPACES`: the cookie of the network namespace that has this address.
+    fn netns_cookie(&self, addr: &Addr) -> Option<u64>;
     /// `UPLINKS`.
     fn uplink(&self, ifindex: u32) -> Option<&Uplink>;
     /// `ANSWERING`: whether flows may have been opened to whoever is behind this interface; 0 is the node.
@@ -112,5 +130,26 @@ pub trait Tables {
         Self: Sized,
     {
         masquerade::is_free(self, work, hastily)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_that_meets_a_locked_bucket_is_made_again_and_counted() {
+        for busy in 0..UPDATE_TRIES {
+            let (mut made, mut retried) = (0, 0);
+            let update = || {
+                made += 1;
+                made > busy
+            };
+            assert_eq!(persist(update, || retried += 1), Ok(()), "busy {busy} times");
+            assert_eq!((made, retried), (busy + 1, busy));
+        }
+        let mut retried = 0;
+        assert_eq!(persist(|| false, || retried += 1), Err(MapBusy), "not for ever");
+        assert_eq!(retried, UPDATE_TRIES - 1);
     }
 }

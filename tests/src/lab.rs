@@ -138,6 +138,9 @@ impl Lab {
         let dataplane = Dataplane::inspect(bpffs).unwrap();
         let endpoint = Endpoint { host_ifindex, pod_mac, host_mac };
         dataplane.put_endpoint(Addr::v4([10, 244, 0, last]), endpoint).unwrap();
+        if let Some(cookie) = pod.run(sheave_dataplane::netns_cookie) {
+            dataplane.put_namespace(Addr::v4([10, 244, 0, last]), cookie).unwrap();
+        }
         self.pods.insert(last, pod);
     }
 

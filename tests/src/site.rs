@@ -59,6 +59,9 @@ impl Site {
             let mut v6 = [0; 16];
             (v6[0], v6[2], v6[3], v6[15]) = (0xfd, 0x02, 0x44, *last);
             dataplane.put_endpoint(Addr::v6(v6), endpoint).unwrap();
+            if let Some(cookie) = pod.run(sheave_dataplane::netns_cookie) {
+                dataplane.put_namespace(Addr::v6(v6), cookie).unwrap();
+            }
         }
         let site = Self { dataplane, lab };
         site.tell(|_| {});

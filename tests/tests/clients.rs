@@ -9,8 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sheave_abi::event::Event;
+use sheave_abi::order::{Addr, Be16};
+use sheave_abi::service::{AffinityKey, FrontendKey};
 use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::{Node, ServiceType, TrafficPolicy, Update};
+use sheave_dataplane::{Dataplane, ProgramsRunning};
 use sheave_tests::lab::Sockets::{self, Translated, Untouched};
 use sheave_tests::netns::Netns;
 use sheave_tests::services::{service, slice, this_node};
@@ -270,6 +273,113 @@ fn whoever_is_refused_is_told_so_and_never_that_it_lacks_permission() {
     assert_eq!(say(&site, outside, Untouched, "connected 203.0.113.5:53"), "WouldBlock");
     assert!(site.counter(Event::SourceRefused) >= 3, "{}", site.counter(Event::SourceRefused));
     assert!(site.counter(Event::NoLocalEndpoint) >= 11, "{}", site.counter(Event::NoLocalEndpoint));
+}
+
+#[test]
+fn a_mapped_address_is_served_to_every_client() {
+    let mut site = Site::new("mapped");
+    name(site.pod(2), "10.244.0.2:5353");
+    let mut services = dns(&["10.244.0.2"]);
+    services.push(Update::Service(service("web", Tcp, "10.96.0.1:80", None)));
+    services.push(slice("web", Tcp, 5353, &["10.244.0.2"]));
+    services.push(Update::Service(service("none", Tcp, "10.96.0.2:80", None)));
+    services.push(Update::Service(service("none-udp", Udp, "10.96.0.2:53", None)));
+    site.serve(services);
+    let (mapped, none) = ("[::ffff:10.96.0.1]", "[::ffff:10.96.0.2]");
+    for netns in [site.pod(4), &site.lab.node] {
+        for sockets in [Translated, Untouched] {
+            let said = |call: String| say(&site, netns, sockets, &call);
+            assert_eq!(said(format!("tcp {mapped}:80")), format!("{mapped}:80 10.244.0.2:5353"));
+            let answer = format!("{mapped}:53 10.244.0.2:5353");
+            assert_eq!(said(format!("connected {mapped}:53")), answer);
+            assert_eq!(said(format!("named {mapped}:53")), answer);
+            assert_eq!(
+                said("named 10.96.0.1:53".into()),
+                "10.96.0.1:53 10.244.0.2:5353",
+                "{sockets:?}"
+            );
+            assert_eq!(said(format!("sendto {mapped}:53 2")), format!("{answer}\n{answer}"));
+            assert_eq!(said(format!("tcp {none}:80")), "ConnectionRefused");
+            assert_eq!(said(format!("connected {none}:53")), "ConnectionRefused");
+        }
+    }
+    assert_eq!(site.counter(Event::SocketTranslated), 9, "all but the pod's connected sockets");
+    assert_eq!(site.counter(Event::FlowOpened), 13, "those, and all whose sockets were left alone");
+    site.assert_nothing_dropped();
+}
+
+/// Every way in which `netns` can ask `dns`: by its sockets, by its packets.
+fn ways(site: &Site, netns: &Netns) -> Vec<String> {
+    let calls = ["sendto 10.96.0.1:53 1", "connected 10.96.0.1:53"];
+    let of_each = |sockets| calls.map(|call| say(site, netns, sockets, call));
+    [of_each(Translated), of_each(Untouched)].concat()
+}
+
+/// `dns` on the pods 2 and 3, with session affinity.
+fn sticky_dns() -> Vec<Update> {
+    let mut sticky = service("dns", Udp, "10.96.0.1:53", None);
+    sticky.affinity_timeout_s = Some(600);
+    vec![Update::Service(sticky), slice("dns", Udp, 5353, &["10.244.0.2", "10.244.0.3"])]
+}
+
+#[test]
+fn a_client_sticks_to_its_backend_by_socket_and_by_packet_alike() {
+    let mut site = Site::new("affinity");
+    name(site.pod(2), "10.244.0.2:5353");
+    name(site.pod(3), "10.244.0.3:5353");
+    site.serve(sticky_dns());
+    for netns in [site.pod(4), &site.lab.node] {
+        let first = ways(&site, netns);
+        let _ = other(&first[0]);
+        for _ in 0..3 {
+            assert_eq!(ways(&site, netns), vec![first[0].clone(); 4]);
+        }
+    }
+    let clients = |site: &mut Site| {
+        let pressure = site.dataplane().pressure().unwrap();
+        pressure.into_iter().find(|(map, ..)| *map == "AFFINITY").unwrap().1
+    };
+    assert_eq!(clients(&mut site), 2, "the pod is one client, and the node is one");
+
+    // Each connection renews the time, whichever way it goes.
+    let frontend = FrontendKey::new(Addr::v4([10, 96, 0, 1]), Be16::new(53), Udp as u8);
+    let service = site.dataplane().frontend(&frontend).unwrap().unwrap().service;
+    let cookie = site.pod(4).run(sheave_dataplane::netns_cookie).unwrap();
+    let key = AffinityKey::of_netns(cookie, service);
+    for sockets in [Translated, Untouched] {
+        let before = site.dataplane().affinity(&key).unwrap().unwrap().seen_s;
+        std::thread::sleep(Duration::from_millis(1100));
+        say(&site, site.pod(4), sockets, "sendto 10.96.0.1:53 1");
+        let after = site.dataplane().affinity(&key).unwrap().unwrap().seen_s;
+        assert!(after > before, "{sockets:?}: {after} after {before}");
+    }
+}
+
+/// A node whose maps are those of a version that did not know namespaces.
+#[test]
+fn an_upgrade_knows_the_clients_that_are_there() {
+    let mut site = Site::new("older");
+    name(site.pod(2), "10.244.0.2:5353");
+    name(site.pod(3), "10.244.0.3:5353");
+    site.serve(sticky_dns());
+    // A namespace is found by a process in it.
+    let living = start(&site, site.pod(4), Untouched, "sendto 10.96.0.1:53 lines");
+    let mut living = Conversation::new(living);
+    let before = living.ask();
+    std::fs::remove_file(site.lab.config.bpffs_dir.join(sheave_abi::pins::NAMESPACES)).unwrap();
+    let old = Dataplane::inspect(&site.lab.config.bpffs_dir).unwrap();
+    assert_eq!(old.namespaces().unwrap(), [], "as it was then");
+    let new = site.lab.node.run(|| Dataplane::open(&site.lab.config)).unwrap();
+    assert!(matches!(new.running(), ProgramsRunning::Ours));
+    let cookie = site.pod(4).run(sheave_dataplane::netns_cookie).unwrap();
+    let mut v6 = [0; 16];
+    (v6[0], v6[2], v6[3], v6[15]) = (0xfd, 0x02, 0x44, 4);
+    for address in [Addr::v4([10, 244, 0, 4]), Addr::v6(v6)] {
+        assert_eq!(new.namespace(address).unwrap(), Some(cookie));
+    }
+    assert_eq!(living.ask(), before, "what was open goes on");
+    let first = ways(&site, site.pod(4));
+    assert_eq!(first, vec![first[0].clone(); 4]);
 }
 
 /// How long one question takes from a new connected datagram socket, as resolvers of the C library ask:

@@ -74,7 +74,11 @@ impl Node {
 
     /// Each TCP connection and each datagram to `address` is answered with the address.
     fn answer(&self, address: &'static str) {
-        self.netns.run(|| {
+        Self::answer_in(&self.netns, address);
+    }
+
+    fn answer_in(netns: &Netns, address: &'static str) {
+        netns.run(|| {
             let (tcp, udp) =
                 (TcpListener::bind(address).unwrap(), UdpSocket::bind(address).unwrap());
             std::thread::spawn(move || {
@@ -132,20 +136,39 @@ fn a_socket_is_given_a_backend_and_reads_the_service_as_its_peer() {
     assert_eq!(node.ask("connected 10.96.0.1:53"), ["10.96.0.1:53 10.244.0.2:8080"]);
     assert_eq!(node.ask("sendto 10.96.0.1:53 2"), ["10.96.0.1:53 10.244.0.2:8080"; 2]);
 
-    // Dual-stack sockets dial IPv4 in mapped form.
-    let mapped = "[::ffff:10.96.0.1]";
-    assert_eq!(node.ask(&format!("tcp {mapped}:80")), [format!("{mapped}:80 10.244.0.2:8080")]);
-    assert_eq!(
-        node.ask(&format!("connected {mapped}:53")),
-        [format!("{mapped}:53 10.244.0.2:8080")]
-    );
-    assert_eq!(
-        node.ask(&format!("sendto {mapped}:53 1")),
-        [format!("{mapped}:53 10.244.0.2:8080")]
-    );
-
     // Who dials a pod itself gets it untouched.
     assert_eq!(node.ask("tcp 10.244.0.2:8080"), ["10.244.0.2:8080 10.244.0.2:8080"]);
+}
+
+/// Dual-stack sockets dial IPv4 in mapped form (RFC 4291, 2.5.5.2), and want to read it so.
+#[test]
+fn a_socket_of_ipv6_that_dials_a_mapped_address_is_served() {
+    let mut node = Node::new("mapped");
+    node.answer("10.244.0.2:8080");
+    // A pod, which is its own backend.
+    let pod = Netns::new();
+    pod.ip("addr add 10.244.0.2/32 dev lo");
+    Node::answer_in(&pod, "10.244.0.2:8080");
+    node.serve(vec![
+        Update::Service(service("web", Tcp, "10.96.0.1:80", None)),
+        slice("web", Tcp, 8080, &["10.244.0.2"]),
+        Update::Service(service("dns", Udp, "10.96.0.1:53", None)),
+        slice("dns", Udp, 8080, &["10.244.0.2"]),
+        Update::Service(service("none", Tcp, "10.96.0.2:80", None)),
+        Update::Service(service("none-udp", Udp, "10.96.0.2:53", None)),
+    ]);
+    let mapped = "[::ffff:10.96.0.1]";
+    for netns in [&node.netns, &pod] {
+        let asked = |arguments: String| node.ask_from(netns, &arguments);
+        assert_eq!(asked(format!("tcp {mapped}:80")), [format!("{mapped}:80 10.244.0.2:8080")]);
+        let answer = format!("{mapped}:53 10.244.0.2:8080");
+        assert_eq!(asked(format!("connected {mapped}:53")), [answer.clone()]);
+        assert_eq!(asked(format!("sendto {mapped}:53 2")), [answer.clone(), answer]);
+    }
+    assert_eq!(node.ask("tcp [::ffff:10.96.0.2]:80"), ["ConnectionRefused"]);
+    assert_eq!(node.ask("connected [::ffff:10.96.0.2]:53"), ["ConnectionRefused"]);
+    let pods_own = "[::ffff:10.244.0.2]:8080";
+    assert_eq!(node.ask(&format!("tcp {pods_own}")), [format!("{pods_own} 10.244.0.2:8080")]);
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Features {
                 "namespace cookie of a socket",
                 crate::interface::netns_cookie().is_some(),
                 false,
-                "NodePorts on 127.0.0.1 work only in the machine's first network namespace, and the annotation sheave.io/socket-hooks has no effect",
+                "NodePorts on 127.0.0.1 work only in the machine's first network namespace; the annotation sheave.io/socket-hooks has no effect; with session affinity a pod's connected datagram sockets are another client than its others",
                 "use kernel 5.14 or newer",
             ),
             feature(

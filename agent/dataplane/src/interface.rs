@@ -85,7 +85,7 @@ pub(crate) fn all() -> Vec<(u32, String)> {
 }
 
 /// The cookie of this thread's network namespace, where the kernel tells (5.14, e8b9eab99232).
-pub(crate) fn netns_cookie() -> Option<u64> {
+pub fn netns_cookie() -> Option<u64> {
     const SO_NETNS_COOKIE: libc::c_int = 71;
     let socket =
         socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).ok()?;

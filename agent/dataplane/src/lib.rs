@@ -11,8 +11,10 @@
 //! as long as the kernel needs; a caller with an executor makes them on a thread of their own.
 
 mod bpffs;
+mod busy;
 mod cgroup2;
 mod cleanup;
+mod clients;
 mod features;
 mod figures;
 mod interface;
@@ -43,11 +45,12 @@ use sheave_abi::service::BACKEND_GONE;
 use sheave_core::held::{BackendId, Held, Limits};
 
 pub use bpffs::BpffsError;
+pub use busy::calls_retried;
 pub use cgroup2::CgroupError;
 pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
 pub use features::{Feature, Features};
 pub use figures::Figures;
-pub use interface::InterfaceError;
+pub use interface::{InterfaceError, netns_cookie};
 pub use look::{is_installed, now_ns, now_s, uplinks};
 pub use maps::MapError;
 pub use namespaces::{Namespace, namespaces};
@@ -189,6 +192,7 @@ impl Dataplane {
         loaded.attach_uplinks(dir, (how, config.program_order), &uplinks)?;
         loaded.listen();
         drop(loaded);
+        dataplane.enter_older_pods()?;
         sys::return_freed_memory();
         Ok(dataplane)
     }

@@ -154,8 +154,9 @@ impl<V: Plain> Table<u32, V> {
     }
 }
 
-fn newer<K, V>(opened: Result<Table<K, V>, MapError>) -> Result<Option<Table<K, V>>, MapError> {
-    match opened {
+/// A map that may be absent, where an older version made the others.
+fn younger<K, V>(table: Result<Table<K, V>, MapError>) -> Result<Option<Table<K, V>>, MapError> {
+    match table {
         Ok(table) => Ok(Some(table)),
         Err(MapError::Absent { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -171,6 +172,8 @@ pub(crate) struct Maps {
     /// Not there in maps that were made by a version without it.
     pub(crate) sources: Option<Table<SourceRange, u8>>,
     pub(crate) endpoints: Table<Addr, Endpoint>,
+    /// Likewise.
+    pub(crate) namespaces: Option<Table<Addr, u64>>,
     pub(crate) flows: Table<FlowKey, Flow>,
     pub(crate) opening: Table<FlowKey, Flow>,
     pub(crate) fragments: Table<FragmentKey, FragmentPorts>,
@@ -190,8 +193,9 @@ impl Maps {
             frontends: Table::open(bpffs_dir, "FRONTENDS")?,
             slots: Table::open(bpffs_dir, "SLOTS")?,
             backends: Table::open(bpffs_dir, "BACKENDS")?,
-            sources: newer(Table::open(bpffs_dir, "SOURCES"))?,
+            sources: younger(Table::open(bpffs_dir, "SOURCES"))?,
             endpoints: Table::open(bpffs_dir, "ENDPOINTS")?,
+            namespaces: younger(Table::open(bpffs_dir, "NAMESPACES"))?,
             flows: Table::open(bpffs_dir, "FLOWS")?,
             opening: Table::open(bpffs_dir, "OPENING")?,
             fragments: Table::open(bpffs_dir, "FRAGMENTS")?,
@@ -199,7 +203,7 @@ impl Maps {
             uplinks: Table::open(bpffs_dir, "UPLINKS")?,
             sockets: Table::open(bpffs_dir, "SOCKETS")?,
             affinity: Table::open(bpffs_dir, "AFFINITY")?,
-            opted_out: newer(Table::open(bpffs_dir, "OPTED_OUT"))?,
+            opted_out: younger(Table::open(bpffs_dir, "OPTED_OUT"))?,
             settings: Table::open(bpffs_dir, "SETTINGS")?,
             counters: Table::open(bpffs_dir, "COUNTERS")?,
         })

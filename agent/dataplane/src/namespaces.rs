@@ -30,6 +30,16 @@ pub fn namespaces() -> Vec<Namespace> {
     looking.join().unwrap_or_default()
 }
 
+/// Of all namespaces that a process is in and that tell their cookie: cookie and addresses.
+pub(crate) fn addresses() -> Vec<(u64, Vec<IpAddr>)> {
+    let look = |path| {
+        enter(path)?;
+        Some((interface::netns_cookie()?, own_addresses()))
+    };
+    let looking = std::thread::spawn(move || paths().into_values().filter_map(look).collect());
+    looking.join().unwrap_or_default()
+}
+
 /// By inode: a process in each.
 fn paths() -> BTreeMap<PathBuf, PathBuf> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -40,17 +50,21 @@ fn paths() -> BTreeMap<PathBuf, PathBuf> {
     links.collect()
 }
 
-fn look(path: PathBuf) -> Option<Namespace> {
+fn enter(path: PathBuf) -> Option<()> {
     let namespace = File::open(path).ok()?;
-    setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET).ok()?;
+    setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET).ok()
+}
+
+fn look(path: PathBuf) -> Option<Namespace> {
+    enter(path)?;
     Some(Namespace {
         cookie: interface::netns_cookie(),
-        addresses: addresses(),
+        addresses: own_addresses(),
         sockets: sock_diag::open_sockets().unwrap_or_default(),
     })
 }
 
-fn addresses() -> Vec<IpAddr> {
+fn own_addresses() -> Vec<IpAddr> {
     let interfaces = getifaddrs().into_iter().flatten();
     let ips = interfaces.filter_map(|interface| {
         let address = interface.address?;

@@ -57,6 +57,8 @@ impl Dataplane {
             self.maps.uplinks.remove(index)?;
             changed = true;
         }
+        let own = network.uplinks.iter().flat_map(|(_, addresses)| addresses.iter().copied());
+        changed |= self.enter_node(&own.collect::<Vec<_>>())?;
         Ok(changed)
     }
 }
@@ -106,7 +108,7 @@ fn uplink(index: u32, addresses: &[IpAddr]) -> Uplink {
     uplink
 }
 
-fn addr(ip: IpAddr) -> Addr {
+pub(crate) fn addr(ip: IpAddr) -> Addr {
     match ip {
         IpAddr::V4(ip) => Addr::v4(ip.octets()),
         IpAddr::V6(ip) => Addr::v6(ip.octets()),

@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use crate::busy::{Tries, persist};
+
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
 const MAP_DELETE_ELEM: libc::c_int = 3;
@@ -145,14 +147,14 @@ pub(crate) fn update<K: Plain, V: Plain>(
         value: std::ptr::from_ref(value) as u64,
         ..Element::default()
     };
-    bpf(MAP_UPDATE_ELEM, &mut attr).map(drop)
+    persist(|| bpf(MAP_UPDATE_ELEM, &mut attr)).map(drop)
 }
 
 /// Removes one entry; there being none is fine.
 pub(crate) fn delete<K: Plain>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
     let mut attr =
         Element { map_fd: fd(map), key: std::ptr::from_ref(key) as u64, ..Element::default() };
-    match bpf(MAP_DELETE_ELEM, &mut attr) {
+    match persist(|| bpf(MAP_DELETE_ELEM, &mut attr)) {
         Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
         _ => Ok(()),
     }
@@ -160,8 +162,6 @@ pub(crate) fn delete<K: Plain>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
 
 /// The kernel's own number for "this kind of map cannot do that", which it does not translate.
 const ENOTSUPP: i32 = 524;
-/// How often an update is tried that meets a locked bucket.
-const BUSY_TRIES: usize = 100;
 
 /// Writes many entries with one call (5.6, aa2e93b8e58e), or one by one where this kind of map takes no
 /// batches (tries before 5.13). Stops at the first that fails.
@@ -172,7 +172,7 @@ pub(crate) fn update_batch<K: Plain, V: Plain>(
 ) -> io::Result<()> {
     assert_eq!(keys.len(), values.len(), "a value for each key");
     let mut done = 0;
-    let mut tries = 0;
+    let mut tries = Tries::new();
     while done < keys.len() {
         let mut attr = Batch {
             keys: keys[done..].as_ptr() as u64,
@@ -188,10 +188,7 @@ pub(crate) fn update_batch<K: Plain, V: Plain>(
                 return rest.try_for_each(|(key, value)| update(map, key, value));
             }
             // The kernel says how many it has written.
-            Some(libc::EBUSY | libc::EAGAIN | libc::EINTR) if tries < BUSY_TRIES => {
-                done += attr.count as usize;
-                tries += 1;
-            }
+            _ if tries.again(&error) => done += attr.count as usize,
             _ => return Err(error),
         }
     }
@@ -235,6 +232,7 @@ pub(crate) fn hash_entries<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Resul
     let mut position = 0u32;
     let mut started = false;
     let mut room = 1024u32;
+    let mut tries = Tries::new();
     loop {
         let mut keys: Vec<K> = Vec::with_capacity(room as usize);
         let mut values: Vec<V> = Vec::with_capacity(room as usize);
@@ -257,6 +255,8 @@ pub(crate) fn hash_entries<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Resul
                     room *= 2;
                     continue;
                 }
+                // What was read before the locked bucket counts, and the position is that bucket's.
+                _ if tries.again(&error) => false,
                 _ => return Err(error),
             },
         };
@@ -306,6 +306,7 @@ pub(crate) fn hash_count<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<
     let mut keys: Vec<K> = Vec::with_capacity(room);
     let mut values: Vec<V> = Vec::with_capacity(room);
     let (mut total, mut started, mut position) = (0, false, 0u32);
+    let mut tries = Tries::new();
     loop {
         let mut next = 0u32;
         let mut attr = Batch {
@@ -329,6 +330,10 @@ pub(crate) fn hash_count<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<
                     room *= 2;
                     keys.reserve(room);
                     values.reserve(room);
+                }
+                _ if tries.again(&error) => {
+                    total += attr.count as usize;
+                    (position, started) = (next, true);
                 }
                 _ => return Err(error),
             },

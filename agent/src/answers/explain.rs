@@ -63,7 +63,8 @@ pub(super) fn answer(answers: &Answers, query: &Query) -> Result<Explained, Unan
     let client = client(text("client"), to, &names)?;
     let maps = answers.maps()?;
     let settings = maps.settings()?;
-    let question = Question { client, netns_cookie: cookie(client, &settings), to, protocol };
+    let netns_cookie = cookie(client, &settings, &maps);
+    let question = Question { client, netns_cookie, to, protocol };
     let seen = Maps { maps: &maps, settings };
     let said = answers.with_model(|model| explain(&question, &seen, model));
     Ok(explained(text("client"), &question, said, &names))
@@ -167,13 +168,15 @@ fn client(text: &str, to: SocketAddr, names: &Names) -> Result<Client, Unanswere
 }
 
 /// What the socket hooks know the client by.
-fn cookie(client: Client, settings: &Settings) -> Option<u64> {
+fn cookie(client: Client, settings: &Settings, maps: &Dataplane) -> Option<u64> {
     match client {
         Client::Host => Some(settings.host_netns_cookie).filter(|cookie| *cookie != 0),
         Client::Outside { .. } => None,
         Client::Pod { ip } => {
-            let mut all = namespaces().into_iter();
-            all.find(|namespace| namespace.addresses.contains(&ip))?.cookie
+            maps.namespace(sheave_core::plan::addr(ip)).ok().flatten().or_else(|| {
+                let mut all = namespaces().into_iter();
+                all.find(|namespace| namespace.addresses.contains(&ip))?.cookie
+            })
         }
     }
 }
@@ -197,6 +200,10 @@ impl Seen for Maps<'_> {
 
     fn affinity(&self, key: &AffinityKey) -> Option<Affinity> {
         self.maps.affinity(key).ok().flatten()
+    }
+
+    fn netns_cookie(&self, addr: Addr) -> Option<u64> {
+        self.maps.namespace(addr).ok().flatten()
     }
 
     fn admits(&self, service: u32, client: Addr) -> bool {

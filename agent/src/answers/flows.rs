@@ -1,4 +1,5 @@
-//! `/flows`: what happens to flows from now on, a line of JSON each: opened, moved, refused, dropped.
+//! `/flows`: what happens to flows from now on, a line of JSON each: opened, moved, refused, dropped, and
+//! translated at a socket.
 //!
 //! One thread reads the kernel's ring for all who follow, and only while somebody does. A follower that is
 //! slower than the traffic misses records, is told how many, and holds nobody up.
@@ -135,6 +136,7 @@ struct Line {
     event: &'static str,
     drop: bool,
     protocol: &'static str,
+    /// At a socket an address alone, since it has no port yet; `netns N` where even that is not known.
     source: String,
     source_pod: Option<String>,
     destination: String,
@@ -142,7 +144,7 @@ struct Line {
     service: Option<String>,
     backend: Option<String>,
     backend_pod: Option<String>,
-    /// Whose hook it was.
+    /// Whose hook it was; none for a socket's.
     interface: Option<String>,
     what: &'static str,
 }
@@ -160,6 +162,8 @@ struct Show {
     service: Option<String>,
     address: Option<Addr>,
     interfaces: HashMap<u32, Option<String>>,
+    /// Addresses by the cookie of their network namespace, as old as the names.
+    namespaces: HashMap<u64, Vec<Addr>>,
 }
 
 impl Show {
@@ -178,17 +182,20 @@ impl Show {
             service: query.get("service").cloned(),
             address,
             interfaces: HashMap::new(),
+            namespaces: HashMap::new(),
         })
     }
 
     /// `None`: not wanted, or of a version that says what this one does not know.
     fn line(&mut self, record: &Record) -> Option<String> {
         let event = Event::ALL.iter().copied().find(|event| *event as u32 == record.event)?;
-        if self.address.is_some_and(|address| address != record.src && address != record.dst) {
-            return None;
-        }
         if self.names_at.elapsed() > NAMES_AGE_MAX {
             (self.names, self.names_at) = (self.answers.names(), Instant::now());
+            self.namespaces.clear();
+        }
+        let source = self.source(record);
+        if self.address.is_some_and(|wanted| source != Ok(wanted) && wanted != record.dst) {
+            return None;
         }
         let key = FrontendKey::new(record.dst, record.dst_port, record.protocol);
         let service = self.names.owner(&key).map(super::service_name);
@@ -206,8 +213,12 @@ impl Show {
             event: event.name(),
             drop: event.is_drop(),
             protocol: protocol_name(record.protocol),
-            source: socket_addr(record.src, record.src_port).to_string(),
-            source_pod: self.names.pods.at(ip(record.src)),
+            source: match source {
+                Ok(address) if record.ifindex == 0 => ip(address).to_string(),
+                Ok(address) => socket_addr(address, record.src_port).to_string(),
+                Err(cookie) => format!("netns {cookie}"),
+            },
+            source_pod: source.ok().and_then(|address| self.names.pods.at(ip(address))),
             destination: socket_addr(record.dst, record.dst_port).to_string(),
             destination_pod: self.names.pods.at(ip(record.dst)),
             service,
@@ -218,6 +229,25 @@ impl Show {
         };
         let text = serde_json::to_string(&line).expect("strings and flags always serialise");
         Some(text + "\n")
+    }
+
+    /// Who sent or dialled: of the addresses of a socket's namespace the one of the destination's family.
+    /// `Err`: only the namespace is known, by its cookie.
+    fn source(&mut self, record: &Record) -> Result<Addr, u64> {
+        let Some(cookie) = record.src.netns_cookie() else { return Ok(record.src) };
+        if !self.namespaces.contains_key(&cookie) {
+            // Also for one that has no entry: it is not looked for again before the names are.
+            self.namespaces.insert(cookie, Vec::new());
+            for (address, cookie) in self.maps.namespaces().unwrap_or_default() {
+                let addresses = self.namespaces.entry(cookie).or_default();
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+        }
+        let known = self.namespaces.get(&cookie).into_iter().flatten();
+        let mut of_family = known.filter(|address| address.is_v4() == record.dst.is_v4());
+        of_family.next().copied().ok_or(cookie)
     }
 
     fn interface(&mut self, ifindex: u32) -> Option<String> {

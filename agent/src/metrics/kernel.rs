@@ -55,6 +55,10 @@ impl Read {
         let help = "What else the programs count: flows opened, packets delivered, ...";
         let family = encoder.encode_descriptor("sheave_events", help, None, MetricType::Counter)?;
         counters(family, "event", &self.events)?;
+        let help = "Calls of the agent on maps that met a locked bucket and were made again";
+        let name = "sheave_map_calls_retried";
+        let retried = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(sheave_dataplane::calls_retried()).encode(retried)?;
         let help = "Entries that a map holds";
         let family =
             encoder.encode_descriptor("sheave_map_entries", help, None, MetricType::Gauge)?;

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod event;
 pub mod flow;
 pub mod limits;
+pub mod namespace;
 pub mod order;
 pub mod pins;
 pub mod service;

@@ -27,6 +27,9 @@ pub struct Addr([u32; 4]);
 /// What stands before a mapped IPv4 address.
 const MAPPED: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
 
+/// What stands before a cookie: ff00::/8 is multicast (RFC 4291, 2.7), and no client has such an address.
+const NETNS: u32 = 0xff_u32.to_le();
+
 impl Addr {
     /// The mapped form of an IPv4 address given in network order.
     #[inline(always)]
@@ -43,6 +46,18 @@ impl Addr {
             u32::from_ne_bytes([a[8], a[9], a[10], a[11]]),
             u32::from_ne_bytes([a[12], a[13], a[14], a[15]]),
         ])
+    }
+
+    /// In place of the address of a client that is known by the cookie of its network namespace alone.
+    #[inline(always)]
+    pub const fn of_netns(cookie: u64) -> Self {
+        Self([NETNS, 0, (cookie >> 32) as u32, cookie as u32])
+    }
+
+    /// The cookie that [`Addr::of_netns`] was given; `None`: this is an address.
+    pub const fn netns_cookie(&self) -> Option<u64> {
+        let [mark, zero, high, low] = self.0;
+        if mark == NETNS && zero == 0 { Some((high as u64) << 32 | low as u64) } else { None }
     }
 
     /// From words in memory order.

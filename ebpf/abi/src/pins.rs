@@ -8,6 +8,8 @@ pub const MAPS_DIR: &str = "maps";
 pub const PROGRAMS_DIR: &str = "programs";
 /// Map: pod address to local endpoint.
 pub const ENDPOINTS: &str = "maps/ENDPOINTS";
+/// Map: address of a pod, or of the node, to the cookie of its network namespace.
+pub const NAMESPACES: &str = "maps/NAMESPACES";
 /// Program for the ingress of the host's end of a pod's veth: what the pod sends.
 pub const POD_INGRESS: &str = "programs/pod_ingress";
 /// Directory of the pinned tcx links of pods' veths, one file an interface name.

@@ -128,7 +128,7 @@ pub struct SourceRange {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(C)]
 pub struct AffinityKey {
-    /// Address of the client; for sockets [`AffinityKey::of_netns`].
+    /// Address of a client outside; [`AffinityKey::of_netns`] of one inside.
     pub client: Addr,
     /// Service port.
     pub service: u32,
@@ -136,11 +136,10 @@ pub struct AffinityKey {
 
 impl AffinityKey {
     /// A client known by the cookie of its network namespace: at a socket hook the source address is not
-    /// known yet, and a namespace is one pod.
+    /// known yet, and a namespace is one pod, or the node. Packets find it in `NAMESPACES`.
+    #[inline(always)]
     pub const fn of_netns(cookie: u64, service: u32) -> Self {
-        // ff00::/8 is multicast (RFC 4291, 2.7): no client has such an address.
-        let (high, low) = ((cookie >> 32) as u32, cookie as u32);
-        Self { client: Addr::from_words([0xff_u32.to_le(), 0, high, low]), service }
+        Self { client: Addr::of_netns(cookie), service }
     }
 }
 

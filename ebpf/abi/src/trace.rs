@@ -1,4 +1,4 @@
-//! Ring buffer `EVENTS`: what happened to single packets, for those who watch. Written only while
+//! Ring buffer `EVENTS`: what happened to single packets and sockets, for those who watch. Written only while
 //! [`crate::settings::Settings::traced`] says that somebody does.
 
 use crate::order::{Addr, Be16};
@@ -13,13 +13,13 @@ pub struct Record {
     pub event: u32,
     /// Interface whose hook ran, host order; 0 for a socket hook.
     pub ifindex: u32,
-    /// Source as it arrived; unspecified for a socket hook.
+    /// Source as it arrived; for a socket hook [`Addr::of_netns`], since the source is not known yet.
     pub src: Addr,
-    /// Destination as it arrived.
+    /// Destination as it arrived; of a flow or socket that was given a backend, the frontend.
     pub dst: Addr,
-    /// Likewise.
+    /// Port of the source; 0 for a socket hook.
     pub src_port: Be16,
-    /// Likewise.
+    /// Port of the destination.
     pub dst_port: Be16,
     /// IANA protocol number.
     pub protocol: u8,

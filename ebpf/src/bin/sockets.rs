@@ -15,6 +15,9 @@ use sheave_ebpf::maps::Maps;
 use sheave_ebpf::socket::{self, Peer, Socket};
 use sheave_ebpf::wire::protocol::{TCP, UDP};
 
+/// `enum` of net/tcp_states.h, which the kernel uses for datagram sockets that are connected too.
+const TCP_ESTABLISHED: u32 = 1;
+
 /// The call goes on: refusing it could only say EPERM, which some callers retry for ever.
 const ALLOW: i32 = 1;
 
@@ -52,13 +55,15 @@ fn socket_of(context: &SockAddrContext) -> Option<Socket> {
     if protocol != TCP && protocol != UDP {
         return None;
     }
-    // SAFETY: both helpers take the context; the second also takes none, for the first namespace.
+    // SAFETY: both helpers take the context; the second also takes none, for the first namespace. The
+    // context's socket is there.
     unsafe {
         Some(Socket {
             cookie: bpf_get_socket_cookie(context.as_ptr()),
             netns_cookie: bpf_get_netns_cookie(context.as_ptr()),
             init_netns_cookie: bpf_get_netns_cookie(null_mut()),
             protocol,
+            is_connected: (*(*context.sock_addr).__bindgen_anon_1.sk).state == TCP_ESTABLISHED,
         })
     }
 }

@@ -299,6 +299,10 @@ impl Asked for Tables {
         self.endpoints.get(addr)
     }
 
+    fn netns_cookie(&self, _: &Addr) -> Option<u64> {
+        None
+    }
+
     fn uplink(&self, ifindex: u32) -> Option<&Uplink> {
         (ifindex == UPLINK).then_some(&self.uplink)
     }

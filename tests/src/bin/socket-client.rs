@@ -4,6 +4,7 @@
 //! socket-client tcp ADDRESS            connect: peer, first line read
 //! socket-client connected ADDRESS      connected datagram socket: peer, answer; with "lines" after the
 //!                                      address once after each line on standard input
+//! socket-client named ADDRESS          the same, naming the address once more with the datagram
 //! socket-client sendto ADDRESS COUNT   one unconnected datagram socket: sender and answer, COUNT times,
 //!                                      each after a line on standard input when COUNT is "lines"
 //! ```
@@ -22,6 +23,7 @@ fn main() {
     let result = match arguments[0].as_str() {
         "tcp" => tcp(address),
         "connected" => connected(address, arguments.get(2).is_some()),
+        "named" => named(address),
         "sendto" => sendto(address, &arguments[2]),
         kind => panic!("unknown kind {kind}"),
     };
@@ -64,6 +66,16 @@ fn connected(address: SocketAddr, for_each_line: bool) -> std::io::Result<()> {
             println!("{:?}", error.kind());
         }
     }
+    Ok(())
+}
+
+fn named(address: SocketAddr) -> std::io::Result<()> {
+    let socket = bind(address)?;
+    socket.connect(address)?;
+    socket.send_to(b"who", address)?;
+    let mut answer = [0; 64];
+    let len = socket.recv(&mut answer)?;
+    println!("{} {}", socket.peer_addr()?, String::from_utf8_lossy(&answer[..len]));
     Ok(())
 }
 

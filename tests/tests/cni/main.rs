@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use node::{Node, Pod};
 use serde_json::{Value, json};
+use sheave_abi::pins::{ENDPOINTS, NAMESPACES};
 use sheave_cni::attachment::mac_text;
 use sheave_cni::bpf::PodIngress;
-use sheave_cni::netns::PodNetns;
+use sheave_cni::netns::{self, PodNetns};
 use sheave_cni::{classifier, network};
 
 /// Everything the plugin leaves on a node, as the tests count it.
@@ -21,7 +22,8 @@ fn assert_nothing_left(node: &Node) {
     assert_eq!(node.host_interfaces(), Vec::<String>::new(), "interfaces");
     assert_eq!(node.records(), Vec::<String>::new(), "addresses");
     assert_eq!(node.link_pins(), Vec::<String>::new(), "pinned links");
-    assert_eq!(node.endpoints(), 0, "map entries");
+    assert_eq!(node.entries(ENDPOINTS), 0, "map entries");
+    assert_eq!(node.entries(NAMESPACES), 0, "map entries");
     assert!(!node.run(&["ip", "route"]).contains("shv"), "routes");
 }
 
@@ -130,11 +132,32 @@ fn both_families() {
     assert!(of("default via fe80::1").contains("mtu 1400"), "{route}");
     assert!(!of("fd00:7::/64 via fe80::1").is_empty(), "{route}");
     assert!(!of("fd00:7::/64").contains("mtu"), "{route}");
+    let inside = PodNetns::open(pod.netns_path().as_ref()).unwrap();
+    let cookie = inside.run(netns::cookie).unwrap();
+    for address in ["10.244.7.2", "fd00:7::2"] {
+        assert_eq!(
+            node.namespace(address.parse().unwrap()),
+            cookie,
+            "one client, whichever family"
+        );
+    }
     let mut previous = ranges.clone();
     previous["prevResult"] = added;
     node.cni("CHECK", &pod, previous).unwrap();
     node.cni("DEL", &pod, ranges).unwrap();
     assert_nothing_left(&node);
+}
+
+/// The agent is updated after the plugin.
+#[test]
+fn maps_of_an_agent_that_knows_no_namespaces_will_do() {
+    let node = Node::new(pins::Verdict::Pass);
+    let pod = Pod::new(&node, "a");
+    std::fs::remove_file(node.bpffs().join(NAMESPACES)).unwrap();
+    node.cni("ADD", &pod, json!({})).unwrap();
+    assert!(node.endpoint("10.244.7.2".parse().unwrap()).is_some());
+    node.cni("DEL", &pod, json!({})).unwrap();
+    assert_eq!(node.entries(ENDPOINTS), 0);
 }
 
 #[test]
@@ -308,7 +331,10 @@ fn gc_removes_what_is_not_valid_and_nothing_else() {
     let valid = json!([{ "containerID": kept.container_id(), "ifname": "eth0" }]);
     let conf = json!({ "cniVersion": "1.1.0", "cni.dev/valid-attachments": valid });
     node.command("GC", None, &conf).unwrap();
-    assert_eq!((node.host_interfaces().len(), node.records().len(), node.endpoints()), (1, 1, 1));
+    assert_eq!(
+        (node.host_interfaces().len(), node.records().len(), node.entries(ENDPOINTS)),
+        (1, 1, 1)
+    );
     node.run(&["busybox", "ping", "-c1", "-W1", "10.244.7.2"]);
 }
 
@@ -328,7 +354,7 @@ fn twenty_pods_at_once_are_quick_and_distinct() {
     let took = started.elapsed();
     println!("20 ADDs at once: {took:?}");
     assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), 20);
-    assert_eq!(node.endpoints(), 20);
+    assert_eq!(node.entries(ENDPOINTS), 20);
     // Their share of the three seconds that 20 pods may need, on a busy machine.
     assert!(took < Duration::from_millis(1500), "took {took:?}");
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sheave_abi::endpoint::Endpoint;
 use sheave_cni::add::map_key;
-use sheave_cni::bpf::Endpoints;
+use sheave_cni::bpf::{Endpoints, Namespaces};
 
 use crate::pins::{self, Verdict};
 
@@ -213,9 +213,13 @@ impl Node {
         Endpoints::open(&self.bpffs()).unwrap().get(&map_key(address)).unwrap()
     }
 
-    /// How many pods the map holds.
-    pub(crate) fn endpoints(&self) -> usize {
-        let path = self.bpffs().join(sheave_abi::pins::ENDPOINTS);
+    pub(crate) fn namespace(&self, address: IpAddr) -> Option<u64> {
+        Namespaces::open(&self.bpffs()).unwrap().get(&map_key(address)).unwrap()
+    }
+
+    /// How many pods a map holds.
+    pub(crate) fn entries(&self, pin: &str) -> usize {
+        let path = self.bpffs().join(pin);
         let dump = said(&["bpftool", "--json", "map", "dump", "pinned", path.to_str().unwrap()]);
         serde_json::from_str::<Vec<Value>>(&dump).unwrap().len()
     }

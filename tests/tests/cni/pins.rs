@@ -1,4 +1,4 @@
-//! What the agent's dataplane would have pinned: the map of pods, and a program of two instructions.
+//! What the agent's dataplane would have pinned: the maps of pods, and a program of two instructions.
 
 use std::ffi::CString;
 use std::mem::size_of;
@@ -9,6 +9,7 @@ use std::path::Path;
 use nix::sys::resource::Resource;
 
 use sheave_abi::endpoint::{ENDPOINTS_MAX, Endpoint};
+use sheave_abi::namespace::NAMESPACES_MAX;
 use sheave_abi::order::Addr;
 use sheave_abi::pins;
 
@@ -22,25 +23,25 @@ pub(crate) enum Verdict {
     Drop = 2,
 }
 
-/// Pins both below a bpffs.
+/// Pins them below a bpffs.
 pub(crate) fn make(bpffs: &Path, verdict: Verdict) {
     // Before 5.11 maps count against this limit, which is 64 KiB there. A container may not raise it, and
     // then a map that does not fit says so.
     let unlimited = nix::sys::resource::RLIM_INFINITY;
     let _ = nix::sys::resource::setrlimit(Resource::RLIMIT_MEMLOCK, unlimited, unlimited);
-    for pin in [pins::ENDPOINTS, pins::POD_INGRESS] {
+    for pin in [pins::ENDPOINTS, pins::NAMESPACES, pins::POD_INGRESS] {
         std::fs::create_dir_all(bpffs.join(pin).parent().unwrap()).unwrap();
     }
-    let map = create_map();
-    pin(&map, &bpffs.join(pins::ENDPOINTS));
+    pin(&create_map::<Endpoint>(ENDPOINTS_MAX), &bpffs.join(pins::ENDPOINTS));
+    pin(&create_map::<u64>(NAMESPACES_MAX), &bpffs.join(pins::NAMESPACES));
     let program = load(verdict);
     pin(&program, &bpffs.join(pins::POD_INGRESS));
 }
 
-fn create_map() -> OwnedFd {
+fn create_map<V>(max_entries: u32) -> OwnedFd {
     const MAP_CREATE: i32 = 0;
     const TYPE_HASH: u32 = 1;
-    let sizes = [TYPE_HASH, size_of::<Addr>() as u32, size_of::<Endpoint>() as u32, ENDPOINTS_MAX];
+    let sizes = [TYPE_HASH, size_of::<Addr>() as u32, size_of::<V>() as u32, max_entries];
     bpf(MAP_CREATE, &sizes)
 }
 

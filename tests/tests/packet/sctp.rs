@@ -10,6 +10,8 @@ fn sctp_to_a_service() {
     check_both(|net| {
         let same = from_pod2(net.service(8), sctp((40000, 9899)));
         let other = from_pod2(net.service(8), sctp((40000, 9900)));
+        let node = from_node(net.service(8), sctp((40001, 9899)));
+        let delivered = node.clone().to(net.pod(3), 9899);
         let answer = from_pod3(net.pod(2), sctp((9899, 40000)));
         vec![
             case(
@@ -27,6 +29,14 @@ fn sctp_to_a_service() {
                 &[Delivered],
             )
             .after([("pod_ingress", &same)]),
+            // The kernel asks no socket hook about SCTP.
+            case(
+                "SCTP of a process of the node",
+                "uplink_egress",
+                node,
+                (REDIRECT, Frame { dst_mac: TO_POD3.0, src_mac: TO_POD3.1, ..delivered }),
+                &[FlowOpened, Delivered],
+            ),
             case(
                 "SCTP to a service with another port than its pods",
                 "pod_ingress",

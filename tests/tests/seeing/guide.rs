@@ -1,13 +1,14 @@
 //! The outputs in the user guide are those of the commands: each is run on a node and compared, numbers and
 //! column widths apart. `UPDATE_EXPECT=1` writes them anew.
 
-use std::io::ErrorKind;
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use sheave_tests::cluster::root;
 use sheave_tests::lab::Sockets;
 
+use crate::flows::until_traced;
 use crate::node::Node;
 
 const GUIDE: &str = "docs/seeing-what-happens.md";
@@ -51,6 +52,20 @@ fn replaced(guide: &str, mut run: impl FnMut(&str) -> String) -> String {
     said
 }
 
+/// What one who follows is shown of the same two connections, and of one that is refused.
+fn followed(node: &Node, words: &str) -> String {
+    let mut child = node.lab.spawn(&node.lab.node, Sockets::Untouched, node.command(words));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    until_traced(node, true);
+    let _open = [Sockets::Untouched, Sockets::Translated].map(|s| node.connect(s, "10.96.0.1:80"));
+    node.lab.pods[&4].run(|| TcpStream::connect("10.96.0.2:80").unwrap_err());
+    let shown: Vec<String> = lines.by_ref().take(3).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until_traced(node, false);
+    shown.join("\n")
+}
+
 #[test]
 fn the_guide_shows_what_is_really_said() {
     let node = Node::new("see-guide");
@@ -67,7 +82,7 @@ fn the_guide_shows_what_is_really_said() {
     let mut commands = 0;
     let real = replaced(&guide, |words| {
         commands += 1;
-        node.text(words)
+        if words.starts_with("flows -f") { followed(&node, words) } else { node.text(words) }
     });
     assert!(commands > 5, "{commands} commands in {GUIDE}");
     if std::env::var_os("UPDATE_EXPECT").is_some() {

@@ -43,7 +43,7 @@ pub enum Client {
 pub struct Question {
     /// Who.
     pub client: Client,
-    /// The kernel's cookie of the client's network namespace, where it is known: sockets stick by it.
+    /// The kernel's cookie of the client's network namespace, where it is known: clients inside stick by it.
     pub netns_cookie: Option<u64>,
     /// To where.
     pub to: SocketAddr,
@@ -59,6 +59,8 @@ pub trait Seen {
     fn backends(&self, range: SlotRange) -> Vec<(u32, Backend)>;
     /// `AFFINITY`.
     fn affinity(&self, key: &AffinityKey) -> Option<Affinity>;
+    /// `NAMESPACES`: the cookie of the network namespace that has this address.
+    fn netns_cookie(&self, addr: Addr) -> Option<u64>;
     /// `SOURCES`: may this client outside use the service port?
     fn admits(&self, service: u32, client: Addr) -> bool;
     /// Whether the address lies in the service range.

@@ -22,6 +22,7 @@ struct Node1 {
     frontends: BTreeMap<FrontendKey, Frontend>,
     backends: Vec<(u32, Backend)>,
     affinity: Option<(AffinityKey, Affinity)>,
+    netns_cookie: Option<u64>,
     admitted: Vec<IpAddr>,
     opted_out: Option<u64>,
     model: Model,
@@ -43,6 +44,10 @@ impl Seen for Node1 {
 
     fn affinity(&self, key: &AffinityKey) -> Option<Affinity> {
         self.affinity.filter(|(kept, _)| kept == key).map(|(_, affinity)| affinity)
+    }
+
+    fn netns_cookie(&self, _: Addr) -> Option<u64> {
+        self.netns_cookie
     }
 
     fn admits(&self, _: u32, client: Addr) -> bool {
@@ -152,6 +157,7 @@ fn node1() -> Node1 {
         frontends: frontends.into(),
         backends: vec![(5, backend([10, 244, 0, 3])), (6, backend([10, 244, 1, 3]))],
         affinity: None,
+        netns_cookie: None,
         admitted: vec![],
         opted_out: None,
         model,
@@ -362,6 +368,33 @@ fn a_client_sticks_for_as_long_as_it_is_remembered_and_its_backend_lives() {
         node.affinity = Some((AffinityKey::of_netns(7, 1), kept));
         assert_eq!(node.ask(pod(), "10.96.0.1:80").outcome, Outcome::Backend(Choice::Random));
     }
+}
+
+/// SCTP goes by packets alone.
+#[test]
+fn a_client_sticks_by_its_packets_as_by_its_sockets() {
+    let mut node = node1();
+    let frontend = Frontend { affinity_s: 60, ..*node.frontend_mut("10.96.0.1:80") };
+    let tcp = frontend_key("10.96.0.1:80");
+    node.frontends.insert(FrontendKey { protocol: Protocol::Sctp as u8, ..tcp }, frontend);
+    let kept = Affinity { backend: 6, generation: 4, seen_s: NOW_S - 20 };
+    let outcome = |node: &Node1| {
+        let to = "10.96.0.1:80".parse().unwrap();
+        let protocol = Protocol::Sctp;
+        let question = Question { client: pod(), netns_cookie: Some(7), to, protocol };
+        explain(&question, node, None).outcome
+    };
+    let address = "10.244.1.3:8080".parse().unwrap();
+    let sticky = Outcome::Backend(Choice::Sticky { address, remaining_s: 40 });
+    node.affinity = Some((AffinityKey::of_netns(7, 1), kept));
+    assert_eq!(outcome(&node), Outcome::Backend(Choice::Random), "its address is nobody's");
+    node.netns_cookie = Some(7);
+    assert_eq!(outcome(&node), sticky);
+    let Client::Pod { ip } = pod() else { unreachable!() };
+    node.affinity = Some((AffinityKey { client: addr(ip), service: 1 }, kept));
+    assert_eq!(outcome(&node), Outcome::Backend(Choice::Random), "not by its address as well");
+    node.netns_cookie = None;
+    assert_eq!(outcome(&node), sticky, "by its address where nothing else is known");
 }
 
 #[test]

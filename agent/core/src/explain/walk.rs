@@ -79,12 +79,9 @@ impl<S: Seen> Walk<'_, S> {
         }
         let count = backends.len();
         self.step(SOCKET, format!("{}, {}", self.named(), counted(count)));
-        let netns = self.question.netns_cookie;
-        let keys = netns.map(|cookie| AffinityKey::of_netns(cookie, frontend.service));
-        let by_address =
-            self.client_addr().map(|client| AffinityKey { client, service: frontend.service });
-        let keys: Vec<AffinityKey> = keys.into_iter().chain(by_address).collect();
-        let choice = self.choice(frontend, &backends, &keys, false);
+        let cookie = self.question.netns_cookie;
+        let key = cookie.map(|cookie| AffinityKey::of_netns(cookie, frontend.service));
+        let choice = self.choice(frontend, &backends, key, false);
         Some(self.ends(Outcome::Backend(choice), backends, Some(self.scope(false))))
     }
 
@@ -99,10 +96,8 @@ impl<S: Seen> Walk<'_, S> {
         let backends = self.live(frontend.internal);
         if !backends.is_empty() {
             self.step(POD, format!("{}, {}", self.named(), counted(backends.len())));
-            let key =
-                self.client_addr().map(|client| AffinityKey { client, service: frontend.service });
-            let keys: Vec<AffinityKey> = key.into_iter().collect();
-            let choice = self.choice(&frontend, &backends, &keys, false);
+            let key = self.client_addr().map(|client| self.packets_key(client, &frontend));
+            let choice = self.choice(&frontend, &backends, key, false);
             return self.ends(Outcome::Backend(choice), backends, Some(self.scope(false)));
         }
         self.nobody(POD, frontend.flags & flags::INTERNAL_DROP != 0, false)
@@ -162,9 +157,8 @@ impl<S: Seen> Walk<'_, S> {
         }
         self.step(UPLINK_IN, format!("{}, {}", self.named(), counted(backends.len())));
         let key = ip.map(|ip| AffinityKey { client: addr(ip), service: frontend.service });
-        let keys: Vec<AffinityKey> = key.into_iter().collect();
         let by_hash = frontend.flags & flags::MAGLEV != 0;
-        let choice = self.choice(&frontend, &backends, &keys, by_hash);
+        let choice = self.choice(&frontend, &backends, key, by_hash);
         self.ends(Outcome::Backend(choice), backends, Some(self.scope(true)))
     }
 
@@ -224,12 +218,12 @@ impl<S: Seen> Walk<'_, S> {
         &self,
         frontend: &Frontend,
         backends: &[(u32, Backend)],
-        keys: &[AffinityKey],
+        key: Option<AffinityKey>,
         by_hash: bool,
     ) -> Choice {
         let now_s = self.seen.now_s();
         if frontend.affinity_s != 0 {
-            for kept in keys.iter().filter_map(|key| self.seen.affinity(key)) {
+            if let Some(kept) = key.and_then(|key| self.seen.affinity(&key)) {
                 let age_s = now_s.wrapping_sub(kept.seen_s);
                 let backend = backends.iter().find(|(id, backend)| {
                     *id == kept.backend && backend.generation == kept.generation
@@ -284,6 +278,14 @@ impl<S: Seen> Walk<'_, S> {
             Client::Pod { ip } => Some(addr(ip)),
             Client::Outside { ip } => ip.map(addr),
             Client::Host => None,
+        }
+    }
+
+    /// What a client inside sticks by where its packets are seen.
+    fn packets_key(&self, client: Addr, frontend: &Frontend) -> AffinityKey {
+        match self.seen.netns_cookie(client) {
+            Some(cookie) => AffinityKey::of_netns(cookie, frontend.service),
+            None => AffinityKey { client, service: frontend.service },
         }
     }
 
