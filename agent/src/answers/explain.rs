@@ -215,6 +215,10 @@ impl Seen for Maps<'_> {
         self.maps.is_pod_here(addr).unwrap_or(false)
     }
 
+    fn node_addresses(&self) -> Vec<Addr> {
+        self.maps.node_addresses().unwrap_or_default()
+    }
+
     fn now_s(&self) -> u32 {
         sheave_dataplane::now_s()
     }

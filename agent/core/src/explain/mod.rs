@@ -67,6 +67,8 @@ pub trait Seen {
     fn is_in_node_pods(&self, addr: Addr) -> bool;
     /// `ENDPOINTS`.
     fn is_pod_here(&self, addr: Addr) -> bool;
+    /// `UPLINKS`: the node's own addresses there.
+    fn node_addresses(&self) -> Vec<Addr>;
     /// Seconds of the monotonic clock.
     fn now_s(&self) -> u32;
 }
@@ -185,7 +187,7 @@ pub fn explain(question: &Question, seen: &impl Seen, model: Option<&Model>) -> 
     let walked = walk::walk(question, seen, model);
     let owner = model.and_then(|model| owner(model, question.to, question.protocol));
     let scope = walked.scope;
-    let here = |addr: Addr| seen.is_pod_here(addr);
+    let here = |addr: Addr| is_here(seen, addr);
     let (candidates, left_out) = match scope {
         Some(scope) => {
             endpoints::sort(walked.backends, model, owner.as_ref(), question, scope, here)
@@ -202,6 +204,11 @@ pub fn explain(question: &Question, seen: &impl Seen, model: Option<&Model>) -> 
         left_out,
         advice,
     }
+}
+
+/// Whether a backend is a pod of this node, or in the node's own network.
+fn is_here(seen: &impl Seen, addr: Addr) -> bool {
+    seen.is_pod_here(addr) || seen.node_addresses().contains(&addr)
 }
 
 fn advice(
