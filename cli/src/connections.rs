@@ -47,7 +47,7 @@ fn shown(answer: &Value) -> String {
     ];
     let rows = list(answer, "connections").iter().map(|connection| {
         vec![
-            with_pod(connection, "client", "clientPod"),
+            client(connection),
             text(connection, "frontend"),
             text(connection, "protocol"),
             text(connection, "service"),
@@ -59,6 +59,15 @@ fn shown(answer: &Value) -> String {
         ]
     });
     table(&header, rows)
+}
+
+/// With what the backend sees in its place, where that is another.
+fn client(connection: &Value) -> String {
+    let client = with_pod(connection, "client", "clientPod");
+    match connection["shownAs"].as_str() {
+        Some(shown) => format!("{client} as {shown}"),
+        None => client,
+    }
 }
 
 fn with_pod(connection: &Value, address: &str, pod: &str) -> String {

@@ -55,10 +55,20 @@ pub fn to_client_outside<F: Family>(
     tables: &impl Tables,
     uplink: u32,
 ) -> Verdict {
+    tables.count(Event::RepliedOutside);
+    by_uplink::<F>(packet, tables, uplink)
+}
+
+/// Out by `uplink`, to whom the routes name there.
+#[inline(always)]
+pub fn by_uplink<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    uplink: u32,
+) -> Verdict {
     if F::hop(packet).is_none() {
         return unwritable(tables);
     }
-    tables.count(Event::RepliedOutside);
     Verdict::neighbour(uplink)
 }
 

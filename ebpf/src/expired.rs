@@ -2,13 +2,16 @@
 //! router (RFC 1812, 5.3.1), so that a route can be traced.
 //!
 //! The stack could not say it: to a service's address it knows no way, and a NodePort's is its own, so that
-//! it would take the packet for itself and refuse it. What goes elsewhere is left to the stack.
+//! it would take the packet for itself and refuse it; so it would an answer to a client for whom the node
+//! stands in. What goes elsewhere is left to the stack.
 
 use sheave_abi::event::Event;
+use sheave_abi::flow::flags as flow_flags;
 use sheave_abi::service::{FrontendKey, flags};
 
 use crate::deliver::unwritable;
 use crate::family::Family;
+use crate::flow::find;
 use crate::packet::{Packet, Verdict, Work};
 use crate::refuse::Answer;
 use crate::report::report;
@@ -35,7 +38,7 @@ fn answer<F: Family>(
 ) -> Verdict {
     if !F::parse(packet, &mut work.arrived)
         || !ports::<F>(packet, tables, &mut work.arrived)
-        || !is_to_service(tables, work)
+        || !(is_to_service(tables, work) || is_to_client(tables, work))
     {
         return Verdict::PASS;
     }
@@ -47,6 +50,13 @@ fn answer<F: Family>(
         Answer::None => Verdict::DROP,
         Answer::Failed => unwritable(tables),
     }
+}
+
+/// Whether it is from a backend elsewhere, which takes the node for its client: the stack would too.
+#[inline(always)]
+fn is_to_client(tables: &impl Tables, work: &Work) -> bool {
+    const BOTH: u32 = flow_flags::MASQUERADED | flow_flags::REPLY;
+    find(tables, &work.arrived.key).is_some_and(|(_, flow)| flow.flags & BOTH == BOTH)
 }
 
 #[inline(always)]

@@ -52,6 +52,10 @@ impl Packet for Frame {
         false
     }
 
+    fn way_out(&mut self, _: &Addr, _: &Addr) -> u32 {
+        0
+    }
+
     fn socket_cookie(&mut self) -> u64 {
         0
     }

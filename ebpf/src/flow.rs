@@ -14,7 +14,8 @@ use sheave_abi::flow::{Flow, FlowKey, flags};
 use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{AffinityKey, FrontendKey, flags as frontend_flags};
 
-use crate::packet::{Arrived, Work};
+use crate::masquerade;
+use crate::packet::{Arrived, Packet, Work};
 use crate::report::opened;
 use crate::select::{choose, choose_external, still};
 use crate::tables::{Stage, Tables};
@@ -48,17 +49,18 @@ pub enum Way {
 #[inline(always)]
 pub fn find<'a>(tables: &'a impl Tables, key: &FlowKey) -> Option<(Stage, &'a Flow)> {
     if let Some(flow) = tables.flow(Stage::Established, key)
-        && !is_over(tables, key.protocol, flow)
+        && !is_over(tables, key.protocol, Stage::Established, flow)
     {
         return Some((Stage::Established, flow));
     }
     let flow = tables.flow(Stage::Opening, key)?;
-    if is_over(tables, key.protocol, flow) { None } else { Some((Stage::Opening, flow)) }
+    let is_over = is_over(tables, key.protocol, Stage::Opening, flow);
+    if is_over { None } else { Some((Stage::Opening, flow)) }
 }
 
 #[inline(always)]
-fn is_over(tables: &impl Tables, protocol: u8, flow: &Flow) -> bool {
-    flow.flags & flags::REPLY != 0 && has_ended(tables, protocol, flow)
+fn is_over(tables: &impl Tables, protocol: u8, stage: Stage, flow: &Flow) -> bool {
+    flow.flags & flags::REPLY != 0 && has_ended(tables, protocol, stage, flow)
 }
 
 /// A packet to the client was seen.
@@ -77,38 +79,88 @@ pub fn answered(tables: &impl Tables, work: &mut Work, stage: Stage, flow: &Flow
     }
 }
 
-/// What becomes of a packet of a client. `known` is what [`find`] found; `uplink` leads to the client, or
-/// is [`INSIDE`]. With [`Way::Translated`] the translation is in `work.flow`.
+/// Where a client is: the argument of [`from_client`]. A constant, so that a program for clients inside alone
+/// has nothing of what the others need.
+pub mod side {
+    /// On this node.
+    pub const INSIDE: bool = false;
+    /// Behind the uplink whose hook runs.
+    pub const OUTSIDE: bool = true;
+}
+
+/// What becomes of a packet of a client. `known` is what [`find`] found. With [`Way::Translated`] the
+/// translation is in `work.flow`.
 #[inline(always)]
-pub fn from_client(
+pub fn from_client<const OUTSIDE: bool>(
+    packet: &mut impl Packet,
     tables: &impl Tables,
     work: &mut Work,
     known: Option<(Stage, &Flow)>,
-    uplink: u32,
 ) -> Way {
-    let Some((stage, known)) = known else {
-        return open(tables, work, uplink, Event::FlowOpened, Stage::Opening);
+    (work.event, work.stage) = match known {
+        None => (Event::FlowOpened, Stage::Opening),
+        Some((stage, known)) => match fate::<OUTSIDE>(packet, tables, work, stage, known) {
+            Fate::Opens(event) => (event, stage),
+            Fate::Is(way) => return way,
+        },
     };
-    // What replaces a flow stands where that stood, or the old entry would be found first.
+    open::<OUTSIDE>(packet, tables, work)
+}
+
+/// What becomes of a known flow with the next packet of its client.
+enum Fate {
+    /// It begins anew. What replaces it stands where it stood, or the old entry would be found first.
+    Opens(Event),
+    Is(Way),
+}
+
+#[inline(always)]
+fn fate<const OUTSIDE: bool>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    stage: Stage,
+    known: &Flow,
+) -> Fate {
     let opens = work.arrived.opens();
     if opens && known.flags & flags::CLOSING != 0 {
-        return open(tables, work, uplink, Event::FlowOpened, stage);
+        return Fate::Opens(Event::FlowOpened);
     }
     let may_move = opens || !is_connection(work.arrived.key.protocol);
     if known.backend == 0 {
         // A pod that leaves the cluster: unless a service has come to where it leads.
         return match may_move {
-            true => open(tables, work, uplink, Event::FlowOpened, stage),
-            false => Way::NotAService,
+            true => Fate::Opens(Event::FlowOpened),
+            false => Fate::Is(Way::NotAService),
         };
     }
     if may_move && still(tables, known.backend, known.generation).is_none() {
-        return open(tables, work, uplink, Event::FlowMoved, stage);
+        return Fate::Opens(Event::FlowMoved);
     }
     work.flow = *known;
-    match went_on(tables, work, stage) {
+    if has_lost_port(tables, work, stage)
+        || (OUTSIDE && !masquerade::follows_routes(packet, tables, work, stage) && may_move)
+    {
+        return Fate::Opens(Event::FlowOpened);
+    }
+    Fate::Is(match went_on(tables, work, stage) {
         true => Way::Translated,
         false => Way::Busy,
+    })
+}
+
+/// Whether the port by which answers to `work.flow` are told from others was given to another flow: while this
+/// one was silent for long, or had only begun. If not, but the map has given up its entry, that is written anew.
+#[inline(never)]
+pub(crate) fn has_lost_port(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
+    let silent_s = tables.now_s().wrapping_sub(work.flow.seen_s);
+    if stage == Stage::Established && silent_s <= CLOSED_S {
+        return false;
+    }
+    set_answer_key(work);
+    match find(tables, &work.answer_key) {
+        Some((_, answer)) => !leads_back(&work.arrived.key, answer),
+        None => !keep(tables, work, stage),
     }
 }
 
@@ -145,20 +197,23 @@ pub(crate) const fn is_connection(protocol: u8) -> bool {
 // and not once for every way that leads to it.
 
 #[inline(never)]
-fn open(tables: &impl Tables, work: &mut Work, uplink: u32, event: Event, stage: Stage) -> Way {
-    let key = &work.arrived.key;
-    work.frontend = FrontendKey::new(key.dst, key.dst_port, key.protocol);
-    dial(tables, work, uplink, event, stage)
-}
-
-/// Opens a flow to `work.frontend`, whatever the packet's destination is.
-#[inline(always)]
-pub(crate) fn dial(
+fn open<const OUTSIDE: bool>(
+    packet: &mut impl Packet,
     tables: &impl Tables,
     work: &mut Work,
-    uplink: u32,
-    event: Event,
-    stage: Stage,
+) -> Way {
+    let key = &work.arrived.key;
+    work.frontend = FrontendKey::new(key.dst, key.dst_port, key.protocol);
+    dial::<OUTSIDE>(packet, tables, work)
+}
+
+/// Opens a flow to `work.frontend`, whatever the packet's destination is; `work.event` and `work.stage` say
+/// how.
+#[inline(always)]
+pub(crate) fn dial<const OUTSIDE: bool>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
 ) -> Way {
     let key = &work.arrived.key;
     let Some(frontend) = tables.frontend(&work.frontend) else { return Way::NotAService };
@@ -166,7 +221,14 @@ pub(crate) fn dial(
         return Way::NotAService;
     }
     work.client = AffinityKey { client: key.src, service: frontend.service };
-    let chosen = if uplink == INSIDE {
+    let chosen = if OUTSIDE {
+        if frontend.flags & frontend_flags::SOURCE_RANGES != 0
+            && !tables.source(frontend.service, &key.src)
+        {
+            return Way::SourceRefused;
+        }
+        choose_external(tables, &frontend, &work.client, key.src_port)
+    } else {
         if frontend.affinity_s != 0
             && let Some(cookie) = tables.netns_cookie(&key.src)
         {
@@ -174,13 +236,6 @@ pub(crate) fn dial(
             work.client = AffinityKey::of_netns(cookie, frontend.service);
         }
         choose(tables, &frontend, &work.client, Some(&key.src))
-    } else {
-        if frontend.flags & frontend_flags::SOURCE_RANGES != 0
-            && !tables.source(frontend.service, &key.src)
-        {
-            return Way::SourceRefused;
-        }
-        choose_external(tables, &frontend, &work.client, key.src_port)
     };
     let Some(chosen) = chosen else {
         work.refused_by = frontend.flags;
@@ -193,25 +248,27 @@ pub(crate) fn dial(
         dst_port: chosen.backend.port,
         backend: chosen.id,
         generation: chosen.backend.generation,
-        uplink,
+        uplink: if OUTSIDE { work.ifindex } else { INSIDE },
         seen_s: tables.now_s(),
         flags: 0,
     };
-    if work.flow.src == work.flow.dst {
-        let Some(shown) = hairpin(tables, &work.flow.src) else { return Way::Hairpin };
-        work.flow.src = shown;
-    }
-    begin(tables, work, event, stage)
-}
-
-/// Keeps the new flow in `work.flow`, told from all others by another source port if need be.
-#[inline(always)]
-pub fn begin(tables: &impl Tables, work: &mut Work, event: Event, stage: Stage) -> Way {
-    if !tell_apart(tables, work) {
-        return Way::NoPort;
+    let pod = tables.endpoint(&work.flow.dst).map(|pod| pod.host_ifindex);
+    if OUTSIDE && pod.is_none() && masquerade::stand_in(packet, tables, work) {
+        if !masquerade::tell_apart(packet, tables, work) {
+            return Way::NoPort;
+        }
+    } else {
+        if work.flow.src == work.flow.dst {
+            let Some(shown) = hairpin(tables, &work.flow.src) else { return Way::Hairpin };
+            work.flow.src = shown;
+        }
+        if !tell_apart(tables, work) {
+            return Way::NoPort;
+        }
     }
     // Before the entries: whoever answers must look for them.
-    tables.will_answer(tables.endpoint(&work.flow.dst).map_or(0, |e| e.host_ifindex));
+    tables.will_answer(pod.unwrap_or(0));
+    let (event, stage) = (work.event, work.stage);
     if !keep(tables, work, stage) {
         return Way::Busy;
     }
@@ -251,9 +308,9 @@ fn tell_apart(tables: &impl Tables, work: &mut Work) -> bool {
 pub fn is_told_apart(tables: &impl Tables, work: &mut Work) -> bool {
     match find(tables, &work.answer_key) {
         None => true,
-        Some((_, other))
+        Some((stage, other))
             if leads_back(&work.arrived.key, other)
-                || has_ended(tables, work.arrived.key.protocol, other) =>
+                || has_ended(tables, work.arrived.key.protocol, stage, other) =>
         {
             // Or it would be found before the new one, which begins in the other map.
             tables.end_flow(&work.answer_key);
@@ -272,20 +329,24 @@ pub(crate) fn leads_back(key: &FlowKey, other: &Flow) -> bool {
         && other.dst == key.src
 }
 
-/// Seconds after which nobody can mistake a packet for one of the flow: TIME_WAIT, an idle connection
-/// (the kernel's conntrack has the same five days), a conversation of datagrams (RFC 4787, 4.3).
-pub(crate) const CLOSED_S: u32 = 60;
+/// Seconds after which nobody can mistake a packet for one of the flow: TIME_WAIT, a connection that was only
+/// asked for, an idle one (the kernel's conntrack has the same two minutes and five days), a conversation of
+/// datagrams (RFC 4787, 4.3).
+const CLOSED_S: u32 = 60;
+const ASKED_S: u32 = 120;
 const CONNECTION_S: u32 = 432_000;
 const DATAGRAMS_S: u32 = 300;
 
 #[inline(always)]
-pub(crate) fn has_ended(tables: &impl Tables, protocol: u8, flow: &Flow) -> bool {
+pub(crate) fn has_ended(tables: &impl Tables, protocol: u8, stage: Stage, flow: &Flow) -> bool {
     let lifetime_s = if flow.flags & flags::CLOSING != 0 {
         CLOSED_S
-    } else if is_connection(protocol) {
-        CONNECTION_S
-    } else {
+    } else if !is_connection(protocol) {
         DATAGRAMS_S
+    } else if stage == Stage::Opening {
+        ASKED_S
+    } else {
+        CONNECTION_S
     };
     tables.now_s().wrapping_sub(flow.seen_s) > lifetime_s
 }
@@ -307,11 +368,14 @@ pub fn any_port(tables: &impl Tables) -> Option<Be16> {
 pub(crate) fn keep(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
     set_answer_key(work);
     let key = &work.arrived.key;
+    let is_masqueraded = work.flow.flags & flags::MASQUERADED != 0;
     work.answer = Flow {
         src: key.dst,
         dst: key.src,
         src_port: key.dst_port,
         dst_port: key.src_port,
+        // Only packets of such a flow's client lead here, and they came in there.
+        uplink: if is_masqueraded { work.ifindex } else { work.flow.uplink },
         flags: work.flow.flags | flags::REPLY,
         ..work.flow
     };

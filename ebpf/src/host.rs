@@ -17,7 +17,7 @@ use sheave_abi::socket::{SocketKey, TO_FRONTEND};
 
 use crate::deliver::{from_node_to_node, from_node_to_pod};
 use crate::family::Family;
-use crate::flow::{INSIDE, Way, dial, find, from_client};
+use crate::flow::{Way, dial, find, from_client, side};
 use crate::nat::translate;
 use crate::packet::{Packet, Verdict, Work};
 use crate::pod::untaken;
@@ -35,7 +35,7 @@ pub(crate) fn dials<F: Family>(
 ) -> Verdict {
     let known = find(tables, &work.arrived.key);
     let stage = known.map_or(Stage::Opening, |(stage, _)| stage);
-    let mut way = from_client(tables, work, known, INSIDE);
+    let mut way = from_client::<{ side::INSIDE }>(packet, tables, work, known);
     if way == Way::NotAService && work.arrived.key.protocol == protocol::UDP {
         way = dials_again(packet, tables, work, stage);
     }
@@ -67,7 +67,8 @@ fn dials_again(
     };
     let Some(dialled) = tables.socket(&work.socket) else { return Way::NotAService };
     work.frontend = FrontendKey::new(dialled.addr, dialled.port, key.protocol);
-    dial(tables, work, INSIDE, Event::FlowMoved, stage)
+    (work.event, work.stage) = (Event::FlowMoved, stage);
+    dial::<{ side::INSIDE }>(packet, tables, work)
 }
 
 #[inline(always)]

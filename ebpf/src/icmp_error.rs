@@ -11,14 +11,16 @@
 //! ```
 //!
 //! If it was the quoted destination itself that told, it shows the original destination's address instead of
-//! its own; a router on the way keeps its address.
+//! its own; a router on the way keeps its address. Not so where the node stands in for a client outside: then
+//! it tells as well, whoever did. The router may be on the way of the error too, and takes nothing that claims
+//! to be from itself.
 
 use sheave_abi::event::Event;
-use sheave_abi::flow::FlowKey;
+use sheave_abi::flow::{Flow, FlowKey, flags};
 use sheave_abi::order::{Addr, Be16};
 
 use crate::checksum::{add, fold, of_addr, update};
-use crate::deliver::{to_client_outside, to_pod, unwritable};
+use crate::deliver::{by_uplink, to_client_outside, to_pod, unwritable};
 use crate::family::Family;
 use crate::flow::find;
 use crate::nat::End;
@@ -76,6 +78,7 @@ pub(crate) fn forward<F: Family>(
         None if uplink != 0 && is_answer(&work.flow) => {
             to_client_outside::<F>(packet, tables, uplink)
         }
+        None if is_stood_in_for(&work.flow) => by_uplink::<F>(packet, tables, uplink),
         None => Verdict::PASS,
     })
 }
@@ -102,6 +105,12 @@ pub(crate) fn retell<F: Family>(
     }
     tables.count(Event::ErrorTranslated);
     Told::Retold
+}
+
+/// Whether the entry is for what a client outside sends to a backend that takes the node for the client.
+#[inline(always)]
+fn is_stood_in_for(flow: &Flow) -> bool {
+    flow.flags & (flags::MASQUERADED | flags::REPLY) == flags::MASQUERADED
 }
 
 #[inline(always)]
@@ -173,10 +182,10 @@ fn rewrite<F: Family>(packet: &mut impl Packet, work: &Work) -> Option<()> {
     }
     let outside = &work.arrived.key;
     F::set_addr(packet, IP_OFFSET, End::Destination, &outside.dst, &becomes.dst)?;
-    if outside.src == seen.src {
+    if outside.src == seen.src || becomes.flags & flags::MASQUERADED != 0 {
         F::set_addr(packet, IP_OFFSET, End::Source, &outside.src, &becomes.src)?;
         if F::ICMP == protocol::ICMPV6 {
-            sum = update(sum, of_addr(&seen.src), of_addr(&becomes.src));
+            sum = update(sum, of_addr(&outside.src), of_addr(&becomes.src));
         }
     }
     F::set_addr(packet, Quoted::<F>::IP, End::Source, &seen.dst, &becomes.dst)?;

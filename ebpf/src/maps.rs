@@ -120,7 +120,8 @@ impl Tables for Maps {
     #[inline(always)]
     fn source(&self, service: u32, addr: &Addr) -> bool {
         let [a, b, c, d] = addr.words();
-        SOURCES.get(&Key::new(160, [service, a, b, c, d])).is_some()
+        let key = OnStack(Key::new(160, [service, a, b, c, d]));
+        SOURCES.get(&key.0).is_some()
     }
 
     #[inline(always)]
@@ -266,6 +267,11 @@ impl Tables for Maps {
         steps::with(work, || steps::is_free(hastily.into()) != 0)
     }
 }
+
+/// A key that is packed, on a program's stack: the verifier takes what the compiler writes there only if it is
+/// aligned.
+#[repr(C, align(8))]
+struct OnStack<T>(T);
 
 /// How often a frontend is read until it is read twice alike.
 const FRONTEND_TRIES: u32 = 3;

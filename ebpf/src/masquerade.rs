@@ -1,10 +1,17 @@
-//! Pods that leave the cluster: seen from the node's address, as they are where nobody outside knows the
-//! way to a pod.
+//! Who is seen from the node's address: pods that leave the cluster, since nobody outside knows the way to a
+//! pod; and clients outside whose backend is on another node, since that would answer them itself, with an
+//! address that they never asked.
 //!
 //! ```text
-//! uplink, egress    pod:p -> outside:d   becomes  node:n -> outside:d
-//! uplink, ingress   outside:d -> node:n  becomes  outside:d -> pod:p
+//! a pod      uplink, egress    pod:p -> outside:d           becomes  node:n -> outside:d
+//!            uplink, ingress   outside:d -> node:n          becomes  outside:d -> pod:p
+//! a client   uplink, ingress   client:p -> frontend:f       becomes  node:n -> backend:b, out by an uplink
+//!            uplink, ingress   backend:b -> node:n          becomes  frontend:f -> client:p, out by the client's
 //! ```
+//!
+//! A pod is met when it has been routed, so that nobody else need be asked by which uplink it leaves, and the
+//! service that it may have dialled has a flow of its own. A client passes by the stack, which takes no packet
+//! from outside that claims to be from the node; one flow does both.
 //!
 //! The port `n` is always one of those that the node's sockets leave to flows (`Settings::nat_port_first`
 //! to `nat_port_last`): the kernel gives none of them to a socket by itself, and the node's NodePorts are
@@ -22,20 +29,23 @@
 use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey, flags};
 use sheave_abi::order::Addr;
+use sheave_abi::service::{BACKEND_GONE, FrontendKey};
 
-use crate::deliver::to_pod;
+use crate::deliver::{by_uplink, to_pod};
 use crate::family::Family;
 use crate::flow::{
-    CLOSED_S, INSIDE, answered, find, has_ended, is_connection, keep, leads_back, set_answer_key,
-    went_on,
+    INSIDE, answered, find, has_ended, has_lost_port, is_connection, keep, leads_back,
+    set_answer_key, went_on,
 };
 use crate::nat::translate;
 use crate::packet::{Fragment, Packet, Verdict, Work};
+use crate::refuse::refuse;
 use crate::report::{drop, opened};
-use crate::service::{is_answer, to_client, untranslated};
+use crate::service::{is_answer, is_gone, to_client, untranslated};
 use crate::tables::{Stage, Tables};
 use crate::uplink::NODE;
-use crate::wire::protocol;
+use crate::width::{self, too_narrow};
+use crate::wire::{Bytes, protocol};
 
 /// Whether a packet from `src` to `dst` leaves the cluster. Not while nobody has said which the cluster's
 /// pods are.
@@ -55,7 +65,8 @@ pub(crate) fn leave<F: Family>(
     work: &mut Work,
     has_ports: bool,
 ) -> Verdict {
-    let Some(shown) = shown(packet, tables, &work.arrived.key.src) else { return Verdict::PASS };
+    let shown = shown(tables, packet.ifindex(), &work.arrived.key.src);
+    let Some(shown) = shown else { return Verdict::PASS };
     if !has_ports {
         // Without its ports nobody knows whose it is, and outside nobody knows the way back.
         return match work.arrived.fragment {
@@ -69,7 +80,7 @@ pub(crate) fn leave<F: Family>(
         }
         Known::GoesOn(_) => return drop(packet, tables, work, Event::FlowMapBusy),
         Known::Again(stage) => stage,
-        Known::No if begins::<F>(work) => Stage::Opening,
+        Known::No if begins::<F>(packet, work) => Stage::Opening,
         Known::No => return Verdict::PASS,
     };
     let key = &work.arrived.key;
@@ -102,12 +113,92 @@ fn send<F: Family>(packet: &mut impl Packet, tables: &impl Tables, work: &mut Wo
     }
 }
 
-/// The node's address at the uplink, of the family of `pod`.
+/// The node's address at the uplink, of the family of `other`.
 #[inline(always)]
-fn shown(packet: &impl Packet, tables: &impl Tables, pod: &Addr) -> Option<Addr> {
-    let uplink = tables.uplink(packet.ifindex())?;
-    let shown = if pod.is_v4() { uplink.addr4 } else { uplink.addr6 };
+fn shown(tables: &impl Tables, uplink: u32, other: &Addr) -> Option<Addr> {
+    let uplink = tables.uplink(uplink)?;
+    let shown = if other.is_v4() { uplink.addr4 } else { uplink.addr6 };
     if shown == Addr::default() { None } else { Some(shown) }
+}
+
+/// Shows the client outside whose flow is in `work.flow` as the node, if its backend is reached by an uplink.
+/// False: it is not, and whom the backend sees stays. The caller has seen that it is no pod of this node.
+#[inline(always)]
+pub(crate) fn stand_in(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -> bool {
+    if is_gone(tables, &work.flow.dst) {
+        return false;
+    }
+    let uplink = packet.way_out(&work.arrived.key.src, &work.flow.dst);
+    let Some(shown) = shown(tables, uplink, &work.flow.dst) else { return false };
+    work.flow.src = shown;
+    work.flow.uplink = uplink;
+    work.flow.flags = flags::MASQUERADED;
+    true
+}
+
+/// Sees about once a second whether the flow in `work.flow`, of a client outside, would still be opened so:
+/// routes and addresses change, and datagrams go on for ever. False: not so, and it should begin anew. A
+/// connection cannot: it keeps the address that its backend knows, and follows the routes with it.
+#[inline(never)]
+pub(crate) fn follows_routes(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    stage: Stage,
+) -> bool {
+    let dst = &work.flow.dst;
+    if work.flow.seen_s == tables.now_s() || tables.endpoint(dst).is_some() || is_gone(tables, dst)
+    {
+        return true;
+    }
+    let uplink = packet.way_out(&work.arrived.key.src, dst);
+    let Some(shown) = shown(tables, uplink, dst) else { return true };
+    if work.flow.src == shown && work.flow.uplink == uplink {
+        return true;
+    }
+    if work.flow.flags & flags::MASQUERADED != 0 && work.flow.uplink != uplink {
+        work.flow.uplink = uplink;
+        // If it cannot be kept, it is seen again with the next packet.
+        let _ = keep(tables, work, stage);
+    }
+    false
+}
+
+/// A packet of a client outside on to its backend, as the node's own.
+#[inline(never)]
+pub(crate) fn pass_on<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    back: Verdict,
+) -> Verdict {
+    if has_no_endpoint(tables, work) {
+        return refuse::<F>(packet, tables, work, Event::BackendGone, back);
+    }
+    let uplink = work.flow.uplink;
+    let mtu = too_narrow::<F>(packet, tables, work, uplink);
+    if mtu != 0 {
+        return width::tell::<F>(packet, tables, work, mtu);
+    }
+    match translate::<F>(packet, &work.arrived, &work.flow) {
+        Ok(()) => by_uplink::<F>(packet, tables, uplink),
+        Err(why) => untranslated(packet, tables, work, why),
+    }
+}
+
+/// Whether the service is there, and the backend is none of its endpoints any more. That is all that this
+/// node hears of a pod of another one.
+#[inline(always)]
+fn has_no_endpoint(tables: &impl Tables, work: &mut Work) -> bool {
+    let is_there = tables.backend(work.flow.backend).is_some_and(|backend| {
+        backend.generation == work.flow.generation && backend.state != BACKEND_GONE
+    });
+    if is_there {
+        return false;
+    }
+    let key = &work.arrived.key;
+    work.frontend = FrontendKey::new(key.dst, key.dst_port, key.protocol);
+    tables.has_frontend(&work.frontend)
 }
 
 /// What is known of the flow of `work.arrived`.
@@ -126,26 +217,19 @@ fn known(tables: &impl Tables, work: &mut Work, shown: &Addr) -> Known {
         return Known::Again(stage);
     }
     work.flow = *flow;
-    if work.flow.src != *shown {
+    if work.flow.src != *shown || has_lost_port(tables, work, stage) {
         return Known::Again(stage);
-    }
-    // Its port may have been given to another when it was silent for long.
-    if tables.now_s().wrapping_sub(work.flow.seen_s) > CLOSED_S {
-        set_answer_key(work);
-        let is_ours = find(tables, &work.answer_key)
-            .is_some_and(|(_, answer)| leads_back(&work.arrived.key, answer));
-        if !is_ours {
-            return Known::Again(stage);
-        }
     }
     Known::GoesOn(stage)
 }
 
 /// Whether the packet may be the first of its flow, and not part of a connection that came in.
 #[inline(always)]
-fn begins<F: Family>(work: &Work) -> bool {
+fn begins<F: Family>(packet: &mut impl Packet, work: &Work) -> bool {
     match work.arrived.key.protocol {
         protocol::TCP => work.arrived.opens(),
+        // Its verification tag is 0 in the packet that asks for an association alone (RFC 9260, 8.5.1).
+        protocol::SCTP => packet.at::<Bytes<8>>(F::L4).is_some_and(|head| head.0[4..] == [0; 4]),
         // An echo reply has its identifier where answers have theirs.
         icmp if icmp == F::ICMP => work.arrived.key.dst_port.get() == 0,
         _ => true,
@@ -154,12 +238,15 @@ fn begins<F: Family>(work: &Work) -> bool {
 
 /// How often a port is tried: with two of three in use, one in 650 connections must be asked for again.
 const PORT_TRIES: u32 = 16;
-/// From this one on, ports of connections that both ends have closed are taken before their time is over.
+/// From this one on, ports are taken before their time is over: of connections that both ends have closed, and
+/// of what has only begun. One question and its answer never come further, and neither does a flood.
 const HASTY_TRIES: u32 = 8;
+/// Seconds that a datagram may wait for its answer, even so.
+const ANSWER_S: u32 = 1;
 
 /// Gives the flow in `work.flow` a port by which its answers are told from all others. False: none found.
 #[inline(never)]
-fn tell_apart(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -> bool {
+pub(crate) fn tell_apart(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -> bool {
     if work.arrived.key.protocol == protocol::SCTP {
         // Its checksum covers all of the packet, so that its port stays.
         set_answer_key(work);
@@ -183,18 +270,22 @@ fn tell_apart(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -
 pub fn is_free(tables: &impl Tables, work: &mut Work, hastily: bool) -> bool {
     let protocol = work.arrived.key.protocol;
     let Some((stage, answer)) = find(tables, &work.answer_key) else { return true };
-    if leads_back(&work.arrived.key, answer) || has_ended(tables, protocol, answer) {
+    if leads_back(&work.arrived.key, answer) || has_ended(tables, protocol, stage, answer) {
         return true;
+    }
+    if hastily && stage == Stage::Opening {
+        let silent_s = tables.now_s().wrapping_sub(answer.seen_s);
+        return is_connection(protocol) || silent_s > ANSWER_S;
     }
     if !hastily || !is_connection(protocol) || answer.flags & flags::CLOSING == 0 {
         return false;
     }
-    // The packets of the pod that had it: nothing was quoted, so there is room.
+    // The packets of whoever had it: nothing was quoted, so there is room.
     work.quoted.key = FlowKey {
         src: answer.dst,
-        dst: work.answer_key.src,
+        dst: answer.src,
         src_port: answer.dst_port,
-        dst_port: work.answer_key.src_port,
+        dst_port: answer.src_port,
         protocol,
         reserved: [0; 3],
     };

@@ -1,5 +1,6 @@
 //! Access to a packet, and what is read from it before anything is decided.
 
+use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey};
 use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{AffinityKey, FrontendKey};
@@ -7,6 +8,7 @@ use sheave_abi::socket::SocketKey;
 use sheave_abi::trace::Record;
 
 use crate::family::Family;
+use crate::tables::Stage;
 use crate::wire::{Bytes, ETHERTYPE_IPV6, Ethernet, Header, Icmp, Ports, Tcp, protocol, tcp_flags};
 
 /// A frame that one of the hooks was given.
@@ -34,6 +36,10 @@ pub trait Packet {
     /// Whether a TCP or UDP socket of the node is connected to these ends, or listens for them, if a packet
     /// came in that has them.
     fn has_socket(&mut self, ends: &FlowKey) -> bool;
+
+    /// The interface by which the node would forward a packet from `src` to `dst` that came in here; 0: by
+    /// none, for one that the routes do not name, or because `dst` is the node itself.
+    fn way_out(&mut self, src: &Addr, dst: &Addr) -> u32;
 
     /// Kernel's cookie of the socket of this machine that sent the packet; 0: there is none, or the packet
     /// has passed through the stack since.
@@ -168,6 +174,11 @@ pub struct Work {
     pub frontend: FrontendKey,
     /// A socket that may have dialled it.
     pub socket: SocketKey,
+    /// What is said of the flow that is opened. Here and not in an argument, as the next one: the verifier
+    /// would walk all of the opening once for each of their values.
+    pub event: Event,
+    /// Where it is kept.
+    pub stage: Stage,
     /// Flags of the frontend for which nobody answers.
     pub refused_by: u32,
     /// The interface whose hook runs.

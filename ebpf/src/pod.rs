@@ -16,7 +16,7 @@ use sheave_abi::service::flags;
 use crate::deliver::to_pod;
 use crate::expired::expired;
 use crate::family::{Family, V4, V6};
-use crate::flow::{INSIDE, Way, find, from_client};
+use crate::flow::{Way, find, from_client, side};
 use crate::icmp_error::{self, Met};
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::refuse::refuse;
@@ -83,7 +83,7 @@ fn translated<F: Family>(
     if let Some(endpoint) = endpoint {
         return to_pod::<F>(packet, tables, endpoint);
     }
-    match from_client(tables, work, known, INSIDE) {
+    match from_client::<{ side::INSIDE }>(packet, tables, work, known) {
         Way::Translated => to_backend::<F>(packet, tables, work, back),
         way => untaken::<F>(packet, tables, work, way, back),
     }

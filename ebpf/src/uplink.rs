@@ -2,13 +2,13 @@
 
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
-use sheave_abi::flow::FlowKey;
+use sheave_abi::flow::{FlowKey, flags as flow_flags};
 use sheave_abi::service::flags;
 
 use crate::deliver::{from_node_to_node, to_pod, unwritable};
 use crate::expired::expired;
 use crate::family::{Family, V4, V6};
-use crate::flow::{Way, answered, find, from_client};
+use crate::flow::{Way, answered, find, from_client, side};
 use crate::host::{self, is_own};
 use crate::icmp_error::{self, Met, Told};
 use crate::masquerade::{self, leaves_cluster};
@@ -99,9 +99,11 @@ fn to_node<F: Family>(
         }
         return to_pod::<F>(packet, tables, endpoint);
     }
-    let uplink = work.ifindex;
-    let back = Verdict::egress(uplink);
-    match from_client(tables, work, known, uplink) {
+    let back = Verdict::egress(work.ifindex);
+    match from_client::<{ side::OUTSIDE }>(packet, tables, work, known) {
+        Way::Translated if work.flow.flags & flow_flags::MASQUERADED != 0 => {
+            masquerade::pass_on::<F>(packet, tables, work, back)
+        }
         Way::Translated => to_backend::<F>(packet, tables, work, back),
         Way::NotAService if is_gone(tables, &work.arrived.key.dst) => {
             refuse::<F>(packet, tables, work, Event::PodGone, back)

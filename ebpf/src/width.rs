@@ -1,5 +1,6 @@
-//! Answers that do not fit the way to their client. The stack, which they pass by, would have told the
-//! backend (RFC 1191, RFC 8201): so do we, or they would be lost without a word.
+//! Packets that do not fit the uplink by which they leave past the stack: answers to a client outside, and
+//! what such a client sends to a backend elsewhere. The stack would have told the sender (RFC 1191, RFC 8201):
+//! so do we, or they would be lost without a word.
 //!
 //! Pods have the MTU of the node's uplink, so this happens where there are several, or one has changed.
 

@@ -144,6 +144,23 @@ impl Lab {
         self.pods.insert(last, pod);
     }
 
+    /// Adds another node with the pod 10.244.1.9 behind the client outside, which routes: that node knows a
+    /// way to the client past ours.
+    pub fn other_node(&self) -> Netns {
+        let (there, outside) = (Netns::new(), &self.outside);
+        outside.ip("link add there0 type veth peer name eth0");
+        outside.give("eth0", &there);
+        outside.ip("addr add 198.51.100.1/24 dev there0");
+        outside.ip("link set there0 up");
+        outside.sysctl("net.ipv4.ip_forward", "1");
+        outside.ip("route add 10.244.1.0/24 via 198.51.100.2");
+        there.ip("addr add 198.51.100.2/24 dev eth0");
+        there.ip("addr add 10.244.1.9/32 dev lo");
+        there.ip("link set eth0 up");
+        there.ip("route add default via 198.51.100.1");
+        there
+    }
+
     /// A directory for what the test wants to keep in files.
     pub fn dir(&self) -> &Path {
         self.dir.path()

@@ -112,6 +112,16 @@ impl Dataplane {
         Ok(self.maps.endpoints.get(&addr)?.is_some())
     }
 
+    /// `UPLINKS`: the node's own addresses there, each once.
+    pub fn node_addresses(&self) -> Result<Vec<Addr>, MapError> {
+        let uplinks = self.maps.uplinks.entries()?.into_iter();
+        let mut found: Vec<Addr> = uplinks.flat_map(|(_, up)| [up.addr4, up.addr6]).collect();
+        found.retain(|addr| *addr != Addr::default());
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
     /// `SETTINGS`.
     pub fn settings(&self) -> Result<Settings, MapError> {
         Ok(self.maps.settings.get(&0)?.unwrap_or_default())

@@ -30,6 +30,8 @@ struct Row {
     protocol: &'static str,
     client: String,
     client_pod: Option<String>,
+    /// What the backend sees in place of the client, if not the client.
+    shown_as: Option<String>,
     frontend: String,
     service: String,
     backend: String,
@@ -129,6 +131,9 @@ fn of_flow(key: &FlowKey, flow: &Flow, names: &Names, states: &States, now_s: u3
         path: "packet",
         state: if flow.flags & flags::ANSWERED == 0 { "opening" } else { "answered" },
         age_seconds: Some(now_s.wrapping_sub(flow.seen_s)),
+        shown_as: (key.src, key.src_port)
+            .ne(&(flow.src, flow.src_port))
+            .then(|| socket_addr(flow.src, flow.src_port).to_string()),
         ..row(
             names,
             states,
@@ -183,6 +188,7 @@ fn row(
         protocol: protocol_name(protocol),
         client: client.to_string(),
         client_pod: names.pods.at(client.ip()),
+        shown_as: None,
         frontend: socket_addr(frontend.0, frontend.1).to_string(),
         service: names.service(&key),
         backend: socket_addr(backend.0, backend.1).to_string(),

@@ -46,8 +46,8 @@ events! {
     FlowMoved = 3, false, "A flow was moved to another backend because its own is gone.", "";
     /// Delivered straight into a pod.
     Delivered = 4, false, "A packet was delivered straight into a pod of this node.", "";
-    /// A pod's answer to a client outside left with the frontend's address.
-    RepliedOutside = 5, false, "A pod's answer to a client outside left with the frontend's address.", "";
+    /// A backend's answer to a client outside left with the frontend's address.
+    RepliedOutside = 5, false, "A backend's answer to a client outside left with the frontend's address.", "";
     /// Refused with a TCP reset or ICMP port unreachable.
     Refused = 6, false, "A packet to a service without a usable endpoint, or to a port it does not have, was refused.",
         "Look at the ports of the service and the readiness of its pods.";
@@ -109,9 +109,9 @@ events! {
     /// A part of an IPv6 datagram to a service.
     Ipv6Fragment = 27, true, "A part of an IPv6 datagram to a service was dropped: services take whole ones.",
         "Send datagrams that fit the MTU; for DNS, let the client ask for at most 1232 bytes.";
-    /// An answer that does not fit the way to its client.
-    TooBig = 28, false, "A backend was told that its answer to a client outside does not fit the uplink.",
-        "If this grows, pods have a larger MTU than the uplink: start them anew after the uplink's has changed.";
+    /// A packet that does not fit the uplink by which it would leave past the stack.
+    TooBig = 28, false, "A backend, or a client outside, was told that its packet does not fit the uplink by which it would leave.",
+        "If this grows, uplinks have different MTUs, or pods a larger one than the uplink: start them anew after the uplink's has changed.";
 }
 
 /// Number of slots of `COUNTERS`: room for events to come, so that the map need not be made anew.

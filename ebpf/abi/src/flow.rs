@@ -44,7 +44,9 @@ pub struct Flow {
     pub backend: u32,
     /// The backend's generation when it was chosen.
     pub generation: u32,
-    /// Interface that leads to a client outside; 0 for a client inside.
+    /// Interface by which the packet leaves past the stack: of answers, the one that leads to a client
+    /// outside; of a client's packets, with [`flags::MASQUERADED`], the one that leads to the backend. 0 for a
+    /// client inside.
     pub uplink: u32,
     /// When a packet of this direction was last seen, in seconds of the monotonic clock.
     pub seen_s: u32,
@@ -60,6 +62,9 @@ pub mod flags {
     pub const CLOSING: u32 = 2;
     /// The entry is for what the client is sent; without, for what it sends.
     pub const REPLY: u32 = 4;
+    /// The client is outside and the backend on another node, which is shown the node's address: or it would
+    /// answer the client itself, who never asked it.
+    pub const MASQUERADED: u32 = 8;
 }
 
 const _: () = assert!(core::mem::size_of::<FlowKey>() == 40);

@@ -8,12 +8,13 @@ use core::ptr::null_mut;
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{
     __sk_buff, BPF_F_CURRENT_NETNS, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR,
-    TC_ACT_SHOT, TC_ACT_UNSPEC,
+    BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, TC_ACT_SHOT,
+    TC_ACT_UNSPEC,
 };
 use aya_ebpf::helpers::generated::{
-    bpf_csum_diff, bpf_csum_update, bpf_get_socket_cookie, bpf_l4_csum_replace, bpf_redirect,
-    bpf_redirect_neigh, bpf_redirect_peer, bpf_sk_lookup_udp, bpf_sk_release, bpf_skb_change_tail,
-    bpf_skc_lookup_tcp,
+    bpf_csum_diff, bpf_csum_update, bpf_fib_lookup, bpf_get_socket_cookie, bpf_l4_csum_replace,
+    bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_sk_lookup_udp, bpf_sk_release,
+    bpf_skb_change_tail, bpf_skc_lookup_tcp,
 };
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
@@ -149,6 +150,11 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
+    fn way_out(&mut self, src: &Addr, dst: &Addr) -> u32 {
+        way_out(self.0.skb.skb, src, dst)
+    }
+
+    #[inline(always)]
     fn socket_cookie(&mut self) -> u64 {
         // SAFETY: the context is the one the kernel gave us.
         unsafe { bpf_get_socket_cookie(self.0.as_ptr()) }
@@ -198,6 +204,42 @@ fn has_socket(context: *mut __sk_buff, ends: &FlowKey) -> bool {
         bpf_sk_release(socket.cast());
     }
     true
+}
+
+/// In the first byte of a word.
+const AF_INET: u32 = 2u32.to_le();
+const AF_INET6: u32 = 10u32.to_le();
+
+#[inline(never)]
+fn way_out(context: *mut __sk_buff, src: &Addr, dst: &Addr) -> u32 {
+    // A `bpf_fib_lookup` in words: family and ports, length, interface, class; from the fifth on the source,
+    // from the ninth on the destination; then what it answers. Of IPv4 addresses the first word counts.
+    const IFINDEX: usize = 2;
+    const SRC: usize = 4;
+    const DST: usize = 8;
+    let mut ask = [0u32; 16];
+    // SAFETY: the context is the one the kernel gave us.
+    ask[IFINDEX] = unsafe { (*context).ifindex };
+    let is_v4 = dst.is_v4();
+    let (src, dst) = (src.words(), dst.words());
+    if is_v4 {
+        ask[0] = AF_INET;
+        (ask[SRC], ask[DST]) = (src[3], dst[3]);
+    } else {
+        ask[0] = AF_INET6;
+        ask[SRC..SRC + 4].copy_from_slice(&src);
+        ask[DST..DST + 4].copy_from_slice(&dst);
+    }
+    let len = size_of_val(&ask) as i32;
+    // SAFETY: the context is the one the kernel gave us, the question as long as is said.
+    let said = unsafe { bpf_fib_lookup(context.cast(), (&raw mut ask).cast(), len, 0) };
+    match said as u32 {
+        // With one of these it has said which interface (since 5.10, d1c362e1dd68).
+        BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH | BPF_FIB_LKUP_RET_FRAG_NEEDED => {
+            ask[IFINDEX]
+        }
+        _ => 0,
+    }
 }
 
 #[cfg(not(test))]

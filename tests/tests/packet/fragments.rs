@@ -9,7 +9,7 @@ use crate::{DROP, REDIRECT, TO_POD2, TO_POD3, case, check};
 const MORE: u16 = 0x2000;
 
 /// The first part of a datagram, and a later one.
-fn parts(frame: Frame) -> (Frame, Frame) {
+pub(crate) fn parts(frame: Frame) -> (Frame, Frame) {
     let later = Body::Raw { protocol: 17, data: vec![1, 2, 3, 4] };
     (frame.clone().fragment(MORE), Frame { body: later, ..frame }.fragment(3))
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
 
+mod elsewhere;
 mod errors;
 mod flows;
 mod fragments;
@@ -12,6 +13,7 @@ mod node;
 mod outside;
 mod pods;
 mod refusals;
+mod routed;
 mod sctp;
 
 use sheave_abi::event::Event;

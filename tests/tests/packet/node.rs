@@ -11,6 +11,11 @@
 //! 10.96.0.6  80/TCP -> .2:80, .3:80, .3:81        affinity
 //! 10.96.0.7  80/TCP -> .3:8080, as the first
 //! 10.96.0.8  9899/SCTP -> .3:9899, 9900/SCTP -> .3:9899
+//! 10.96.0.9  80/TCP, 53/UDP, 9899/SCTP -> elsewhere:8080, :5353, :30899
+//!                                                 NodePorts 30084/TCP, 30053/UDP, 30899/SCTP
+//! 10.96.0.10 80/TCP -> elsewhere:80               NodePort 30085/TCP, for the router alone
+//! 10.96.0.11 80/TCP -> the node itself:9100       NodePort 30086/TCP
+//! 10.96.0.12 80/TCP -> elsewhere:81, :82, :83     NodePort 30087/TCP, affinity
 //! ```
 
 use std::net::IpAddr;
@@ -37,18 +42,22 @@ pub(crate) fn node() -> MutexGuard<'static, DetachedNode> {
             dataplane.put_endpoint(addr(net.pod(last)), pod).unwrap();
         }
     }
+    dataplane.set_network(&network()).unwrap();
+    reconcile(dataplane, &complete(services()));
+    node
+}
+
+/// What the node knows of its network.
+pub(crate) fn network() -> Network {
     let range = |ip: &str, prefix_len: u8| (ip.parse::<IpAddr>().unwrap(), prefix_len);
-    let network = Network {
+    Network {
         services: vec![range("10.96.0.0", 16), range("fd00:10:96::", 112)],
         node_pods: vec![range("10.244.0.0", 24), range("fd00:10:244::", 64)],
         cluster_pods: vec![range("10.244.0.0", 16), range("fd00:10:244::", 48)],
         hairpin: Net::BOTH.map(Net::hairpin).to_vec(),
         nat_ports: Some(61000..=61003),
         ..Network::default()
-    };
-    dataplane.set_network(&network).unwrap();
-    reconcile(dataplane, &complete(services()));
-    node
+    }
 }
 
 pub(crate) fn addr(ip: IpAddr) -> Addr {
@@ -60,8 +69,7 @@ pub(crate) fn addr(ip: IpAddr) -> Addr {
 
 /// The services, with the last of the first one's backends gone.
 pub(crate) fn without_backend_of_first() -> Vec<Update> {
-    let mut updates = services();
-    updates.retain(|u| !matches!(u, Update::EndpointSlice(s) if s.service_name == "s1"));
+    let mut updates = services_without_endpoints_of("s1");
     updates.extend(slices(1, Protocol::Tcp, 8080, &[|net| net.pod(2)]));
     updates
 }
@@ -74,6 +82,20 @@ pub(crate) fn open_to_outside() -> Vec<Update> {
             node.external_cluster_ips = true;
         }
     }
+    updates
+}
+
+/// The services, one of them without endpoints.
+pub(crate) fn services_without_endpoints_of(name: &str) -> Vec<Update> {
+    let mut updates = services();
+    updates.retain(|u| !matches!(u, Update::EndpointSlice(s) if s.service_name == name));
+    updates
+}
+
+/// The services, one of them gone.
+pub(crate) fn services_without(name: &str) -> Vec<Update> {
+    let mut updates = services_without_endpoints_of(name);
+    updates.retain(|u| !matches!(u, Update::Service(s) if s.key.name == name));
     updates
 }
 
@@ -104,6 +126,35 @@ fn services() -> Vec<Update> {
     updates.extend(slices(7, tcp, 8080, &[pod3]));
     updates.push(service(8, &[(sctp, 9899, None), (sctp, 9900, None)], cluster, cluster, None));
     updates.extend(slices(8, sctp, 9899, &[pod3]));
+    updates.extend(services_elsewhere());
+    updates
+}
+
+/// Those whose backends are no pods of this node.
+fn services_elsewhere() -> Vec<Update> {
+    let cluster = TrafficPolicy::Cluster;
+    let (tcp, udp, sctp) = (Protocol::Tcp, Protocol::Udp, Protocol::Sctp);
+    let ports = [(tcp, 80, Some(30084)), (udp, 53, Some(30053)), (sctp, 9899, Some(30899))];
+    let mut updates = vec![service(9, &ports, cluster, cluster, None)];
+    for (protocol, port) in [(tcp, 8080), (udp, 5353), (sctp, 30899)] {
+        updates.extend(slices(9, protocol, port, &[Net::pod_elsewhere]));
+    }
+    let mut ranged = service(10, &[(tcp, 80, Some(30085))], cluster, cluster, None);
+    if let Update::Service(service) = &mut ranged {
+        let alone = |net: Net| match net {
+            Net::V4 => format!("{}/32", net.router()),
+            Net::V6 => format!("{}/128", net.router()),
+        };
+        service.source_ranges = Net::BOTH.map(|net| alone(net).parse().unwrap()).to_vec();
+    }
+    updates.push(ranged);
+    updates.extend(slices(10, tcp, 80, &[Net::pod_elsewhere]));
+    updates.push(service(11, &[(tcp, 80, Some(30086))], cluster, cluster, None));
+    updates.extend(slices(11, tcp, 9100, &[Net::node]));
+    updates.push(service(12, &[(tcp, 80, Some(30087))], cluster, cluster, Some(60)));
+    for port in [81, 82, 83] {
+        updates.extend(slices(12, tcp, port, &[Net::pod_elsewhere]));
+    }
     updates
 }
 

@@ -3,7 +3,8 @@
 use sheave_abi::event::Event::*;
 
 use crate::frame::*;
-use crate::{DROP, REDIRECT, TO_POD2, TO_POD3, case, check_both};
+use crate::routed::{self, PORT};
+use crate::{DROP, PASS, REDIRECT, TO_POD2, TO_POD3, case, check_both};
 
 #[test]
 fn sctp_to_a_service() {
@@ -43,6 +44,36 @@ fn sctp_to_a_service() {
                 other.clone(),
                 (DROP, Frame { dst: net.pod(3), ..other }),
                 &[FlowOpened, SctpPort],
+            ),
+        ]
+    });
+}
+
+#[test]
+fn a_pod_that_leaves_the_cluster() {
+    routed::check(|net| {
+        let with_tag = |tag: [u8; 4]| {
+            let mut body = sctp((PORT, 9899));
+            if let Body::Raw { data, .. } = &mut body {
+                data[4..8].copy_from_slice(&tag);
+            }
+            from_pod2(net.client(), body)
+        };
+        let (init, answer) = (with_tag([0; 4]), with_tag([1, 2, 3, 4]));
+        vec![
+            case(
+                "one that asks for an association is shown as the node",
+                "uplink_egress",
+                init.clone(),
+                (PASS, Frame { src: net.node(), ..init }),
+                &[Masqueraded],
+            ),
+            case(
+                "one that answers whoever came straight to it is not",
+                "uplink_egress",
+                answer.clone(),
+                (PASS, answer),
+                &[],
             ),
         ]
     });

@@ -49,7 +49,7 @@ fn a_backend_hears_that_its_client_is_gone() {
 }
 
 /// Sends a datagram that may pass `hops` routers, and says who told that it may go no further.
-fn exceeded_at(netns: &Netns, address: &str, hops: i32) -> Option<IpAddr> {
+pub(crate) fn exceeded_at(netns: &Netns, address: &str, hops: i32) -> Option<IpAddr> {
     netns.run(|| {
         let socket = connected(address);
         if address.starts_with('[') {

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! pods .2, .3 --- node 192.0.2.1 --- .9 outside 198.51.100.1 === .2 beyond 203.0.113.1 --- .7 far
-//!                                         MTU 1280 in both directions: ===
+//!                                       | 198.18.0.1            MTU 1280 in both directions: ===
+//!                                       | .7 beside
 //! ```
 //!
-//! Everything has an IPv6 address beside. The far client also has the address of a pod of another node.
+//! Everything has an IPv6 address beside. The far client also has the address of a pod of another node: it
+//! is that node, and answers whoever asks past ours.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
@@ -37,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) _beyond: Netns,
     /// A client behind both.
     pub(crate) far: Netns,
+    /// A client behind the first alone.
+    pub(crate) beside: Netns,
     // After the dataplane: what is attached is detached first.
     _bpffs: BpffsDir,
     _cgroup: TestCgroup,
@@ -58,7 +62,7 @@ fn router() -> Netns {
 }
 
 /// A link between two networks, with an address of each family at both ends.
-fn link(a: (&Netns, &str, [&str; 2]), b: (&Netns, &str, [&str; 2]), mtu: u32) {
+pub(crate) fn link(a: (&Netns, &str, [&str; 2]), b: (&Netns, &str, [&str; 2]), mtu: u32) {
     a.0.ip(&format!("link add {} mtu {mtu} type veth peer name {} mtu {mtu}", a.1, b.1));
     a.0.give(b.1, b.0);
     for (netns, name, addresses) in [a, b] {
@@ -69,7 +73,8 @@ fn link(a: (&Netns, &str, [&str; 2]), b: (&Netns, &str, [&str; 2]), mtu: u32) {
 
 impl Node {
     pub(crate) fn new(name: &str, how: TcAttachment) -> Self {
-        let (node, outside, beyond, far) = (router(), router(), router(), host());
+        let (node, outside, beyond) = (router(), router(), router());
+        let (far, beside) = (host(), host());
         let (bpffs, cgroup) = (BpffsDir::new(), TestCgroup::new(name));
         link(
             (&node, "up0", ["192.0.2.1/24", "2001:db8:2::1/64"]),
@@ -86,6 +91,11 @@ impl Node {
             (&far, "eth0", ["203.0.113.7/24", "2001:db8:113::7/64"]),
             1500,
         );
+        link(
+            (&outside, "beside0", ["198.18.0.1/24", "2001:db8:18::1/64"]),
+            (&beside, "eth0", ["198.18.0.7/24", "2001:db8:18::7/64"]),
+            1500,
+        );
         let default = |netns: &Netns, v4: &str, v6: &str| {
             netns.ip(&format!("route add default via {v4}"));
             netns.ip(&format!("route add default via {v6}"));
@@ -94,6 +104,7 @@ impl Node {
         default(&outside, "192.0.2.1", "2001:db8:2::1");
         default(&beyond, "198.51.100.1", "2001:db8:100::1");
         default(&far, "203.0.113.1", "2001:db8:113::1");
+        default(&beside, "198.18.0.1", "2001:db8:18::1");
         for to in ["203.0.113.0/24", "10.244.1.0/24"] {
             outside.ip(&format!("route add {to} via 198.51.100.2"));
         }
@@ -109,7 +120,7 @@ impl Node {
             cgroup2_path: Some(cgroup.path().into()),
             uplinks: vec!["up0".into()],
             tc_attachment: Some(how),
-            sizes: Some(Sizes::for_memory(0)),
+            sizes: Some(Sizes::for_memory(2 << 30)),
             ..DataplaneConfig::default()
         };
         let dataplane = node.run(|| Dataplane::open(&config)).unwrap();
@@ -132,6 +143,7 @@ impl Node {
             outside,
             _beyond: beyond,
             far,
+            beside,
             _bpffs: bpffs,
             _cgroup: cgroup,
         };
@@ -190,13 +202,14 @@ impl Node {
     }
 
     /// `web` and `dns` on the second pod, `none` on nobody, `closed` on a port where nobody listens,
-    /// `away` on a pod of another node; all of them with both families.
+    /// `away` on a pod of another node, `own` in the node's own network; all of them with both families.
     fn add_services(&mut self) {
         let Update::Node(mut here) = this_node("192.0.2.1") else { unreachable!() };
         here.node_port_addresses.push("2001:db8:2::1".parse().unwrap());
         let mut updates = vec![Update::Node(here)];
         let pod3 = ["10.244.0.3", "fd00:10:244::3"];
         let elsewhere = ["10.244.1.9", "fd00:10:244:1::9"];
+        let own = ["192.0.2.1", "2001:db8:2::1"];
         let mut add =
             |name, protocol, last: u8, port, node_port, backends: Option<(u16, [&str; 2])>| {
                 updates.push(Update::Service(dual(name, protocol, last, port, node_port)));
@@ -210,11 +223,16 @@ impl Node {
         add("none-udp", Udp, 2, 53, None, None);
         add("closed", Tcp, 3, 80, Some(30083), Some((9999, pod3)));
         add("closed-udp", Udp, 3, 53, Some(30054), Some((9999, pod3)));
-        add("away", Tcp, 4, 80, None, Some((8080, elsewhere)));
-        add("away-udp", Udp, 4, 53, None, Some((5353, elsewhere)));
+        add("away", Tcp, 4, 80, Some(30084), Some((8080, elsewhere)));
+        add("away-udp", Udp, 4, 53, Some(30055), Some((5353, elsewhere)));
+        add("away-closed", Tcp, 5, 80, Some(30085), Some((9999, elsewhere)));
+        add("away-closed-udp", Udp, 5, 53, Some(30056), Some((9999, elsewhere)));
+        add("own", Tcp, 6, 80, Some(30086), Some((8080, own)));
+        add("own-udp", Udp, 6, 53, Some(30057), Some((5353, own)));
         reconcile(self.dataplane(), &complete(updates));
         serve(&self.pods[1], &pod3);
         serve(&self.far, &elsewhere);
+        serve(&self.netns, &own);
     }
 
     pub(crate) fn dataplane(&mut self) -> &mut Dataplane {

@@ -9,7 +9,7 @@ use sheave_tests::lab::Sockets;
 
 use crate::node::Node;
 
-fn list<'a>(answer: &'a Value, name: &str) -> &'a Vec<Value> {
+pub(crate) fn list<'a>(answer: &'a Value, name: &str) -> &'a Vec<Value> {
     answer[name].as_array().unwrap_or_else(|| panic!("no list {name} in {answer}"))
 }
 

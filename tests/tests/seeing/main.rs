@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
 
 mod answers;
+mod elsewhere;
 mod flows;
 mod guide;
 mod metrics;

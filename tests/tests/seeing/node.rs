@@ -167,7 +167,7 @@ impl Node {
 }
 
 /// Says who connected, and keeps the connection.
-fn hold(mut stream: TcpStream) {
+pub(crate) fn hold(mut stream: TcpStream) {
     let peer = stream.peer_addr().unwrap();
     writeln!(stream, "{peer}").unwrap();
     std::thread::spawn(move || {

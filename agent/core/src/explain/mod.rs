@@ -71,6 +71,8 @@ pub trait Seen {
     fn is_pod_here(&self, addr: Addr) -> bool;
     /// `OPTED_OUT`: whether sockets of the network namespace with this cookie are left alone.
     fn is_opted_out(&self, netns_cookie: u64) -> bool;
+    /// `UPLINKS`: the node's own addresses there.
+    fn node_addresses(&self) -> Vec<Addr>;
     /// Seconds of the monotonic clock.
     fn now_s(&self) -> u32;
 }
@@ -189,7 +191,7 @@ pub fn explain(question: &Question, seen: &impl Seen, model: Option<&Model>) -> 
     let walked = walk::walk(question, seen, model);
     let owner = model.and_then(|model| owner(model, question.to, question.protocol));
     let scope = walked.scope;
-    let here = |addr: Addr| seen.is_pod_here(addr);
+    let here = |addr: Addr| is_here(seen, addr);
     let (candidates, left_out) = match scope {
         Some(scope) => {
             endpoints::sort(walked.backends, model, owner.as_ref(), question, scope, here)
@@ -206,6 +208,11 @@ pub fn explain(question: &Question, seen: &impl Seen, model: Option<&Model>) -> 
         left_out,
         advice,
     }
+}
+
+/// Whether a backend is a pod of this node, or in the node's own network.
+fn is_here(seen: &impl Seen, addr: Addr) -> bool {
+    seen.is_pod_here(addr) || seen.node_addresses().contains(&addr)
 }
 
 fn advice(

@@ -70,6 +70,10 @@ impl Seen for Node1 {
         self.opted_out == Some(netns_cookie)
     }
 
+    fn node_addresses(&self) -> Vec<Addr> {
+        vec![addr("192.0.2.1".parse().unwrap())]
+    }
+
     fn now_s(&self) -> u32 {
         NOW_S
     }
@@ -353,6 +357,24 @@ fn loopback_is_for_the_node_alone() {
     let to = "127.0.0.1:30080";
     assert_eq!(node.ask(Client::Host, to).outcome, Outcome::Backend(Choice::Random));
     assert_eq!(node.ask(pod(), to).outcome, Outcome::Stack);
+}
+
+#[test]
+fn a_backend_on_another_node_is_shown_the_node_in_place_of_a_client_outside() {
+    let mut node = node1();
+    let finds = |node: &Node1, client| {
+        let said = node.ask(client, "192.0.2.1:30080");
+        said.steps.into_iter().map(|step| step.finds).collect::<Vec<_>>()
+    };
+    let shown = "a backend on another node is shown 192.0.2.1 in place of the client";
+    assert_eq!(finds(&node, outside())[1..], [shown]);
+    assert!(!finds(&node, pod()).contains(&shown.into()), "inside, everybody is who they are");
+    node.frontend_mut("192.0.2.1:30080").external.len = 1;
+    assert_eq!(finds(&node, outside()).len(), 1, "the pod of this node sees the client");
+    // A process in the node's own network is on this node.
+    node.backends[0].1.addr = addr("192.0.2.1".parse().unwrap());
+    let said = node.ask(outside(), "192.0.2.1:30080");
+    assert!(said.steps.len() == 1 && said.candidates[0].is_here, "{said:?}");
 }
 
 #[test]

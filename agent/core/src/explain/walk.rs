@@ -7,8 +7,8 @@ use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{AffinityKey, BACKEND_LIVE, Backend, Frontend, FrontendKey, flags};
 
 use super::owner::{At, owner};
-use super::{Choice, Client, Outcome, Question, Seen, Step};
-use crate::dump::socket_addr;
+use super::{Choice, Client, Outcome, Question, Seen, Step, is_here};
+use crate::dump::{ip, socket_addr};
 use crate::model::{Model, Protocol, TrafficPolicy};
 use crate::plan::{Scope, addr};
 
@@ -156,10 +156,23 @@ impl<S: Seen> Walk<'_, S> {
             return self.nobody(UPLINK_IN, frontend.flags & flags::EXTERNAL_DROP != 0, true);
         }
         self.step(UPLINK_IN, format!("{}, {}", self.named(), counted(backends.len())));
+        self.masquerades(&backends);
         let key = ip.map(|ip| AffinityKey { client: addr(ip), service: frontend.service });
         let by_hash = frontend.flags & flags::MAGLEV != 0;
         let choice = self.choice(&frontend, &backends, key, by_hash);
         self.ends(Outcome::Backend(choice), backends, Some(self.scope(true)))
+    }
+
+    /// Says whom backends on other nodes take for the client, if not the client.
+    fn masquerades(&mut self, backends: &[(u32, Backend)]) {
+        let is_elsewhere = |(_, backend): &&(u32, Backend)| !is_here(self.seen, backend.addr);
+        let Some((_, backend)) = backends.iter().find(is_elsewhere) else { return };
+        let addresses = self.seen.node_addresses().into_iter();
+        let shown = addresses.map(ip).find(|own| own.is_ipv4() == backend.addr.is_v4());
+        if let Some(shown) = shown {
+            let text = format!("a backend on another node is shown {shown} in place of the client");
+            self.step(UPLINK_IN, text);
+        }
     }
 
     fn not_a_frontend(&mut self, hook: &'static str) -> Walked {
