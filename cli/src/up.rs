@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// Interface that leads outside; may be given several times [default: the one of the default route].
     #[arg(long, value_name = "INTERFACE")]
     uplink: Vec<String>,
+    /// Whether clients outside are also served in the uplinks' drivers: auto, native or off [default: auto].
+    #[arg(long, value_name = "MODE")]
+    xdp: Option<String>,
     /// Image archives that are imported when missing [default: DATA_DIR/agent/images].
     #[arg(long, value_name = "DIR")]
     image_dir: Option<PathBuf>,
@@ -202,6 +205,9 @@ fn agent_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
     }
     for uplink in &arguments.uplink {
         words.extend(["--uplink".into(), uplink.into()]);
+    }
+    if let Some(mode) = &arguments.xdp {
+        words.extend(["--xdp".into(), mode.into()]);
     }
     if let Some(dir) = &arguments.image_dir {
         words.extend(["--image-dir".into(), dir.into()]);

@@ -31,11 +31,19 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
             json!({ "version": "before", "refused": error.to_string() })
         }
     };
+    let served = reconciler.dataplane().served().iter();
+    let served: Vec<_> = served
+        .map(|(uplink, served)| match served {
+            Ok(()) => json!({ "uplink": uplink, "by": "XDP" }),
+            Err(why) => json!({ "uplink": uplink, "by": "tc", "why": why.to_string() }),
+        })
+        .collect();
     Ok(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "node": machine.name,
         "addresses": machine.addresses,
         "uplinks": machine.uplinks,
+        "served": served,
         "server": server,
         "services": {
             "generation": progress.generation,
