@@ -14,7 +14,7 @@ use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
 use sheave_core::model::Protocol::{self, Tcp, Udp};
 use sheave_core::model::{Service, Update};
-use sheave_dataplane::{Dataplane, DataplaneConfig, Network, Sizes, TcAttachment};
+use sheave_dataplane::{Dataplane, DataplaneConfig, Network, Sizes, TcAttachment, XdpMode};
 use sheave_tests::cgroup::TestCgroup;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
@@ -69,6 +69,11 @@ fn link(a: (&Netns, &str, [&str; 2]), b: (&Netns, &str, [&str; 2]), mtu: u32) {
 
 impl Node {
     pub(crate) fn new(name: &str, how: TcAttachment) -> Self {
+        Self::with_xdp(name, how, XdpMode::default())
+    }
+
+    /// With the program in the uplink's driver or without it.
+    pub(crate) fn with_xdp(name: &str, how: TcAttachment, xdp: XdpMode) -> Self {
         let (node, outside, beyond, far) = (router(), router(), router(), host());
         let (bpffs, cgroup) = (BpffsDir::new(), TestCgroup::new(name));
         link(
@@ -109,6 +114,7 @@ impl Node {
             cgroup2_path: Some(cgroup.path().into()),
             uplinks: vec!["up0".into()],
             tc_attachment: Some(how),
+            xdp,
             sizes: Some(Sizes::for_memory(0)),
             ..DataplaneConfig::default()
         };
@@ -210,8 +216,8 @@ impl Node {
         add("none-udp", Udp, 2, 53, None, None);
         add("closed", Tcp, 3, 80, Some(30083), Some((9999, pod3)));
         add("closed-udp", Udp, 3, 53, Some(30054), Some((9999, pod3)));
-        add("away", Tcp, 4, 80, None, Some((8080, elsewhere)));
-        add("away-udp", Udp, 4, 53, None, Some((5353, elsewhere)));
+        add("away", Tcp, 4, 80, Some(30084), Some((8080, elsewhere)));
+        add("away-udp", Udp, 4, 53, Some(30055), Some((5353, elsewhere)));
         reconcile(self.dataplane(), &complete(updates));
         serve(&self.pods[1], &pod3);
         serve(&self.far, &elsewhere);
