@@ -5,7 +5,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const OBJECTS: [&str; 2] = ["packets", "sockets"];
+const OBJECTS: [&str; 3] = ["packets", "driver", "sockets"];
 
 fn main() {
     println!("cargo:rerun-if-env-changed=SHEAVE_EBPF_DIR");

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use sheave_dataplane::ProgramOrder;
+use sheave_dataplane::{ProgramOrder, XdpMode};
 
 use crate::node_ports::Named;
 
@@ -114,6 +114,9 @@ pub(crate) struct RunArguments {
     /// Where our programs stand at an uplink among those that other software attaches there by tcx links.
     #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::Last)]
     pub(crate) program_order: Place,
+    /// Whether clients outside are also served in the uplinks' drivers.
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Xdp::Auto)]
+    pub(crate) xdp: Xdp,
     /// cgroup v2 directory whose processes reach Services by their sockets [default: the root, so that
     /// all of this machine's do].
     #[arg(long, value_name = "DIR")]
@@ -149,6 +152,27 @@ impl From<Place> for ProgramOrder {
         match place {
             Place::First => Self::First,
             Place::Last => Self::Last,
+        }
+    }
+}
+
+/// See [`RunArguments::xdp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Xdp {
+    /// Where the driver has XDP, and pods of this node lose nothing by it.
+    Auto,
+    /// Where the driver has it.
+    Native,
+    /// Nowhere.
+    Off,
+}
+
+impl From<Xdp> for XdpMode {
+    fn from(xdp: Xdp) -> Self {
+        match xdp {
+            Xdp::Auto => Self::Auto,
+            Xdp::Native => Self::Native,
+            Xdp::Off => Self::Off,
         }
     }
 }
@@ -259,9 +283,9 @@ mod tests {
     #[test]
     fn the_words_of_the_cli_are_understood() {
         let words = "sheave-agent --data-dir /d --run-dir /r --bpffs-dir /b --server https://h:1 \
-                     --node-name n --node-ip 192.0.2.1 --uplink e0 --image-dir /i --cri-endpoint /c \
-                     --node-port-addresses primary,10.0.0.0/8 --node-port-addresses ::/0 \
-                     --external-cluster-ip";
+                     --node-name n --node-ip 192.0.2.1 --uplink e0 --xdp native --image-dir /i \
+                     --cri-endpoint /c --node-port-addresses primary,10.0.0.0/8 \
+                     --node-port-addresses ::/0 --external-cluster-ip";
         let cli = Cli::try_parse_from(words.split_whitespace()).unwrap();
         assert_eq!(cli.run.directories.control_socket(), PathBuf::from("/r/agent.sock"));
         assert_eq!(cli.run.node_port_addresses.len(), 3);

@@ -119,6 +119,7 @@ fn open_dataplane(arguments: &RunArguments, machine: &Machine) -> Result<Datapla
         uplinks: machine.uplinks.clone(),
         cgroup2_path: arguments.cgroup2_path.clone(),
         program_order: arguments.program_order.into(),
+        xdp: arguments.xdp.into(),
         ..DataplaneConfig::default()
     };
     let dataplane = Dataplane::open(&config).context("cannot set up the dataplane")?;
@@ -126,6 +127,12 @@ fn open_dataplane(arguments: &RunArguments, machine: &Machine) -> Result<Datapla
     let with_v6 = machine.addresses.iter().any(std::net::IpAddr::is_ipv6);
     sysctl::enable_forwarding(&mut footprint, with_v6)?;
     sysctl::reserve_ports(&mut footprint, NAT_PORTS)?;
+    for (uplink, served) in dataplane.served() {
+        match served {
+            Ok(()) => tracing::info!(uplink, "clients outside are also served in the driver (XDP)"),
+            Err(why) => tracing::info!(uplink, %why, "clients outside are served by tc"),
+        }
+    }
     if let ProgramsRunning::Before(error) = dataplane.running() {
         tracing::error!(%error, "this version's programs do not load; those of the version before go on");
     }

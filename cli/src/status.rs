@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let path = path.unwrap_or_else(|| arguments.directories.admin_kubeconfig());
     let api = Api::new(&kubeconfig::read(&path)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let this_node = runtime.block_on(this_node(&arguments.directories.agent_socket()));
+    let of_node = runtime.block_on(of_node(&arguments.directories.agent_socket()));
     let asked = runtime.block_on(async {
         Ok::<_, anyhow::Error>((
             api.get("/version").await?,
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         ))
     });
     // Addresses are announced without the API server, and this is when one wants to know.
-    let (version, nodes, pods) = asked.inspect_err(|_| print!("{this_node}"))?;
+    let (version, nodes, pods) = asked.inspect_err(|_| print!("{of_node}"))?;
     println!("API server {} is ready", version["gitVersion"].as_str().unwrap_or("?"));
     let rows = node_rows(&nodes, &pods);
     let mut table = Table::new();
@@ -55,15 +55,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         ]);
     }
     println!("{table}");
-    print!("{this_node}");
+    print!("{of_node}");
     let well = !rows.is_empty() && rows.iter().all(|row| row.ready == "True");
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Nothing where there is no agent to ask, or somebody else asks than root.
-async fn this_node(socket: &Path) -> String {
+async fn of_node(socket: &Path) -> String {
     match agent_socket::get(socket, "/status").await {
-        Ok(Got::Answer(status)) => reached(&status) + &announcing::render(&status),
+        Ok(Got::Answer(status)) => {
+            reached(&status) + &served(&status) + &announcing::render(&status)
+        }
         Ok(Got::Away(_)) | Err(_) => String::new(),
     }
 }
@@ -79,6 +81,18 @@ fn reached(status: &Value) -> String {
         true => said + ", and cluster IPs to clients outside\n",
         false => said + "\n",
     }
+}
+
+/// By which way clients outside are served at each uplink of this node.
+fn served(status: &Value) -> String {
+    let line = |uplink: &Value| {
+        let name = uplink["uplink"].as_str().unwrap_or("?");
+        match uplink["why"].as_str() {
+            None => format!("Uplink {name}: XDP in the driver, and tc.\n"),
+            Some(why) => format!("Uplink {name}: tc; {why}.\n"),
+        }
+    };
+    status["served"].as_array().into_iter().flatten().map(line).collect()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -129,6 +143,17 @@ mod tests {
         let expected =
             "This node serves NodePorts to itself alone, and cluster IPs to clients outside\n";
         assert_eq!(reached(&status(&[], true)), expected);
+    }
+
+    #[test]
+    fn uplinks_are_told_with_what_serves_them() {
+        let status = json!({ "served": [
+            { "uplink": "eth0", "by": "XDP" },
+            { "uplink": "eth1", "by": "tc", "why": "the driver e1000 has no native XDP" }] });
+        let expected = "Uplink eth0: XDP in the driver, and tc.\n\
+                        Uplink eth1: tc; the driver e1000 has no native XDP.\n";
+        assert_eq!(served(&status), expected);
+        assert_eq!(served(&json!({})), "");
     }
 
     #[test]

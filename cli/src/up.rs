@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// service range here reaches every Service.
     #[arg(long)]
     external_cluster_ip: bool,
+    /// Whether clients outside are also served in the uplinks' drivers: auto, native or off [default: auto].
+    #[arg(long, value_name = "MODE")]
+    xdp: Option<String>,
     /// Image archives that are imported when missing [default: DATA_DIR/agent/images].
     #[arg(long, value_name = "DIR")]
     image_dir: Option<PathBuf>,
@@ -216,6 +219,9 @@ fn agent_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
     }
     if arguments.external_cluster_ip {
         words.push("--external-cluster-ip".into());
+    }
+    if let Some(mode) = &arguments.xdp {
+        words.extend(["--xdp".into(), mode.into()]);
     }
     if let Some(dir) = &arguments.image_dir {
         words.extend(["--image-dir".into(), dir.into()]);

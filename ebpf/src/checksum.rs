@@ -25,6 +25,16 @@ pub const fn update_addr(checksum: Be16, from: [u8; 4], to: [u8; 4]) -> Be16 {
     update(checksum, Be16([from[2], from[3]]), Be16([to[2], to[3]]))
 }
 
+/// Likewise the checksum of a datagram, where zero says that there is none (RFC 768).
+#[inline(always)]
+pub const fn update_udp(checksum: Be16, from: Be16, to: Be16) -> Be16 {
+    if checksum.get() == 0 {
+        return checksum;
+    }
+    let updated = update(checksum, from, to);
+    if updated.get() == 0 { Be16::new(0xffff) } else { updated }
+}
+
 /// Adds the 16-bit words of a header to `sum`. `N` is even.
 ///
 /// A function of its own in the program too: unrolled where it is used, it would fill the stack.
@@ -48,6 +58,12 @@ pub const fn of_addr(addr: &Addr) -> Be16 {
     Be16(fold(low + high).to_ne_bytes())
 }
 
+/// The sum of a pseudo-header: of what a transport's checksum covers beside the transport.
+#[inline(always)]
+pub const fn pseudo(src: &Addr, dst: &Addr, protocol: u8, len: u32) -> u32 {
+    of_addr(src).get() as u32 + of_addr(dst).get() as u32 + protocol as u32 + len
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +81,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_datagram_without_a_checksum_stays_so_and_none_with_one_becomes_so(
+            sum: [u8; 2], from: [u8; 2], to: [u8; 2],
+        ) {
+            let (from, to) = (Be16(from), Be16(to));
+            let none = Be16::new(0);
+            prop_assert_eq!(update_udp(none, from, to), none);
+            let updated = update_udp(Be16(sum), from, to);
+            prop_assert_eq!(updated == none, Be16(sum) == none);
+            let expected = update(Be16(sum), from, to).get() % 0xffff;
+            prop_assert!(Be16(sum) == none || updated.get() % 0xffff == expected);
+        }
+
         #[test]
         fn an_address_counts_as_its_bytes(octets: [u8; 16], short: [u8; 4]) {
             let long = Addr::v6(octets);

@@ -182,6 +182,22 @@ pub fn went_on(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
     tables.touch_flow(stage, &work.answer_key, now_s, 0) || keep(tables, work, stage)
 }
 
+/// Whether the packet changes nothing of its flow, which stands in `FLOWS`, and goes where that says.
+#[inline(always)]
+pub(crate) fn is_settled(tables: &impl Tables, arrived: &Arrived, flow: &Flow) -> bool {
+    let is_answer = flow.flags & flags::REPLY != 0;
+    let added = closing(arrived) | if is_answer { flags::ANSWERED } else { 0 };
+    if flow.seen_s != tables.now_s()
+        || flow.flags & added != added
+        || arrived.tcp_flags & tcp_flags::SYN != 0
+    {
+        return false;
+    }
+    is_answer
+        || is_connection(arrived.key.protocol)
+        || still(tables, flow.backend, flow.generation).is_some()
+}
+
 #[inline(always)]
 fn closing(arrived: &Arrived) -> u32 {
     let closes = arrived.tcp_flags & (tcp_flags::FIN | tcp_flags::RST) != 0;

@@ -15,6 +15,7 @@
 //! report    counters, and records for those who watch
 //! masquerade  pods that leave the cluster
 //! pod, uplink   the two sides of the packet path, one function a hook
+//! xdp       the uplink, before the kernel has a socket buffer
 //! host      processes of the node that no socket hook served
 //! socket    the socket hooks
 //! steps     what the verifier walks by itself
@@ -44,6 +45,7 @@ pub mod tables;
 pub mod uplink;
 pub mod width;
 pub mod wire;
+pub mod xdp;
 
 #[cfg(feature = "programs")]
 pub mod maps;

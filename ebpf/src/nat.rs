@@ -109,7 +109,7 @@ const fn checksum_offset(protocol: u8) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::checksum::fold;
     use crate::fake::Frame;
@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
     use std::vec::Vec;
 
-    type Ends = (Addr, Addr, Be16, Be16);
+    pub(crate) type Ends = (Addr, Addr, Be16, Be16);
 
     /// Ones' complement sum of big-endian words, an odd last byte padded.
     fn sum(bytes: &[u8]) -> u32 {
@@ -150,7 +150,13 @@ mod tests {
     }
 
     /// A correct frame.
-    fn frame(v4: bool, protocol: u8, partial: bool, ends: &Ends, payload: &[u8]) -> Frame {
+    pub(crate) fn frame(
+        v4: bool,
+        protocol: u8,
+        partial: bool,
+        ends: &Ends,
+        payload: &[u8],
+    ) -> Frame {
         let (src, dst, src_port, dst_port) = ends;
         let mut l4_bytes = match protocol {
             protocol::TCP => [&src_port.0[..], &dst_port.0, &[0; 16]].concat(),
@@ -190,7 +196,7 @@ mod tests {
     }
 
     /// True when every checksum is what its receiver expects.
-    fn is_correct(frame: &Frame) -> bool {
+    pub(crate) fn is_correct(frame: &Frame) -> bool {
         let bytes = &frame.bytes;
         let v4 = bytes[14] == 0x45;
         let at = l4(v4) + checksum_offset(protocol_of(bytes));
@@ -215,7 +221,7 @@ mod tests {
         translate::<F>(frame, &arrived, flow)
     }
 
-    fn ends(v4: bool) -> impl Strategy<Value = Ends> {
+    pub(crate) fn ends(v4: bool) -> impl Strategy<Value = Ends> {
         let addr = move || {
             any::<[u8; 16]>().prop_map(move |a| match v4 {
                 true => Addr::v4([a[0], a[1], a[2], a[3]]),

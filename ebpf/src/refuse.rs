@@ -7,7 +7,7 @@ use sheave_abi::event::Event;
 use sheave_abi::flow::FlowKey;
 use sheave_abi::order::Be16;
 
-use crate::checksum::{add, fold, of_addr, update};
+use crate::checksum::{add, fold, pseudo, update};
 use crate::deliver::unwritable;
 use crate::family::{Family, V4, V6};
 use crate::packet::{Fragment, Packet, Verdict, Work};
@@ -113,7 +113,7 @@ fn try_reset<F: Family>(packet: &mut impl Packet, key: &FlowKey) -> Option<Answe
         checksum: Be16::new(0),
         urgent: Be16::new(0),
     };
-    let sum = pseudo(key, protocol::TCP, size_of::<Tcp>() as u32);
+    let sum = pseudo(&key.dst, &key.src, protocol::TCP, size_of::<Tcp>() as u32);
     let sum = add(sum, &packet.at::<Bytes<20>>(F::L4)?.0);
     packet.at::<Tcp>(F::L4)?.checksum = Be16::new(!fold(sum));
     turn_round::<F>(packet, key, protocol::TCP, size_of::<Tcp>() as u16)?;
@@ -152,7 +152,7 @@ fn try_error6(packet: &mut impl Packet, key: &FlowKey, kind: Be16, mtu: u16) -> 
     let [quoted, quote] = packet.at::<[Quoted6; 2]>(IP_OFFSET)?;
     *quote = *quoted;
     *packet.at::<Icmp>(L4)? = error_header(kind, mtu);
-    let sum = pseudo(key, protocol::ICMPV6, LEN as u32);
+    let sum = pseudo(&key.dst, &key.src, protocol::ICMPV6, LEN as u32);
     let sum = add(sum, &packet.at::<Bytes<LEN>>(L4)?.0);
     packet.at::<Icmp>(L4)?.checksum = Be16::new(!fold(sum));
     turn_round::<V6>(packet, key, protocol::ICMPV6, LEN as u16)?;
@@ -190,15 +190,6 @@ pub fn echo<F: Family>(
     }
     tables.count(Event::EchoAnswered);
     Some(back)
-}
-
-/// The sum of the pseudo-header of an answer: source and destination count alike.
-#[inline(always)]
-fn pseudo(key: &FlowKey, protocol: u8, len: u32) -> u32 {
-    u32::from(of_addr(&key.src).get())
-        + u32::from(of_addr(&key.dst).get())
-        + u32::from(protocol)
-        + len
 }
 
 /// Swaps who sends and who receives, and makes the IP header anew for `len` bytes of `protocol`.

@@ -105,6 +105,20 @@ fn to_node<F: Family>(
             masquerade::pass_on::<F>(packet, tables, work, back)
         }
         Way::Translated => to_backend::<F>(packet, tables, work, back),
+        way => unserved::<F>(packet, tables, work, way, back),
+    }
+}
+
+/// What becomes of a packet from outside that gets no backend.
+#[inline(always)]
+pub(crate) fn unserved<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    way: Way,
+    back: Verdict,
+) -> Verdict {
+    match way {
         Way::NotAService if is_gone(tables, &work.arrived.key.dst) => {
             refuse::<F>(packet, tables, work, Event::PodGone, back)
         }

@@ -10,7 +10,7 @@ pub unsafe trait Header: Copy {}
 
 macro_rules! header {
     ($name:ident, $len:literal) => {
-        // SAFETY: packed, of byte arrays and Be16, which is bytes.
+        // SAFETY: packed, of byte arrays and Be16, which is bytes; or that itself.
         unsafe impl Header for $name {}
         const _: () = assert!(size_of::<$name>() == $len && align_of::<$name>() == 1);
     };
@@ -39,6 +39,8 @@ pub struct Ethernet {
     pub ethertype: Be16,
 }
 header!(Ethernet, 14);
+
+header!(Be16, 2);
 
 /// The addresses of an Ethernet header as words in memory order: destination, then source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -21,4 +21,5 @@ pub mod node;
 pub mod server;
 pub mod services;
 pub mod site;
+pub mod veth;
 pub mod wait;

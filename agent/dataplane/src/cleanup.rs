@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use aya::programs::tc::{SchedClassifierLink, TcAttachType, TcHandle, qdisc_detach_program};
-use sheave_abi::pins::{CGROUP_LINKS_DIR, POD_LINKS_DIR, TC_HANDLE, TC_PRIORITY, UPLINK_LINKS_DIR};
+use sheave_abi::pins::{
+    CGROUP_LINKS_DIR, POD_LINKS_DIR, TC_HANDLE, TC_PRIORITY, UPLINK_LINKS_DIR, XDP_LINKS_DIR,
+};
 
 use crate::maps::Maps;
 use crate::programs::{AttachError, pins_in, unpin_link};
@@ -41,7 +43,7 @@ pub struct Cleaned {
 /// maps, then the directories.
 pub fn installed(bpffs_dir: &Path) -> Result<Vec<PathBuf>, CleanupError> {
     let mut all = Vec::new();
-    for links in [CGROUP_LINKS_DIR, UPLINK_LINKS_DIR, POD_LINKS_DIR] {
+    for links in [CGROUP_LINKS_DIR, XDP_LINKS_DIR, UPLINK_LINKS_DIR, POD_LINKS_DIR] {
         all.extend(pins_in(&bpffs_dir.join(links))?);
     }
     let mut rest = Vec::new();

@@ -1,9 +1,9 @@
 //! What the programs cost, as the verifier and test runs tell it: for budgets and benchmarks.
 
+use aya::TestRunOptions;
 use aya::programs::ProgramInfo;
-use aya::{TestRun as _, TestRunOptions};
 
-use crate::programs::{self, AttachError, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
+use crate::programs::{self, DRIVER_HOOK, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
 use crate::{OpenError, PacketPrograms};
 
 /// Of one program.
@@ -27,6 +27,8 @@ impl PacketPrograms {
             let program = programs::classifier(self.loaded.packets_mut(), name);
             all.push(figures(name, &program.info().map_err(|error| refused(name, error))?));
         }
+        let driver = self.loaded.driver().info();
+        all.push(figures(DRIVER_HOOK, &driver.map_err(|error| refused(DRIVER_HOOK, error))?));
         for name in SOCKET_HOOKS {
             let program = programs::socket_hook(self.loaded.sockets_mut(), name);
             all.push(figures(name, &program.info().map_err(|error| refused(name, error))?));
@@ -45,12 +47,7 @@ impl PacketPrograms {
         for _ in 0..SERIES {
             let options =
                 TestRunOptions { data_in: Some(frame), repeat: RUNS, ..TestRunOptions::default() };
-            let classifier = programs::classifier(self.loaded.packets_mut(), program);
-            let result = classifier.test_run(options).map_err(|error| AttachError::Attach {
-                program,
-                target: "a test frame".into(),
-                error: Box::new(error),
-            })?;
+            let result = self.loaded.test_run(program, options)?;
             costs_ns.push(result.duration.as_nanos() as u64);
         }
         costs_ns.sort_unstable();

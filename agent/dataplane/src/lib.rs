@@ -15,6 +15,7 @@ mod busy;
 mod cgroup2;
 mod cleanup;
 mod clients;
+mod ethtool;
 mod features;
 mod figures;
 mod interface;
@@ -32,6 +33,7 @@ mod sys;
 mod tc;
 mod trace;
 mod write;
+mod xdp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -40,7 +42,9 @@ use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey};
 use sheave_abi::order::Addr;
-use sheave_abi::pins::{CGROUP_LINKS_DIR, MAPS_DIR, POD_LINKS_DIR, PROGRAMS_DIR, UPLINK_LINKS_DIR};
+use sheave_abi::pins::{
+    CGROUP_LINKS_DIR, MAPS_DIR, POD_LINKS_DIR, PROGRAMS_DIR, UPLINK_LINKS_DIR, XDP_LINKS_DIR,
+};
 use sheave_abi::service::BACKEND_GONE;
 use sheave_core::held::{BackendId, Held, Limits};
 
@@ -56,13 +60,14 @@ pub use maps::MapError;
 pub use namespaces::{Namespace, namespaces};
 pub use network::{Cidr, Network};
 pub use opt_out::{OptOutError, opt_in, opt_out};
-pub use programs::{AttachError, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
+pub use programs::{AttachError, DRIVER_HOOK, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
 pub use tc::{AttachedProgram, ProgramOrder, TcAttachment, programs_at};
 
 pub use sizes::Sizes;
 pub use sock_diag::OpenSocket;
 pub use trace::Records;
 pub use write::wait_for_readers;
+pub use xdp::{Served, WhyNot, XdpMode, xdp_at};
 
 use maps::Maps;
 use programs::Loaded;
@@ -83,6 +88,8 @@ pub struct DataplaneConfig {
     pub tc_attachment: Option<TcAttachment>,
     /// Among the programs that others attach to the uplinks.
     pub program_order: ProgramOrder,
+    /// Whether the uplinks' drivers run a program too.
+    pub xdp: XdpMode,
     /// Sizes of the maps that are not there yet; `None`: by the memory of the machine.
     pub sizes: Option<Sizes>,
 }
@@ -96,6 +103,7 @@ impl Default for DataplaneConfig {
             uplinks: Vec::new(),
             tc_attachment: None,
             program_order: ProgramOrder::default(),
+            xdp: XdpMode::default(),
             sizes: None,
         }
     }
@@ -143,6 +151,7 @@ pub enum ProgramsRunning {
 pub struct Dataplane {
     maps: Maps,
     running: ProgramsRunning,
+    served: Served,
     /// Whoever wrote before us may have freed slots and ids a moment ago that programs still read: none may
     /// be written before [`wait_for_readers`]. From then on the engine sees to that.
     readers_linger: bool,
@@ -158,7 +167,14 @@ impl Dataplane {
         let cgroup = cgroup2::open(config.cgroup2_path.as_deref())?;
         let dir = &config.bpffs_dir;
         bpffs::ensure(dir, config.mount_bpffs)?;
-        for sub in [MAPS_DIR, PROGRAMS_DIR, CGROUP_LINKS_DIR, UPLINK_LINKS_DIR, POD_LINKS_DIR] {
+        for sub in [
+            MAPS_DIR,
+            PROGRAMS_DIR,
+            CGROUP_LINKS_DIR,
+            UPLINK_LINKS_DIR,
+            XDP_LINKS_DIR,
+            POD_LINKS_DIR,
+        ] {
             bpffs::make_dir(&dir.join(sub))?;
         }
         let uplinks = config
@@ -171,25 +187,29 @@ impl Dataplane {
             Ok(_) | Err(MapError::Absent { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let mut loaded =
-            match Loaded::load(dir, config.sizes.unwrap_or_else(Sizes::of_this_machine)) {
-                Ok(loaded) => loaded,
-                Err(error) => {
-                    let installed = dir.join(sheave_abi::pins::POD_INGRESS).exists();
-                    return if installed {
-                        Ok(Self::around(dir, ProgramsRunning::Before(error))?)
-                    } else {
-                        Err(error.into())
-                    };
-                }
-            };
-        let dataplane = Self::around(dir, ProgramsRunning::Ours)?;
+        let sizes = config.sizes.unwrap_or_else(Sizes::of_this_machine);
+        let mut planned = xdp::plan(config.xdp, &uplinks);
+        let loaded = Loaded::load(dir, sizes)
+            .and_then(|loaded| loaded.with_driver(dir, sizes, &mut planned));
+        let mut loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let installed = dir.join(sheave_abi::pins::POD_INGRESS).exists();
+                return if installed {
+                    Ok(Self::around(dir, ProgramsRunning::Before(error))?)
+                } else {
+                    Err(error.into())
+                };
+            }
+        };
+        let mut dataplane = Self::around(dir, ProgramsRunning::Ours)?;
         let how = config.tc_attachment.unwrap_or_else(features::tc_attachment);
         loaded.attach_sockets(dir, &cgroup)?;
         let pods = dataplane.maps.endpoints.entries()?;
         let host_ifindexes: Vec<u32> = pods.iter().map(|(_, pod)| pod.host_ifindex).collect();
         loaded.attach_pods(dir, how, &host_ifindexes)?;
         loaded.attach_uplinks(dir, (how, config.program_order), &uplinks)?;
+        dataplane.served = loaded.attach_driver(dir, &uplinks, planned)?;
         loaded.listen();
         drop(loaded);
         dataplane.enter_older_pods()?;
@@ -203,12 +223,18 @@ impl Dataplane {
     }
 
     fn around(bpffs_dir: &Path, running: ProgramsRunning) -> Result<Self, MapError> {
-        Ok(Self { maps: Maps::open(bpffs_dir)?, running, readers_linger: true })
+        let (maps, served) = (Maps::open(bpffs_dir)?, Served::new());
+        Ok(Self { maps, running, served, readers_linger: true })
     }
 
     /// Which programs run.
     pub fn running(&self) -> &ProgramsRunning {
         &self.running
+    }
+
+    /// By which way each uplink is served; nothing for who only looks, and while others' programs run.
+    pub fn served(&self) -> &Served {
+        &self.served
     }
 
     /// Reads what the maps hold.
@@ -321,7 +347,9 @@ impl Dataplane {
 pub fn load_packet_programs(bpffs_dir: &Path) -> Result<PacketPrograms, OpenError> {
     bpffs::ensure(bpffs_dir, true)?;
     bpffs::make_dir(&bpffs_dir.join(MAPS_DIR))?;
-    Ok(PacketPrograms { loaded: Loaded::load(bpffs_dir, Sizes::for_memory(0))? })
+    let sizes = Sizes::for_memory(0);
+    let loaded = Loaded::load(bpffs_dir, sizes)?;
+    Ok(PacketPrograms { loaded: loaded.load_driver(bpffs_dir, sizes)? })
 }
 
 /// Likewise those of another build, which log; what they say is passed on from now on.
@@ -343,21 +371,16 @@ pub struct PacketPrograms {
 
 impl PacketPrograms {
     /// Runs one program once on one frame, as if it had come in through the loopback of this namespace:
-    /// the verdict as tc has it, and the frame afterwards.
+    /// the verdict as tc or XDP has it, and the frame afterwards.
     pub fn run(&mut self, program: &str, frame: &[u8]) -> Result<(i32, Vec<u8>), OpenError> {
-        use aya::{TestRun as _, TestRunOptions};
+        use aya::TestRunOptions;
         let mut out = vec![0; frame.len() + 256];
         let options = TestRunOptions {
             data_in: Some(frame),
             data_out: Some(&mut out),
             ..TestRunOptions::default()
         };
-        let classifier = programs::classifier(self.loaded.packets_mut(), program);
-        let result = classifier.test_run(options).map_err(|error| AttachError::Attach {
-            program: "a packet program",
-            target: "a test frame".into(),
-            error: Box::new(error),
-        })?;
+        let result = self.loaded.test_run(program, options)?;
         let len = result.data_size_out as usize;
         out.truncate(len);
         Ok((result.return_value as i32, out))

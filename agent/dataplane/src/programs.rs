@@ -18,6 +18,7 @@ use crate::tc::{ProgramOrder, TcAttachment, attach_clsact, attach_tcx};
 use crate::{interface, log, sys};
 
 static PACKETS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/packets"));
+pub(crate) static DRIVER: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/driver"));
 static SOCKETS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sockets"));
 
 /// The socket hooks, by the names that the kernel, the programs and the pins share.
@@ -34,6 +35,9 @@ pub const SOCKET_HOOKS: [&str; 8] = [
 
 /// The tc programs.
 pub const PACKET_HOOKS: [&str; 3] = ["pod_ingress", "uplink_ingress", "uplink_egress"];
+
+/// The XDP program.
+pub const DRIVER_HOOK: &str = "uplink_xdp";
 
 /// Programs could not be loaded. What ran before still does.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +107,8 @@ pub(crate) fn pin_error(verb: &'static str, path: &Path) -> impl FnOnce(io::Erro
 pub(crate) struct Loaded {
     packets: Ebpf,
     sockets: Ebpf,
+    /// The XDP program, where an uplink is to have it.
+    pub(crate) driver: Option<Ebpf>,
     listener: Option<log::Listener>,
 }
 
@@ -129,7 +135,7 @@ impl Loaded {
             let program = socket_hook(&mut sockets, name);
             program.load().map_err(|error| refused(name, error))?;
         }
-        Ok(Self { packets, sockets, listener })
+        Ok(Self { packets, sockets, driver: None, listener })
     }
 
     /// Everything is attached: what the programs say, if they do, is passed on from now on.
@@ -234,7 +240,7 @@ impl Loaded {
     }
 }
 
-fn object(
+pub(crate) fn object(
     name: &'static str,
     bytes: &[u8],
     bpffs_dir: &Path,
@@ -249,7 +255,7 @@ fn object(
     loader.load(bytes).map_err(|error| LoadError::Object { object: name, error: Box::new(error) })
 }
 
-fn refused(program: &'static str, error: ProgramError) -> LoadError {
+pub(crate) fn refused(program: &'static str, error: ProgramError) -> LoadError {
     LoadError::Program { program, error: Box::new(error) }
 }
 

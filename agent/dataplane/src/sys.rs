@@ -18,6 +18,7 @@ const OBJ_GET: libc::c_int = 7;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const MAP_LOOKUP_BATCH: libc::c_int = 24;
 const MAP_UPDATE_BATCH: libc::c_int = 26;
+const LINK_CREATE: libc::c_int = 28;
 const LINK_UPDATE: libc::c_int = 29;
 const LINK_DETACH: libc::c_int = 34;
 
@@ -53,6 +54,16 @@ struct Object {
     pathname: u64,
     bpf_fd: u32,
     file_flags: u32,
+}
+
+/// `union bpf_attr` for a link to an interface.
+#[repr(C)]
+#[derive(Default)]
+struct LinkCreate {
+    prog_fd: u32,
+    target_ifindex: u32,
+    attach_type: u32,
+    flags: u32,
 }
 
 /// `union bpf_attr` for the replacement of a link's program.
@@ -370,6 +381,21 @@ pub(crate) fn replace_pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()>
     std::fs::rename(&new, path)
 }
 
+/// Attaches an XDP program to an interface's driver, by a link (5.9, aa8d3a716b59). aya would try another
+/// way after some refusals, and not say what the first was.
+pub(crate) fn link_xdp(program: BorrowedFd<'_>, ifindex: u32) -> io::Result<OwnedFd> {
+    const BPF_XDP: u32 = 37;
+    const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+    let mut attr = LinkCreate {
+        prog_fd: fd(program),
+        target_ifindex: ifindex,
+        attach_type: BPF_XDP,
+        flags: XDP_FLAGS_DRV_MODE,
+    };
+    // SAFETY: the kernel has just opened it for us.
+    bpf(LINK_CREATE, &mut attr).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Makes a link run another program, with no packet or call in between that runs none.
 pub(crate) fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     let mut attr =
@@ -383,7 +409,7 @@ pub(crate) fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
     bpf(LINK_DETACH, &mut attr).map(drop)
 }
 
-/// `struct bpf_link_info` as far as cgroup and tcx links use it.
+/// `struct bpf_link_info` as far as cgroup, tcx and XDP links use it.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct LinkInfo {
@@ -391,7 +417,7 @@ pub(crate) struct LinkInfo {
     pub(crate) id: u32,
     pub(crate) program_id: u32,
     pad: u32,
-    /// cgroup: its id, 64 bits. tcx: the interface, 32 bits, 0 when it is gone.
+    /// cgroup: its id, 64 bits. tcx, XDP: the interface, 32 bits, 0 when it is gone.
     target: u64,
 }
 
@@ -401,7 +427,7 @@ impl LinkInfo {
         self.target
     }
 
-    /// For tcx links: 0 when the interface is gone.
+    /// For tcx and XDP links: 0 when the interface is gone.
     pub(crate) fn ifindex(&self) -> u32 {
         let b = self.target.to_ne_bytes();
         u32::from_ne_bytes([b[0], b[1], b[2], b[3]])

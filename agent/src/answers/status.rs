@@ -32,6 +32,13 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
             json!({ "version": "before", "refused": error.to_string() })
         }
     };
+    let served = reconciler.dataplane().served().iter();
+    let served: Vec<_> = served
+        .map(|(uplink, served)| match served {
+            Ok(()) => json!({ "uplink": uplink, "by": "XDP" }),
+            Err(why) => json!({ "uplink": uplink, "by": "tc", "why": why.to_string() }),
+        })
+        .collect();
     Ok(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "node": machine.name,
@@ -39,6 +46,7 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
         "uplinks": machine.uplinks,
         "nodePortAddresses": node.node_port_addresses,
         "externalClusterIPs": node.external_cluster_ips,
+        "served": served,
         "server": server,
         "services": {
             "generation": progress.generation,

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 use serde::Serialize;
 use serde_json::Value;
-use sheave_dataplane::{Dataplane, Features, PACKET_HOOKS, programs_at, uplinks};
+use sheave_dataplane::{Dataplane, Features, PACKET_HOOKS, WhyNot, programs_at, uplinks, xdp_at};
 
 use crate::config::{DoctorArguments, sibling};
 
@@ -91,7 +91,24 @@ fn offered(bpffs_dir: &Path) -> Vec<Finding> {
         let remedy = "install all programs of one version in one directory";
         Finding::offered(name, sibling(name).is_some(), true, "pods cannot be started", remedy)
     });
-    features.chain(programs).chain(siblings).collect()
+    let drivers = uplinks(bpffs_dir).into_iter().map(|uplink| {
+        let served = xdp_at(bpffs_dir, &uplink);
+        in_driver(&uplink, served)
+    });
+    features.chain(programs).chain(siblings).chain(drivers).collect()
+}
+
+/// Whether an uplink's driver runs our XDP program, and why not.
+fn in_driver(uplink: &str, served: Result<(), Option<WhyNot>>) -> Finding {
+    let why = match &served {
+        Err(Some(why)) => why.to_string(),
+        _ => {
+            "the agent did not want it or the driver refused it, `sheave status` says which".into()
+        }
+    };
+    let cost = "clients outside are served by tc alone, which costs more for what is dropped, \
+                refused, or sent on to another node";
+    Finding::offered(&format!("XDP at {uplink}"), served.is_ok(), false, cost, &why)
 }
 
 /// What others have done to this machine. A tool that is not installed has done nothing.
@@ -139,4 +156,20 @@ fn output(program: &str, arguments: &str) -> String {
 fn in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xdp_is_there_or_not_there_with_a_reason_and_is_never_needed() {
+        let there = in_driver("eth0", Ok(()));
+        assert!(there.present && there.name == "XDP at eth0");
+        for (why, words) in [(Some(WhyNot::Taken), "somebody else"), (None, "sheave status")] {
+            let away = in_driver("eth0", Err(why));
+            assert!(!away.present && !away.required && !away.conflict);
+            assert!(away.remedy.contains(words), "{}", away.remedy);
+        }
+    }
 }

@@ -5,8 +5,10 @@
 //! - what is delivered to a pod has the pod's address in both headers, and one hop less;
 //! - what a client sent through a service comes back to it from the address that it dialled, whoever else
 //!   shares its port;
+//! - in the uplink's driver it happens as at tc, or nothing happens;
 //! - nobody is sent an error about an error, or about a part of a datagram that is not its first.
 
+mod driver;
 mod frame;
 mod tables;
 mod traffic;
@@ -64,10 +66,7 @@ impl Hook {
                 frame.ifindex = ifindex;
                 pod::ingress(frame, tables)
             }
-            Self::UplinkIngress => {
-                frame.ifindex = UPLINK;
-                uplink::ingress(frame, tables)
-            }
+            Self::UplinkIngress => driver::ingress(frame, tables),
             Self::UplinkEgress => {
                 frame.ifindex = UPLINK;
                 uplink::egress(frame, tables)

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
 
+mod driver;
 mod elsewhere;
 mod errors;
 mod flows;
@@ -31,6 +32,7 @@ const TO_POD2: ([u8; 6], [u8; 6]) = (POD2, HOST2);
 const TO_POD3: ([u8; 6], [u8; 6]) = (POD3, HOST3);
 
 /// One row.
+#[derive(Clone)]
 struct Case {
     /// What must be true.
     name: &'static str,
@@ -91,6 +93,10 @@ fn check(cases: Vec<Case>) {
     for case in cases {
         // No case may lean on what another has left.
         node.dataplane().forget_traffic().unwrap();
+        if case.program == "uplink_ingress" {
+            driver::agrees(&mut node, &case);
+            node.dataplane().forget_traffic().unwrap();
+        }
         run(&mut node, case);
     }
 }

@@ -12,3 +12,5 @@ mod node;
 mod programs;
 mod traffic;
 mod wire;
+mod xdp;
+mod xdp_programs;

@@ -16,7 +16,7 @@ use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
 use sheave_core::model::Protocol::{self, Tcp, Udp};
 use sheave_core::model::{Service, Update};
-use sheave_dataplane::{Dataplane, DataplaneConfig, Network, Sizes, TcAttachment};
+use sheave_dataplane::{Dataplane, DataplaneConfig, Network, Sizes, TcAttachment, XdpMode};
 use sheave_tests::cgroup::TestCgroup;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::{BpffsDir, complete, reconcile};
@@ -73,6 +73,11 @@ pub(crate) fn link(a: (&Netns, &str, [&str; 2]), b: (&Netns, &str, [&str; 2]), m
 
 impl Node {
     pub(crate) fn new(name: &str, how: TcAttachment) -> Self {
+        Self::with_xdp(name, how, XdpMode::default())
+    }
+
+    /// With the program in the uplink's driver or without it.
+    pub(crate) fn with_xdp(name: &str, how: TcAttachment, xdp: XdpMode) -> Self {
         let (node, outside, beyond) = (router(), router(), router());
         let (far, beside) = (host(), host());
         let (bpffs, cgroup) = (BpffsDir::new(), TestCgroup::new(name));
@@ -120,6 +125,7 @@ impl Node {
             cgroup2_path: Some(cgroup.path().into()),
             uplinks: vec!["up0".into()],
             tc_attachment: Some(how),
+            xdp,
             sizes: Some(Sizes::for_memory(2 << 30)),
             ..DataplaneConfig::default()
         };

@@ -10,7 +10,11 @@ use crate::node::Node;
 use crate::wire::{datagram, exchange};
 
 fn traffic_flows(how: TcAttachment, name: &str) {
-    let mut node = Node::new(name, how);
+    traffic_flows_at(Node::new(name, how));
+}
+
+/// Every kind of client and backend that this node has.
+pub(crate) fn traffic_flows_at(mut node: Node) {
     let (client, megabyte) = (&node.pods[0], 1 << 20);
     assert_eq!(exchange(client, "10.244.0.3:8080", megabyte).unwrap(), "10.244.0.2", "pod to pod");
     assert_eq!(exchange(client, "10.96.0.1:80", megabyte).unwrap(), "10.244.0.2", "to a ClusterIP");

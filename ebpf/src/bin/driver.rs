@@ -1,0 +1,152 @@
+//! The XDP program: what comes in from the network, before the kernel has made a socket buffer of it. An
+//! object of its own, loaded where a driver runs it.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::{BPF_FIB_LKUP_RET_SUCCESS, xdp_action};
+use aya_ebpf::helpers::generated::{bpf_fib_lookup, bpf_xdp_adjust_tail};
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use sheave_abi::flow::{Flow, FlowKey};
+use sheave_abi::order::{Addr, Be16};
+use sheave_ebpf::checksum::{of_addr, update, update_udp};
+use sheave_ebpf::maps::Maps;
+use sheave_ebpf::packet::{Action, Packet, Verdict};
+use sheave_ebpf::wire::{FrameAddresses, Header};
+use sheave_ebpf::xdp::{self, Frame};
+
+/// At an interface that leads out of the node, in its driver.
+#[xdp]
+fn uplink_xdp(context: XdpContext) -> u32 {
+    act(xdp::ingress(&mut Buffer(&context), &Maps))
+}
+
+/// The one place where a verdict becomes what XDP understands.
+#[inline(always)]
+fn act(verdict: Verdict) -> u32 {
+    match verdict.action {
+        Action::Pass => xdp_action::XDP_PASS,
+        Action::Drop => xdp_action::XDP_DROP,
+        // Never another interface than the one it came in by.
+        Action::Egress => xdp_action::XDP_TX,
+        // The logic has no such verdicts; if it had, the kernel would count them.
+        Action::Peer | Action::Neighbour | Action::Ingress => xdp_action::XDP_ABORTED,
+    }
+}
+
+struct Buffer<'a>(&'a XdpContext);
+
+impl Packet for Buffer<'_> {
+    #[inline(always)]
+    fn at<H: Header>(&mut self, offset: usize) -> Option<&mut H> {
+        let start = self.0.data() + offset;
+        if start + size_of::<H>() > self.0.data_end() {
+            return None;
+        }
+        // SAFETY: the whole of H lies before data_end; any bytes are an H, at any alignment. The borrow
+        // ends before the next call that could move the data.
+        Some(unsafe { &mut *(start as *mut H) })
+    }
+
+    #[inline(always)]
+    fn pull(&mut self, _: u32) {
+        // All of it is there.
+    }
+
+    #[inline(always)]
+    fn resize(&mut self, len: u32) -> bool {
+        let more = len.wrapping_sub(self.frame_len()) as i32;
+        // SAFETY: the context is the one the kernel gave us.
+        unsafe { bpf_xdp_adjust_tail(self.0.ctx, more) == 0 }
+    }
+
+    #[inline(always)]
+    fn address_changes(&mut self, offset: usize, from: &Addr, to: &Addr, udp: bool) -> bool {
+        self.word_changes(offset, of_addr(from), of_addr(to), udp)
+    }
+
+    #[inline(always)]
+    fn word_changes(&mut self, offset: usize, from: Be16, to: Be16, udp: bool) -> bool {
+        let Some(sum) = self.at::<Be16>(offset) else { return false };
+        *sum = if udp { update_udp(*sum, from, to) } else { update(*sum, from, to) };
+        true
+    }
+
+    #[inline(always)]
+    fn has_socket(&mut self, _: &FlowKey) -> bool {
+        // Who opens flows asks; here nobody does.
+        false
+    }
+
+    #[inline(always)]
+    fn socket_cookie(&mut self) -> u64 {
+        0
+    }
+
+    #[inline(always)]
+    fn ifindex(&self) -> u32 {
+        // SAFETY: the context is the one the kernel gave us.
+        unsafe { (*self.0.ctx).ingress_ifindex }
+    }
+
+    #[inline(always)]
+    fn frame_len(&self) -> u32 {
+        (self.0.data_end() - self.0.data()) as u32
+    }
+
+    #[inline(always)]
+    fn gso_size(&self) -> u32 {
+        0
+    }
+}
+
+impl Frame for Buffer<'_> {
+    #[inline(always)]
+    fn next_hop(&mut self, flow: &Flow, protocol: u8, ip_len: u16) -> Option<FrameAddresses> {
+        // A `bpf_fib_lookup` in words, as the verifier wants what lies on the stack: family, protocol and
+        // source port; destination port and length; interface; class. From the fifth on the source, from the
+        // ninth on the destination; of IPv4 addresses the first word counts. It answers with the interface,
+        // and at the end with both Ethernet addresses, the source first.
+        const IFINDEX: usize = 2;
+        const SRC: usize = 4;
+        const DST: usize = 8;
+        const ADDRESSES: usize = 13;
+        const AF_INET: u8 = 2;
+        const AF_INET6: u8 = 10;
+        let (ifindex, is_v4) = (self.ifindex(), flow.dst.is_v4());
+        let ([a, b], [c, d], [e, f]) = (flow.src_port.0, flow.dst_port.0, ip_len.to_ne_bytes());
+        let mut ask = [0u32; 16];
+        ask[0] = u32::from_ne_bytes([if is_v4 { AF_INET } else { AF_INET6 }, protocol, a, b]);
+        ask[1] = u32::from_ne_bytes([c, d, e, f]);
+        ask[IFINDEX] = ifindex;
+        let (src, dst) = (flow.src.words(), flow.dst.words());
+        if is_v4 {
+            (ask[SRC], ask[DST]) = (src[3], dst[3]);
+        } else {
+            ask[SRC..SRC + 4].copy_from_slice(&src);
+            ask[DST..DST + 4].copy_from_slice(&dst);
+        }
+        let len = size_of_val(&ask) as i32;
+        // SAFETY: the context is the one the kernel gave us, the question as long as is said.
+        let said = unsafe { bpf_fib_lookup(self.0.as_ptr(), (&raw mut ask).cast(), len, 0) };
+        if said as u32 != BPF_FIB_LKUP_RET_SUCCESS || ask[IFINDEX] != ifindex {
+            return None;
+        }
+        let [x, y, z] = [ask[ADDRESSES], ask[ADDRESSES + 1], ask[ADDRESSES + 2]];
+        // Six bytes each, in memory order: the halves that stand first are the low ones.
+        Some(FrameAddresses { words: [y >> 16 | z << 16, z >> 16 | x << 16, x >> 16 | y << 16] })
+    }
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier refuses a program in which this can be reached.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
