@@ -1,8 +1,8 @@
 //! Steps that are taken many times over, as functions that the verifier walks by themselves, once: what it
 //! calls global functions. Others it walks again for every call.
 //!
-//! Before 5.13 such a function takes and returns plain numbers only, so each looks up the room in which its
-//! caller works. It sees no more of its caller than that, and its caller no more of it than a number.
+//! On 5.10 such a function takes no pointers but the program's context, and returns a number, so each looks up
+//! the room in which its caller works. What either knows about that room is lost at the call.
 
 use crate::maps::Maps;
 use crate::packet::Work;

@@ -1,5 +1,6 @@
 //! What came out of a program full of tests, counted from what it prints.
 
+use anyhow::{Result, bail};
 use std::time::Duration;
 
 /// What a test prints, at the start of a line, when it could not test what it is for.
@@ -71,6 +72,42 @@ impl Outcome {
             self.succeeded = false;
         }
     }
+}
+
+/// Prints what came out of each program, with the reasons of what was skipped. Fails when any test failed.
+pub(crate) fn summarize(outcomes: &[Outcome], took: Duration) -> Result<()> {
+    println!("\nSummary:");
+    for outcome in outcomes {
+        let verdict = if outcome.succeeded { "ok    " } else { "FAILED" };
+        println!(
+            "  {verdict} {:<44} {:>4} passed {:>3} failed {:>3} skipped {:>7.1} s",
+            outcome.name,
+            outcome.passed,
+            outcome.failed,
+            outcome.skipped.len(),
+            outcome.took.as_secs_f64()
+        );
+        for reason in &outcome.skipped {
+            println!("           skipped: {reason}");
+        }
+    }
+    let passed: u32 = outcomes.iter().map(|outcome| outcome.passed).sum();
+    let failed: u32 = outcomes.iter().map(|outcome| outcome.failed).sum();
+    let skipped: usize = outcomes.iter().map(|outcome| outcome.skipped.len()).sum();
+    let broken: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| !outcome.succeeded)
+        .map(|outcome| outcome.name.as_str())
+        .collect();
+    println!(
+        "\n{passed} passed, {failed} failed, {skipped} skipped, in {} test programs, {:.0} s",
+        outcomes.len(),
+        took.as_secs_f64()
+    );
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("these failed: {}", broken.join(", "))
 }
 
 #[cfg(test)]

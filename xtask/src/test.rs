@@ -2,14 +2,14 @@
 //! came out. Programs that need root, and share the machine's network, run one test at a time.
 
 use crate::cluster::Cluster;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, summarize};
 use crate::programs::{self, Program};
 use crate::workspace::{cargo, root};
 use crate::{build, check, images, privilege, setup, vm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A test program that is still running after this long hangs.
 const PROGRAM_LIMIT_S: u32 = 1200;
@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
         outcomes.push(run_program(program)?);
     }
     outcomes.push(run_doc_tests()?);
-    outcomes.extend(vm::outcomes(&programs)?);
+    outcomes.extend(vm::every(&programs)?);
     summarize(&outcomes, begun.elapsed())
 }
 
@@ -95,41 +95,6 @@ fn observe(name: String, command: &mut Command) -> Result<Outcome> {
         println!("  {} was ended after {PROGRAM_LIMIT_S} s", outcome.name);
     }
     Ok(outcome)
-}
-
-fn summarize(outcomes: &[Outcome], took: Duration) -> Result<()> {
-    println!("\nSummary:");
-    for outcome in outcomes {
-        let verdict = if outcome.succeeded { "ok    " } else { "FAILED" };
-        println!(
-            "  {verdict} {:<44} {:>4} passed {:>3} failed {:>3} skipped {:>7.1} s",
-            outcome.name,
-            outcome.passed,
-            outcome.failed,
-            outcome.skipped.len(),
-            outcome.took.as_secs_f64()
-        );
-        for reason in &outcome.skipped {
-            println!("           skipped: {reason}");
-        }
-    }
-    let passed: u32 = outcomes.iter().map(|outcome| outcome.passed).sum();
-    let failed: u32 = outcomes.iter().map(|outcome| outcome.failed).sum();
-    let skipped: usize = outcomes.iter().map(|outcome| outcome.skipped.len()).sum();
-    let broken: Vec<&str> = outcomes
-        .iter()
-        .filter(|outcome| !outcome.succeeded)
-        .map(|outcome| outcome.name.as_str())
-        .collect();
-    println!(
-        "\n{passed} passed, {failed} failed, {skipped} skipped, in {} test programs, {:.0} s",
-        outcomes.len(),
-        took.as_secs_f64()
-    );
-    if broken.is_empty() {
-        return Ok(());
-    }
-    bail!("these failed: {}", broken.join(", "))
 }
 
 #[cfg(test)]

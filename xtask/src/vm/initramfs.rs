@@ -2,7 +2,7 @@
 //! where it lies on this machine, with its libraries.
 
 use super::kernel::Kernel;
-use super::machine::{PROCESSORS, PROGRAM_LIMIT_S};
+use super::machine::PROGRAM_LIMIT_S;
 use crate::images;
 use crate::programs::Program;
 use crate::workspace::{find_program, target_dir};
@@ -52,13 +52,11 @@ pub(super) fn build(
 }
 
 /// What the test runner is told.
-fn arguments(program: &Program) -> String {
+fn arguments(program: &Program) -> &'static str {
     match program.target.as_str() {
-        // The cases share nothing, and each loads every program.
-        "packet" => format!("--test-threads={PROCESSORS}"),
         // Measures time, which means little where the processor is emulated.
-        "cni" => "--test-threads=1 --skip twenty_pods_at_once_are_quick_and_distinct".to_owned(),
-        _ => "--test-threads=1".to_owned(),
+        "cni" => "--test-threads=1 --skip twenty_pods_at_once_are_quick_and_distinct",
+        _ => "--test-threads=1",
     }
 }
 

@@ -9,7 +9,7 @@ mod kernel;
 mod machine;
 mod module;
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, summarize};
 use crate::programs::{self, Program};
 use crate::workspace::cargo;
 use crate::{privilege, step};
@@ -17,6 +17,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::{Table, presets};
 use kernel::{Kernel, Release};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The test programs that run inside, as (package, target).
@@ -47,23 +50,24 @@ pub(crate) struct Vm {
 /// A test program by package and target.
 type Name = (&'static str, &'static str);
 
-/// Builds what runs inside, boots the kernels one after the other, and prints what came out.
+/// Builds what runs inside, boots the kernels, and prints what came out.
 pub(crate) fn run(vm: &Vm) -> Result<()> {
     privilege::require("installing packages")?;
     crate::setup::run()?;
-    crate::ebpf::run()?;
     let names = named(&vm.targets)?;
+    // All of it, as `cargo xtask test` does: built alone, the agent would be another.
+    if companions(&names).contains(&AGENT) {
+        crate::build::run()?
+    } else {
+        crate::ebpf::run()?
+    }
     println!("Tests:");
     let built = programs::build(&selection(&names))?;
-    let kernels = if vm.kernels.is_empty() { &Release::ALL[..] } else { &vm.kernels };
-    let runs = run_kernels(kernels, &names, &built)?;
-    println!("\n{}", table(&names, &runs));
-    let broken = runs.iter().flat_map(|run| &run.outcomes).filter(|outcome| !outcome.succeeded);
-    let broken: Vec<&str> = broken.map(|outcome| outcome.name.as_str()).collect();
-    if broken.is_empty() {
-        return Ok(());
-    }
-    bail!("these failed: {}", broken.join(", "))
+    let is_wanted = |release: &Release| vm.kernels.is_empty() || vm.kernels.contains(release);
+    let kernels: Vec<Release> = Release::ALL.into_iter().filter(is_wanted).collect();
+    let begun = Instant::now();
+    let outcomes = outcomes(&kernels, &names, &built)?;
+    summarize(&outcomes, begun.elapsed())
 }
 
 /// The programs with these targets; all when none is named.
@@ -103,15 +107,18 @@ fn selection(names: &[Name]) -> Vec<&'static str> {
     selection
 }
 
-/// What runs with every test: the agent loads and attaches all programs, and every kind of client has its
-/// traffic. The others load the programs once a test, which takes the verifier of an emulated processor a
-/// minute each: `cargo xtask vm` runs them.
-const EVERY_TIME: [Name; 1] = [("sheave-tests", "whole_node")];
+/// Those that run with every test. The others load all programs once for each of many tests, which takes an
+/// emulated processor minutes in all: `cargo xtask vm` runs them.
+const EVERY_TIME: [&str; 4] = [programs::UNIT, "packet", "sockets", "whole_node"];
 
-/// As part of every test: all kernels, with a test program that is built already.
-pub(crate) fn outcomes(built: &[Program]) -> Result<Vec<Outcome>> {
-    let runs = run_kernels(&Release::ALL, &EVERY_TIME, built)?;
-    println!("\n{}", table(&EVERY_TIME, &runs));
+/// As part of every test: all kernels, with test programs that are built already.
+pub(crate) fn every(built: &[Program]) -> Result<Vec<Outcome>> {
+    outcomes(&Release::ALL, &named(&EVERY_TIME.map(str::to_owned))?, built)
+}
+
+fn outcomes(releases: &[Release], names: &[Name], built: &[Program]) -> Result<Vec<Outcome>> {
+    let runs = run_kernels(releases, names, built)?;
+    println!("\n{}", table(names, &runs));
     Ok(runs.into_iter().flat_map(|run| run.outcomes).collect())
 }
 
@@ -134,50 +141,83 @@ fn run_kernels(releases: &[Release], names: &[Name], built: &[Program]) -> Resul
         })
         .collect::<Result<Vec<&Program>>>()?;
     let companions = companions(names);
-    for (companion, name, profile) in
-        [(AGENT, "sheave-agent", "release"), (CNI, "sheave-cni", "dev")]
-    {
-        if companions.contains(&companion) {
-            let mut build = cargo();
-            build.args(["build", "--profile", profile, "--package", name, "--bin", name]);
-            step::run(&format!("build {name}"), &mut build)?;
-        }
+    if companions.contains(&CNI) {
+        let mut build = cargo();
+        build.args(["build", "--package", "sheave-cni", "--bin", "sheave-cni"]);
+        step::run("build sheave-cni, with debugging", &mut build)?;
     }
     println!("Virtual machines:");
     crate::setup::emulator()?;
-    let mut runs = Vec::new();
-    for release in releases {
-        runs.push(run_kernel(*release, &programs, &companions)?);
-    }
-    Ok(runs)
+    let machines = releases
+        .iter()
+        .map(|release| Machine::pack(*release, &programs, &companions))
+        .collect::<Result<Vec<_>>>()?;
+    side_by_side(machines, |machine| machine.run(&programs))
 }
 
-fn run_kernel(release: Release, programs: &[&Program], companions: &[&str]) -> Result<KernelRun> {
-    let kernel = Kernel::get(release)?;
-    let initramfs = kernel.directory.join("initramfs");
-    step::perform(&format!("pack the machine of {}", release.name()), || {
-        let archive = initramfs::build(&kernel, programs, companions)?;
-        let mebibytes = archive.len() >> 20;
-        std::fs::write(&initramfs, archive).with_context(|| initramfs.display().to_string())?;
-        Ok(format!("{mebibytes} MiB"))
-    })?;
-    println!("\n  --- kernel {} ({})", release.name(), kernel.version);
-    let started = Instant::now();
-    let mut report = machine::boot(&kernel, &initramfs, programs)?;
-    // Large, and made anew each time.
-    std::fs::remove_file(&initramfs).with_context(|| initramfs.display().to_string())?;
-    println!("  kernel {} ended after {:.1} s", release.name(), started.elapsed().as_secs_f64());
-    let mut outcomes = Vec::new();
-    for program in programs {
-        let name = program.name();
-        let mut outcome = report.outcomes.remove(&name).unwrap_or_default();
-        outcome.name = format!("kernel {} {name}", release.name());
-        if release == Release::Latest {
-            outcome.refuse_skips();
+/// Does something with all of them, as many at a time as this machine has processors: an emulated one keeps
+/// one of those busy.
+fn side_by_side<T: Send, R: Send>(
+    all: Vec<T>,
+    run: impl Fn(T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let at_a_time = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut done: Vec<Option<Result<R>>> = all.iter().map(|_| None).collect();
+    let queue = Mutex::new(all.into_iter().zip(&mut done));
+    let next = || queue.lock().expect("nothing panics while it is held").next();
+    std::thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                while let Some((item, result)) = next() {
+                    *result = Some(run(item));
+                }
+            });
         }
-        outcomes.push(outcome);
+    });
+    done.into_iter().map(|result| result.expect("the queue was emptied")).collect()
+}
+
+/// A kernel and the root file system that it is booted with.
+struct Machine {
+    release: Release,
+    kernel: Kernel,
+    initramfs: PathBuf,
+}
+
+impl Machine {
+    fn pack(release: Release, programs: &[&Program], companions: &[&str]) -> Result<Self> {
+        let kernel = Kernel::get(release)?;
+        let initramfs = kernel.directory.join("initramfs");
+        step::perform(&format!("pack the machine of {}", release.name()), || {
+            let archive = initramfs::build(&kernel, programs, companions)?;
+            let mebibytes = archive.len() >> 20;
+            std::fs::write(&initramfs, archive).with_context(|| initramfs.display().to_string())?;
+            Ok(format!("{mebibytes} MiB"))
+        })?;
+        Ok(Self { release, kernel, initramfs })
     }
-    Ok(KernelRun { release, version: kernel.version, boot: report.boot, outcomes })
+
+    fn run(self, programs: &[&Program]) -> Result<KernelRun> {
+        let Self { release, kernel, initramfs } = self;
+        println!("  {}: kernel {}", release.name(), kernel.version);
+        let started = Instant::now();
+        let mut report = machine::boot(release.name(), &kernel, &initramfs, programs)?;
+        let took = started.elapsed();
+        // Large, and made anew each time.
+        std::fs::remove_file(&initramfs).with_context(|| initramfs.display().to_string())?;
+        println!("  {}: ended after {:.1} s", release.name(), took.as_secs_f64());
+        let mut outcomes = Vec::new();
+        for program in programs {
+            let name = program.name();
+            let mut outcome = report.outcomes.remove(&name).unwrap_or_default();
+            outcome.name = format!("kernel {} {name}", release.name());
+            if release == Release::Latest {
+                outcome.refuse_skips();
+            }
+            outcomes.push(outcome);
+        }
+        Ok(KernelRun { release, version: kernel.version, boot: report.boot, outcomes })
+    }
 }
 
 /// Kernels in rows, test programs in columns.
@@ -200,4 +240,20 @@ fn table(names: &[Name], runs: &[KernelRun]) -> Table {
         table.add_row(row);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_run_once_and_its_result_stays_in_its_place() {
+        let squares = side_by_side((0..20).collect(), |number: u32| Ok(number * number)).unwrap();
+        assert_eq!(squares, (0..20).map(|number| number * number).collect::<Vec<u32>>());
+        let failed = side_by_side(vec![1, 2, 3], |number: u32| match number {
+            2 => bail!("not this one"),
+            number => Ok(number),
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "not this one");
+    }
 }
