@@ -201,6 +201,11 @@ impl Packet for Frame {
         false
     }
 
+    // Routes are none of what is fed: no backend is reached by an uplink.
+    fn way_out(&mut self, _: &Addr, _: &Addr) -> u32 {
+        0
+    }
+
     fn socket_cookie(&mut self) -> u64 {
         0
     }

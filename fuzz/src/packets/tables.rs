@@ -251,6 +251,8 @@ fn work() -> Work {
             protocol: 0,
             reserved: 0,
         },
+        event: Event::FlowOpened,
+        stage: Stage::Opening,
         refused_by: 0,
         ifindex: 0,
         record: Record {
