@@ -55,6 +55,7 @@ mod pull_secrets;
 mod quantity;
 mod recorder;
 mod runtime;
+mod service_links;
 mod termination;
 mod tunnel;
 mod volumes;
@@ -62,6 +63,7 @@ mod volumes;
 pub use config::{CgroupDriver, ClusterDns, KubeletConfig, ManagedRuntime, RuntimeChoice};
 pub use interface::{Outgoing, Update};
 pub use kubelet::{Kubelet, StartError};
+pub use service_links::{ServiceLink, ServiceLinks};
 
 /// An error with its causes, for messages that users read.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
