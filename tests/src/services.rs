@@ -56,6 +56,7 @@ pub fn slice(service: &str, protocol: Protocol, target: u16, addresses: &[&str])
         zone: String::new(),
         zone_hints: vec![],
         node_hints: vec![],
+        hostname: String::new(),
     };
     Update::EndpointSlice(EndpointSlice {
         key: key(&format!("{service}-x")),

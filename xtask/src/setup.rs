@@ -42,12 +42,14 @@ const fn package(package: &'static str, why: &'static str) -> Requirement {
 }
 
 /// What running a cluster and testing it need.
-const RUNTIME: [Requirement; 13] = [
+const RUNTIME: [Requirement; 15] = [
     program("containerd", "containerd", "runs the containers"),
     program("ctr", "containerd", "imports images"),
     program("runc", "runc", "starts the containers' processes"),
     program("kubectl", "kubernetes-client", "drives the cluster, as its users do"),
     program("curl", "curl", "asks the API as a client that has no certificate"),
+    program("dig", "bind9-dnsutils", "asks for names"),
+    program("dnsmasq", "dnsmasq-base", "is a resolver to be asked, and to be compared with"),
     program("iperf3", "iperf3", "measures throughput"),
     program("ip", "iproute2", "makes namespaces and links for tests"),
     program("nsenter", "util-linux", "runs programs inside a namespace"),

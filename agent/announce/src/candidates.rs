@@ -145,6 +145,7 @@ mod tests {
             zone: String::new(),
             zone_hints: vec![],
             node_hints: vec![],
+            hostname: String::new(),
         };
         let key = key(&format!("{service}-{address}"));
         EndpointSlice {

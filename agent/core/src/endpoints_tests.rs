@@ -31,6 +31,7 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
             zone: String::new(),
             zone_hints: zones.into_iter().map(String::from).collect(),
             node_hints: nodes.into_iter().map(String::from).collect(),
+            hostname: String::new(),
         },
     )
 }
@@ -115,6 +116,7 @@ fn plain(name: &str) -> Endpoint {
         zone: String::new(),
         zone_hints: vec![],
         node_hints: vec![],
+        hostname: String::new(),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::frontends;
 use crate::held::Held;
 use crate::ledger::Ledger;
 use crate::mirror::Mirror;
-use crate::model::{Model, ObjectKey, Update};
+use crate::model::{EndpointSlice, Model, ObjectKey, Update};
 use crate::plan::{
     Conflict, PlannedFrontend, PlannedPort, PortKey, PortKind, host_port_port, service_ports,
 };
@@ -117,6 +117,16 @@ impl Engine {
     /// What should be.
     pub fn model(&self) -> &Model {
         self.ledger.model()
+    }
+
+    /// Services whose names may lead elsewhere than when this was last asked; see [`Ledger::take_names`].
+    pub fn take_names(&mut self) -> BTreeSet<ObjectKey> {
+        self.ledger.take_names()
+    }
+
+    /// The slices of a Service, in order of name.
+    pub fn slices(&self, service: &ObjectKey) -> Vec<&EndpointSlice> {
+        self.ledger.slices(service)
     }
 
     /// True once a complete state is known.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{EndpointSlice, Model, ObjectKey, Update};
+use crate::model::{EndpointSlice, Model, NamedService, ObjectKey, Update};
 
 /// The model, and how complete it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub struct Ledger {
     complete: bool,
     host_ports_known: bool,
     changes: Changes,
+    names: BTreeSet<ObjectKey>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,12 @@ impl Ledger {
         names.filter_map(|name| self.model.slices.get(&key(name))).collect()
     }
 
+    /// Services, served here or not, that are new, changed or gone, or that have such slices, since this
+    /// was last asked: not what [`Self::take_changes`] takes.
+    pub fn take_names(&mut self) -> BTreeSet<ObjectKey> {
+        std::mem::take(&mut self.names)
+    }
+
     /// What has changed since this was last asked.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
@@ -100,9 +107,16 @@ impl Ledger {
                     named.services.insert(service.key.clone());
                 }
                 if self.model.services.get(&service.key) != Some(&service) {
-                    self.changes.services.insert(service.key.clone());
+                    self.model.named_services.remove(&service.key);
+                    self.changed(service.key.clone());
                     self.model.services.insert(service.key.clone(), service);
                 }
+            }
+            Update::NamedService(service) => {
+                if let Some(named) = &mut self.named {
+                    named.services.insert(service.key.clone());
+                }
+                self.note_named(service);
             }
             Update::ServiceGone(key) => {
                 if let Some(named) = &mut self.named {
@@ -125,6 +139,24 @@ impl Ledger {
         }
     }
 
+    /// The dataplane learns of it only when it served it before.
+    fn note_named(&mut self, service: NamedService) {
+        if self.model.named_services.get(&service.key) != Some(&service) {
+            if self.model.services.remove(&service.key).is_some() {
+                self.changes.services.insert(service.key.clone());
+            }
+            self.names.insert(service.key.clone());
+            self.model.named_services.insert(service.key.clone(), service);
+        }
+    }
+
+    fn changed(&mut self, service: ObjectKey) {
+        if !self.model.named_services.contains_key(&service) {
+            self.changes.services.insert(service.clone());
+        }
+        self.names.insert(service);
+    }
+
     fn note_slice(&mut self, slice: EndpointSlice) {
         match self.model.slices.get(&slice.key) {
             Some(before) if *before == slice => return,
@@ -140,7 +172,7 @@ impl Ledger {
             names.reserve_exact(1);
             names.insert(at, slice.key.name.clone());
         }
-        self.changes.services.insert(service);
+        self.changed(service);
         self.model.slices.insert(slice.key.clone(), slice);
     }
 
@@ -153,17 +185,21 @@ impl Ledger {
                 self.slices_of.remove(&service);
             }
         }
-        self.changes.services.insert(service);
+        self.changed(service);
     }
 
     fn forget_service(&mut self, key: &ObjectKey) {
         if self.model.services.remove(key).is_some() {
-            self.changes.services.insert(key.clone());
+            self.changed(key.clone());
+        }
+        if self.model.named_services.remove(key).is_some() {
+            self.names.insert(key.clone());
         }
     }
 
     fn forget_all_but(&mut self, named: &Named) {
-        let services = self.model.services.keys().filter(|key| !named.services.contains(*key));
+        let known = self.model.services.keys().chain(self.model.named_services.keys());
+        let services = known.filter(|key| !named.services.contains(*key));
         for key in services.cloned().collect::<Vec<_>>() {
             self.forget_service(&key);
         }
@@ -181,7 +217,7 @@ fn service_of(slice: &EndpointSlice) -> ObjectKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EndpointSlice;
+    use crate::model::{LeadsTo, Service, ServiceType, TrafficPolicy};
 
     fn slice(name: &str) -> EndpointSlice {
         EndpointSlice {
@@ -249,6 +285,45 @@ mod tests {
         ledger.note(Update::InitDone);
         assert_eq!(ledger.take_changes().services, BTreeSet::from([web.clone()]));
         assert!(ledger.slices(&web).is_empty());
+    }
+
+    #[test]
+    fn what_only_has_names_is_nothing_to_the_dataplane() {
+        let key = ObjectKey { namespace: "default".into(), name: "web".into() };
+        let ports = Vec::new();
+        let leads_to = LeadsTo::Endpoints { publish_not_ready: false };
+        let headless = NamedService { key: key.clone(), leads_to, ports };
+        let mut ledger = Ledger::new();
+        ledger.note(Update::NamedService(headless.clone()));
+        ledger.note(Update::EndpointSlice(slice("a")));
+        assert_eq!(ledger.take_changes(), Changes::default());
+        assert_eq!(ledger.take_names(), BTreeSet::from([key.clone()]));
+
+        let served = Service {
+            key: key.clone(),
+            service_type: ServiceType::ClusterIp,
+            cluster_ips: vec![],
+            external_ips: vec![],
+            load_balancer_ips: vec![],
+            ports: vec![],
+            internal_traffic_policy: TrafficPolicy::Cluster,
+            external_traffic_policy: TrafficPolicy::Cluster,
+            affinity_timeout_s: None,
+            source_ranges: vec![],
+            health_check_node_port: None,
+        };
+        ledger.note(Update::Service(served));
+        assert!(ledger.model().named_services.is_empty(), "it is one or the other");
+        assert_eq!(ledger.take_changes().services, BTreeSet::from([key.clone()]));
+        ledger.note(Update::NamedService(headless));
+        assert!(ledger.model().services.is_empty());
+        assert_eq!(ledger.take_changes().services, BTreeSet::from([key.clone()]), "not any more");
+
+        ledger.take_names();
+        ledger.note(Update::Init);
+        ledger.note(Update::InitDone);
+        assert!(ledger.model().named_services.is_empty());
+        assert_eq!(ledger.take_names(), BTreeSet::from([key]));
     }
 
     #[test]

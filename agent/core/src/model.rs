@@ -2,7 +2,7 @@
 //!
 //! Sources decode their wire format into these types once, at the edge; the types cannot hold a port 0, a
 //! protocol that does not exist or an address that is none. They mirror the Kubernetes fields that the
-//! dataplane needs and nothing else.
+//! dataplane and the names of Services need, and nothing else.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -52,7 +52,8 @@ pub enum ServiceType {
     LoadBalancer,
 }
 
-/// A Service that this node serves. Headless, ExternalName and foreign-proxy Services never become one.
+/// A Service that this node serves. Headless, ExternalName and foreign-proxy Services never become one,
+/// but a [`NamedService`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// Namespace and name.
@@ -77,6 +78,31 @@ pub struct Service {
     pub source_ranges: Vec<IpNet>,
     /// `spec.healthCheckNodePort`: where load balancers ask whether this node has endpoints.
     pub health_check_node_port: Option<NonZeroU16>,
+}
+
+/// A Service that this node does not serve, but that has names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedService {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// What its name leads to.
+    pub leads_to: LeadsTo,
+    /// Its ports, in the order of the spec.
+    pub ports: Vec<ServicePort>,
+}
+
+/// What the name of a Service leads to that this node does not serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeadsTo {
+    /// Headless: each endpoint that is ready.
+    Endpoints {
+        /// `spec.publishNotReadyAddresses`: the others as well.
+        publish_not_ready: bool,
+    },
+    /// ExternalName: another name.
+    Name(String),
+    /// Addresses that another service proxy serves.
+    Addresses(Vec<IpAddr>),
 }
 
 /// One port of a Service.
@@ -135,6 +161,8 @@ pub struct Endpoint {
     pub zone_hints: Vec<String>,
     /// Nodes that should use it; empty is all.
     pub node_hints: Vec<String>,
+    /// What it is called within its Service, or empty.
+    pub hostname: String,
 }
 
 /// A `hostPort` of a container of this node: a frontend with one backend, here.
@@ -179,7 +207,9 @@ pub enum Update {
     Node(Node),
     /// New or changed.
     Service(Service),
-    /// Deleted, or not ours to serve any more.
+    /// New or changed, and not ours to serve: if it was before, it is no more.
+    NamedService(NamedService),
+    /// Deleted.
     ServiceGone(ObjectKey),
     /// New or changed.
     EndpointSlice(EndpointSlice),
@@ -197,6 +227,8 @@ pub struct Model {
     pub node: Node,
     /// By key.
     pub services: BTreeMap<ObjectKey, Service>,
+    /// By key, which is none of the above.
+    pub named_services: BTreeMap<ObjectKey, NamedService>,
     /// By key of the slice.
     pub slices: BTreeMap<ObjectKey, EndpointSlice>,
     /// In the order of pods.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::socket_hooks::SocketHooks;
 
+use crate::service_links::ServiceLinks;
+
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub struct KubeletConfig {
@@ -29,6 +31,8 @@ pub struct KubeletConfig {
     /// Name servers and domain for pods with `dnsPolicy: ClusterFirst`; replaced by
     /// [`crate::Update::Cluster`].
     pub cluster_dns: ClusterDns,
+    /// What containers are told of Services by variables.
+    pub service_links: ServiceLinks,
     /// The pods' cgroups are below this one, e.g. `/sheave`.
     pub cgroup_root: String,
     /// Most pods this node reports that it can run.
@@ -53,6 +57,7 @@ impl KubeletConfig {
             runtime: RuntimeChoice::Managed(ManagedRuntime::default()),
             image_dir: Some("/var/lib/sheave/agent/images".into()),
             cluster_dns: ClusterDns::default(),
+            service_links: ServiceLinks::default(),
             cgroup_root: "/sheave".into(),
             max_pods: 110,
             kubelet_version: "v1.36.0+sheave".into(),

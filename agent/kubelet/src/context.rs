@@ -88,6 +88,7 @@ impl Context {
         Facts {
             pod_ips: pod_ips.to_vec(),
             host_ips: self.node_ips(),
+            services: Vec::new(),
             node_cpus: crate::machine::cpus(),
             node_memory_bytes: self.node_memory_bytes,
         }

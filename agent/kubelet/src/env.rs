@@ -15,6 +15,8 @@ use crate::quantity::Quantity;
 pub(crate) struct Facts {
     pub(crate) pod_ips: Vec<String>,
     pub(crate) host_ips: Vec<String>,
+    /// Variables that say where Services are. The container's own win over them.
+    pub(crate) services: Vec<(String, String)>,
     /// Shown as the limit of containers that have none.
     pub(crate) node_cpus: u64,
     pub(crate) node_memory_bytes: u64,
@@ -39,6 +41,9 @@ pub(crate) fn variables(
     data: &DataObjects,
 ) -> Result<Vec<(String, String)>, EnvError> {
     let mut variables = Ordered::default();
+    for (name, value) in &facts.services {
+        variables.set(name.clone(), value.clone());
+    }
     for from in &container.env_from {
         let Some(object) = object(spec, &from.source, data)? else { continue };
         let mut keys: Vec<_> = object.data.iter().collect();
@@ -264,6 +269,15 @@ mod tests {
         let want =
             [("A", "1"), ("B", "1$(C)"), ("C", "3"), ("L", "x"), ("IP", "10.0.0.9"), ("CPU", "2")];
         assert_eq!(got, want);
+
+        let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let services = vec![of("A", "of a Service"), of("WEB_SERVICE_HOST", "10.96.0.7")];
+        let facts = Facts { services, ..facts };
+        let spec = pod(serde_json::json!([
+            {"name": "A", "value": "1"}, {"name": "B", "value": "$(WEB_SERVICE_HOST)"}]));
+        let got = variables(&spec, &spec.containers[0], &facts, &data).unwrap();
+        let want = [of("A", "1"), of("WEB_SERVICE_HOST", "10.96.0.7"), of("B", "10.96.0.7")];
+        assert_eq!(got, want, "the container's own win, and may name those of Services");
 
         let spec = pod(serde_json::json!([
             {"name": "K", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]));

@@ -56,6 +56,7 @@ mod pull_secrets;
 mod quantity;
 mod recorder;
 mod runtime;
+mod service_links;
 mod socket_hooks;
 mod termination;
 mod tunnel;
@@ -64,6 +65,7 @@ mod volumes;
 pub use config::{CgroupDriver, ClusterDns, KubeletConfig, ManagedRuntime, RuntimeChoice};
 pub use interface::{Outgoing, Update};
 pub use kubelet::{Kubelet, StartError};
+pub use service_links::{ServiceLink, ServiceLinks};
 pub use socket_hooks::SocketHooks;
 
 /// An error with its causes, for messages that users read.

@@ -87,7 +87,7 @@ pub fn read(path: &Path) -> Result<(Vec<Update>, Vec<LeftOut>), FileError> {
         }
     }
     let slices = slices.into_values().map(Update::EndpointSlice);
-    let services = services.into_values().map(Update::Service);
+    let services = services.into_values();
     let all = [Update::Init].into_iter().chain(slices).chain(services);
     Ok((all.chain([Update::InitDone]).collect(), left_out))
 }
@@ -152,7 +152,7 @@ fn documents(text: &str) -> Vec<Result<Value, String>> {
 /// Takes the Services and EndpointSlices out of an object or a List; other kinds are none of ours.
 fn objects(
     value: Value,
-    services: &mut BTreeMap<ObjectKey, sheave_core::model::Service>,
+    services: &mut BTreeMap<ObjectKey, Update>,
     slices: &mut BTreeMap<ObjectKey, sheave_core::model::EndpointSlice>,
 ) -> Result<Vec<Invalid>, String> {
     let kind = value["kind"].as_str().unwrap_or_default().to_owned();
@@ -168,8 +168,12 @@ fn objects(
         "Service" => {
             let object = serde_json::from_value(value).map_err(typed)?;
             match manifest::service(&object) {
-                Ok(Some(service)) => drop(services.insert(service.key.clone(), service)),
-                Ok(None) => {}
+                Ok(Ok(service)) => {
+                    services.insert(service.key.clone(), Update::Service(service));
+                }
+                Ok(Err(named)) => {
+                    services.insert(named.key.clone(), Update::NamedService(named));
+                }
                 Err(error) => invalid.push(error),
             }
         }

@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sheave_core::model::{
-    Endpoint, EndpointPort, EndpointSlice, ObjectKey, Protocol, Service, ServicePort, ServiceType,
-    TrafficPolicy,
+    Endpoint, EndpointPort, EndpointSlice, LeadsTo, NamedService, ObjectKey, Protocol, Service,
+    ServicePort, ServiceType, TrafficPolicy,
 };
 
 use crate::invalid::{
@@ -27,34 +27,72 @@ pub fn key(metadata: &ObjectMeta) -> ObjectKey {
     }
 }
 
-/// A Service this node serves, or `None` for one that is not ours: headless, ExternalName, or another
-/// proxy's.
+/// A Service this node serves, or one that is not ours to serve and only has names: headless,
+/// ExternalName, or another proxy's.
 ///
 /// # Errors
 /// The first field that is wrong.
-pub fn service(object: &core::Service) -> Result<Option<Service>, Invalid> {
+pub fn service(object: &core::Service) -> Result<Result<Service, NamedService>, Invalid> {
     let key = key(&object.metadata);
-    served(object, &key).map_err(|wrong| wrong.of("Service", &key))
+    let decoded = match named(object, &key) {
+        Ok(Some(named)) => Ok(Err(named)),
+        Ok(None) => served(object, &key).map(Ok),
+        Err(wrong) => Err(wrong),
+    };
+    decoded.map_err(|wrong| wrong.of("Service", &key))
 }
 
-fn served(object: &core::Service, key: &ObjectKey) -> Result<Option<Service>, Wrong> {
+/// `None`: it is to be served.
+fn named(object: &core::Service, key: &ObjectKey) -> Result<Option<NamedService>, Wrong> {
+    let spec = object.spec.clone().unwrap_or_default();
+    let labels = object.metadata.labels.as_ref();
+    let leads_to = if spec.type_.as_deref() == Some("ExternalName") {
+        LeadsTo::Name(spec.external_name.clone().unwrap_or_default())
+    } else {
+        let cluster_ips = cluster_ips(&spec);
+        if cluster_ips.first().is_none_or(|ip| ip == "None" || ip.is_empty()) {
+            let publish_not_ready = spec.publish_not_ready_addresses.unwrap_or_default();
+            LeadsTo::Endpoints { publish_not_ready }
+        } else if labels.is_some_and(|labels| labels.contains_key(PROXY_NAME_LABEL)) {
+            LeadsTo::Addresses(addresses("spec.clusterIPs", &cluster_ips)?)
+        } else {
+            return Ok(None);
+        }
+    };
+    let ports = service_ports(spec.ports.as_deref().unwrap_or_default())?;
+    Ok(Some(NamedService { key: key.clone(), leads_to, ports }))
+}
+
+fn cluster_ips(spec: &core::ServiceSpec) -> Vec<String> {
+    let one = || Some(vec![spec.cluster_ip.clone()?]);
+    spec.cluster_ips.clone().or_else(one).unwrap_or_default()
+}
+
+fn service_ports(ports: &[core::ServicePort]) -> Result<Vec<ServicePort>, Wrong> {
+    let ports = ports.iter().enumerate().map(|(index, object)| {
+        let field = |name: &str| format!("spec.ports[{index}].{name}");
+        Ok(ServicePort {
+            name: object.name.clone().unwrap_or_default(),
+            protocol: protocol(field("protocol"), object.protocol.as_deref())?,
+            port: port(field("port"), object.port)?,
+            node_port: optional_port(field("nodePort"), object.node_port.unwrap_or_default())?,
+        })
+    });
+    ports.collect()
+}
+
+fn served(object: &core::Service, key: &ObjectKey) -> Result<Service, Wrong> {
     let spec = object.spec.clone().unwrap_or_default();
     let service_type = match spec.type_.as_deref() {
         None | Some("ClusterIP") => ServiceType::ClusterIp,
         Some("NodePort") => ServiceType::NodePort,
         Some("LoadBalancer") => ServiceType::LoadBalancer,
-        Some("ExternalName") => return Ok(None),
         Some(other) => {
             let why = "supported values: ClusterIP, NodePort, LoadBalancer, ExternalName";
             return Err(Wrong::new("spec.type", other, why));
         }
     };
-    let labels = object.metadata.labels.as_ref();
-    let cluster_ips = spec.cluster_ips.or_else(|| Some(vec![spec.cluster_ip?])).unwrap_or_default();
-    let is_headless = cluster_ips.first().is_none_or(|ip| ip == "None" || ip.is_empty());
-    if is_headless || labels.is_some_and(|labels| labels.contains_key(PROXY_NAME_LABEL)) {
-        return Ok(None);
-    }
+    let cluster_ips = cluster_ips(&spec);
     let status = object.status.clone().and_then(|status| status.load_balancer).unwrap_or_default();
     let balancer: Vec<String> = status
         .ingress
@@ -66,25 +104,15 @@ fn served(object: &core::Service, key: &ObjectKey) -> Result<Option<Service>, Wr
     let timeout = spec.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
     let affinity = (spec.session_affinity.as_deref() == Some("ClientIP"))
         .then(|| timeout.unwrap_or(AFFINITY_TIMEOUT_S_DEFAULT));
-    let ports = spec.ports.unwrap_or_default();
-    let ports = ports.into_iter().enumerate().map(|(index, object)| {
-        let field = |name: &str| format!("spec.ports[{index}].{name}");
-        Ok(ServicePort {
-            name: object.name.unwrap_or_default(),
-            protocol: protocol(field("protocol"), object.protocol.as_deref())?,
-            port: port(field("port"), object.port)?,
-            node_port: optional_port(field("nodePort"), object.node_port.unwrap_or_default())?,
-        })
-    });
     let external_traffic_policy =
         policy("spec.externalTrafficPolicy", spec.external_traffic_policy)?;
-    Ok(Some(Service {
+    Ok(Service {
         key: key.clone(),
         service_type,
         cluster_ips: addresses("spec.clusterIPs", &cluster_ips)?,
         external_ips: addresses("spec.externalIPs", &spec.external_ips.unwrap_or_default())?,
         load_balancer_ips: addresses("status.loadBalancer.ingress", &balancer)?,
-        ports: ports.collect::<Result<_, Wrong>>()?,
+        ports: service_ports(spec.ports.as_deref().unwrap_or_default())?,
         internal_traffic_policy: policy(
             "spec.internalTrafficPolicy",
             spec.internal_traffic_policy,
@@ -100,7 +128,7 @@ fn served(object: &core::Service, key: &ObjectKey) -> Result<Option<Service>, Wr
             external_traffic_policy,
             spec.health_check_node_port.unwrap_or_default(),
         )?,
-    }))
+    })
 }
 
 fn affinity_timeout_s(seconds: i32) -> Result<u32, Wrong> {
@@ -160,6 +188,7 @@ fn endpoint(index: usize, object: &discovery::Endpoint) -> Result<Endpoint, Wron
         zone: object.zone.clone().unwrap_or_default(),
         zone_hints: hints.for_zones.into_iter().flatten().map(|zone| zone.name).collect(),
         node_hints: hints.for_nodes.into_iter().flatten().map(|node| node.name).collect(),
+        hostname: object.hostname.clone().unwrap_or_default(),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use prost::Message;
 use sheave_core::model::{
-    Endpoint, EndpointPort, EndpointSlice, Node, ObjectKey, Protocol, Service, ServicePort,
-    ServiceType, TrafficPolicy,
+    Endpoint, EndpointPort, EndpointSlice, LeadsTo, NamedService, Node, ObjectKey, Protocol,
+    Service, ServicePort, ServiceType, TrafficPolicy,
 };
 use sheave_push::v1;
 
@@ -20,24 +20,50 @@ pub fn key(key: &v1::ObjectKey) -> ObjectKey {
     ObjectKey { namespace: key.namespace.clone(), name: key.name.clone() }
 }
 
-/// A Service this node serves, or the key of one that is not ours to serve: headless, ExternalName, or
-/// another proxy's.
+/// A Service this node serves, or one that is not ours to serve and only has names: headless,
+/// ExternalName, or another proxy's.
 ///
 /// # Errors
 /// The first field that is wrong.
-pub fn service(bytes: &[u8]) -> Result<Result<Service, ObjectKey>, Invalid> {
+pub fn service(bytes: &[u8]) -> Result<Result<Service, NamedService>, Invalid> {
     let message = v1::Service::decode(bytes).map_err(|_| undecodable("Service"))?;
     let key = object_key("Service", message.key.as_ref())?;
-    let service_type = match message.r#type() {
-        v1::ServiceType::ClusterIp => ServiceType::ClusterIp,
-        v1::ServiceType::NodePort => ServiceType::NodePort,
-        v1::ServiceType::LoadBalancer => ServiceType::LoadBalancer,
-        v1::ServiceType::ExternalName => return Ok(Err(key)),
+    let decoded = match message.r#type() {
+        v1::ServiceType::ExternalName => named(&message, key.clone()).map(Err),
+        _ if message.other_proxy || message.cluster_ips.is_empty() => {
+            named(&message, key.clone()).map(Err)
+        }
+        v1::ServiceType::ClusterIp => served(&message, key.clone(), ServiceType::ClusterIp).map(Ok),
+        v1::ServiceType::NodePort => served(&message, key.clone(), ServiceType::NodePort).map(Ok),
+        v1::ServiceType::LoadBalancer => {
+            served(&message, key.clone(), ServiceType::LoadBalancer).map(Ok)
+        }
     };
-    if message.other_proxy || message.cluster_ips.is_empty() {
-        return Ok(Err(key));
-    }
-    served(&message, key.clone(), service_type).map(Ok).map_err(|wrong| wrong.of("Service", &key))
+    decoded.map_err(|wrong| wrong.of("Service", &key))
+}
+
+fn named(message: &v1::Service, key: ObjectKey) -> Result<NamedService, Wrong> {
+    let leads_to = if message.r#type() == v1::ServiceType::ExternalName {
+        LeadsTo::Name(message.external_name.clone())
+    } else if message.cluster_ips.is_empty() {
+        LeadsTo::Endpoints { publish_not_ready: message.publish_not_ready_addresses }
+    } else {
+        LeadsTo::Addresses(addresses("spec.clusterIPs", &message.cluster_ips)?)
+    };
+    Ok(NamedService { key, leads_to, ports: service_ports(message)? })
+}
+
+fn service_ports(message: &v1::Service) -> Result<Vec<ServicePort>, Wrong> {
+    let ports = message.ports.iter().enumerate().map(|(index, message)| {
+        let field = |name: &str| format!("spec.ports[{index}].{name}");
+        Ok(ServicePort {
+            name: message.name.clone(),
+            protocol: protocol(field("protocol"), message.protocol)?,
+            port: port(field("port"), message.port)?,
+            node_port: optional_port(field("nodePort"), message.node_port)?,
+        })
+    });
+    ports.collect()
 }
 
 fn served(
@@ -51,22 +77,13 @@ fn served(
         .filter(|ingress| !ingress.proxy_mode)
         .map(|ingress| ingress.ip.clone())
         .collect();
-    let ports = message.ports.iter().enumerate().map(|(index, message)| {
-        let field = |name: &str| format!("spec.ports[{index}].{name}");
-        Ok(ServicePort {
-            name: message.name.clone(),
-            protocol: protocol(field("protocol"), message.protocol)?,
-            port: port(field("port"), message.port)?,
-            node_port: optional_port(field("nodePort"), message.node_port)?,
-        })
-    });
     Ok(Service {
         key,
         service_type,
         cluster_ips: addresses("spec.clusterIPs", &message.cluster_ips)?,
         external_ips: addresses("spec.externalIPs", &message.external_ips)?,
         load_balancer_ips: addresses("status.loadBalancer.ingress", &balancer)?,
-        ports: ports.collect::<Result<_, Wrong>>()?,
+        ports: service_ports(message)?,
         internal_traffic_policy: policy(message.internal_traffic_policy()),
         external_traffic_policy: policy(message.external_traffic_policy()),
         affinity_timeout_s: Some(message.affinity_timeout_seconds).filter(|seconds| *seconds > 0),
@@ -115,6 +132,7 @@ fn slice(message: &v1::EndpointSlice, key: ObjectKey) -> Result<EndpointSlice, W
             zone: message.zone.clone(),
             zone_hints: message.zone_hints.clone(),
             node_hints: message.node_hints.clone(),
+            hostname: message.hostname.clone(),
         })
     });
     Ok(EndpointSlice {
@@ -210,7 +228,7 @@ mod tests {
         }
     }
 
-    fn decode(message: &v1::Service) -> Result<Result<Service, ObjectKey>, Invalid> {
+    fn decode(message: &v1::Service) -> Result<Result<Service, NamedService>, Invalid> {
         service(&message.encode_to_vec())
     }
 
@@ -246,11 +264,25 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_to_serve_is_named_and_nothing_more() {
-        let headless = v1::Service { cluster_ips: vec![], ..web() };
-        let external = v1::Service { r#type: v1::ServiceType::ExternalName as i32, ..web() };
+        let headless =
+            v1::Service { cluster_ips: vec![], publish_not_ready_addresses: true, ..web() };
+        let external = v1::Service {
+            r#type: v1::ServiceType::ExternalName as i32,
+            cluster_ips: vec![],
+            external_name: "example.com".into(),
+            ..web()
+        };
         let other = v1::Service { other_proxy: true, ..web() };
-        for message in [headless, external, other] {
-            assert_eq!(decode(&message).unwrap().unwrap_err().name, "web");
+        let address = "10.96.0.7".parse().unwrap();
+        let cases = [
+            (headless, LeadsTo::Endpoints { publish_not_ready: true }),
+            (external, LeadsTo::Name("example.com".into())),
+            (other, LeadsTo::Addresses(vec![address])),
+        ];
+        for (message, leads_to) in cases {
+            let named = decode(&message).unwrap().unwrap_err();
+            assert_eq!((named.key.name.as_str(), named.leads_to), ("web", leads_to));
+            assert_eq!(named.ports.len(), 1);
         }
     }
 

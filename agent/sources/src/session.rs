@@ -196,9 +196,12 @@ pub(crate) fn decode(kind: Kind, view: Option<&mut View>) -> Result<Option<What>
         Kind::InitDone(_) => What::InitDone,
         Kind::Service(bytes) => {
             let service = message::service(&bytes)?;
-            let key = service.as_ref().map_or_else(Clone::clone, |service| service.key.clone());
+            let (key, update) = match service {
+                Ok(service) => (service.key.clone(), Update::Service(service)),
+                Err(named) => (named.key.clone(), Update::NamedService(named)),
+            };
             view.put(Slot::Service, key, Kind::Service(bytes));
-            What::Services(service.map_or_else(Update::ServiceGone, Update::Service))
+            What::Services(update)
         }
         Kind::ServiceGone(key) => {
             let key = message::key(&key);

@@ -100,7 +100,9 @@ impl Metrics {
         use sheave_core::model::Update;
         let measured = &self.0.measured;
         match what {
-            What::Services(Update::Service(_) | Update::ServiceGone(_)) => {
+            What::Services(
+                Update::Service(_) | Update::NamedService(_) | Update::ServiceGone(_),
+            ) => {
                 measured.service_changes.inc();
             }
             What::Services(Update::EndpointSlice(_) | Update::EndpointSliceGone(_)) => {

@@ -75,6 +75,12 @@ impl Packet for Buffer<'_> {
     }
 
     #[inline(always)]
+    fn way_out(&mut self, _: &Addr, _: &Addr) -> u32 {
+        // Asked of what opens or renews a flow, which is tc's.
+        0
+    }
+
+    #[inline(always)]
     fn has_socket(&mut self, _: &FlowKey) -> bool {
         // Who opens flows asks; here nobody does.
         false

@@ -121,5 +121,6 @@ fn endpoint(byte: u8, is_v4: bool) -> Endpoint {
         zone: String::new(),
         zone_hints: vec![],
         node_hints: vec![],
+        hostname: String::new(),
     }
 }

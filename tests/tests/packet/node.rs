@@ -201,6 +201,7 @@ fn slices(last: u8, protocol: Protocol, port: u16, backends: &[Of]) -> [Update; 
             zone: String::new(),
             zone_hints: vec![],
             node_hints: vec![],
+            hostname: String::new(),
         };
         let name = name_of(protocol);
         Update::EndpointSlice(EndpointSlice {

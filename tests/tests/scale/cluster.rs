@@ -97,6 +97,7 @@ impl Sized {
                 zone: String::new(),
                 zone_hints: vec![],
                 node_hints: vec![],
+                hostname: String::new(),
             }
         });
         let (name, port) = (String::new(), NonZeroU16::new(8080).expect("it is not 0"));

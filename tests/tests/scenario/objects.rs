@@ -136,6 +136,7 @@ fn endpoint(object: discovery::Endpoint) -> Endpoint {
         zone: object.zone.unwrap_or_default(),
         zone_hints: hints.for_zones.unwrap_or_default().into_iter().map(|z| z.name).collect(),
         node_hints: hints.for_nodes.unwrap_or_default().into_iter().map(|n| n.name).collect(),
+        hostname: String::new(),
     }
 }
 

@@ -17,7 +17,7 @@ const fn room(name: &'static str, may_use: &'static [&'static str], reason: &'st
     Room { name, may_use, reason }
 }
 
-const ROOMS: [Room; 24] = [
+const ROOMS: [Room; 25] = [
     room("sheave-abi", &[], "the kernel and user space share it: layouts alone"),
     room("sheave-ebpf", &["sheave-abi"], "runs in the kernel"),
     room("sheave-pause", &[], "has no runtime and links to nothing"),
@@ -25,6 +25,7 @@ const ROOMS: [Room; 24] = [
     room("sheave-dataplane", &["sheave-abi", "sheave-core"], "knows maps, and no source of state"),
     room("sheave-sources", &["sheave-core", "sheave-push"], "meets the dataplane in core's model"),
     room("sheave-announce", &["sheave-core"], "knows addresses, and neither maps nor sources"),
+    room("sheave-dns", &["sheave-core"], "answers by core's model, and knows no source of it"),
     room("sheave-kubelet", &["sheave-core", "sheave-push"], "meets the dataplane in core's model"),
     room(
         "sheave-agent",
@@ -33,6 +34,7 @@ const ROOMS: [Room; 24] = [
             "sheave-announce",
             "sheave-core",
             "sheave-dataplane",
+            "sheave-dns",
             "sheave-kubelet",
             "sheave-push",
             "sheave-sources",
@@ -90,9 +92,10 @@ const ROOMS: [Room; 24] = [
 const TESTS: &str = "sheave-tests";
 
 /// Third-party crates that one room owns, so that their types stay there.
-const OWNED: [(&str, &[&str]); 4] = [
+const OWNED: [(&str, &[&str]); 5] = [
     ("aya", &["sheave-dataplane", TESTS]),
     ("aya-ebpf", &["sheave-ebpf"]),
+    ("hickory-proto", &["sheave-dns"]),
     ("redb", &["sheave-store"]),
     ("rcgen", &["sheave-apiserver", TESTS]),
 ];

@@ -97,6 +97,7 @@ fn endpoint(ip: &str, node: &str) -> Endpoint {
         zone: String::new(),
         zone_hints: vec![],
         node_hints: vec![],
+        hostname: String::new(),
     }
 }
 
@@ -141,6 +142,7 @@ fn node1() -> Node1 {
         services: [(service.key.clone(), service)].into(),
         slices: [(slice.key.clone(), slice)].into(),
         host_ports: vec![],
+        ..Model::default()
     };
     let inside = Frontend { service: 1, internal: INSIDE, ..Frontend::default() };
     let both = Frontend { external: OUTSIDE, flags: flags::EXTERNAL, ..inside };

@@ -58,6 +58,7 @@ pub(super) fn endpoint(last: u8, here: bool) -> Endpoint {
         zone: String::new(),
         zone_hints: vec![],
         node_hints: vec![],
+        hostname: String::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cri::{
     GRACE_ANNOTATION, IMAGE_ANNOTATION, PodLabels, TERMINATION_FILE_ANNOTATION,
     TERMINATION_LOGS_ANNOTATION, v1,
 };
-use crate::env::{self, expand};
+use crate::env::{self, Facts, expand};
 use crate::images::LocalImage;
 use crate::volumes::bind_sub_path;
 
@@ -52,7 +52,9 @@ pub(crate) fn config(
     let Place { spec, container, attempt, .. } = place;
     let invalid = |message: String| Waiting { reason: "CreateContainerConfigError", message };
     check_user(container, image).map_err(invalid)?;
-    let facts = context.facts(place.pod_ips);
+    let links = &context.config.service_links;
+    let services = links.variables(&spec.key.namespace, spec.service_links);
+    let facts = Facts { services, ..context.facts(place.pod_ips) };
     let variables = env::variables(spec, container, &facts, &context.data)
         .map_err(|error| invalid(error.to_string()))?;
     let mut annotations = BTreeMap::from([

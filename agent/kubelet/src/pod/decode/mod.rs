@@ -112,6 +112,7 @@ pub(crate) fn decode(object: &[u8]) -> Result<(PodSpec, Previous), InvalidPod> {
             _ => DnsPolicy::ClusterFirst,
         },
         dns: spec.dns_config.map(dns_options).unwrap_or_default(),
+        service_links: spec.enable_service_links.unwrap_or(true),
         security,
         termination_grace_s: unsigned(spec.termination_grace_period_seconds.unwrap_or(30)),
         active_deadline_s: spec.active_deadline_seconds.map(unsigned),

@@ -66,6 +66,8 @@ pub(crate) struct PodSpec {
     pub(crate) host_aliases: Vec<HostAlias>,
     pub(crate) dns_policy: DnsPolicy,
     pub(crate) dns: DnsOptions,
+    /// Containers are told by variables of the Services in the pod's namespace.
+    pub(crate) service_links: bool,
     pub(crate) security: PodSecurity,
     pub(crate) termination_grace_s: u32,
     pub(crate) active_deadline_s: Option<u32>,

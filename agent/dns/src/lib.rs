@@ -1,0 +1,23 @@
+//! Names of the cluster, answered on every node from what its agent knows anyway: no question of a pod goes
+//! to the control plane, and a question about a Service leaves the machine never.
+//!
+//! The protocol's messages are hickory-proto's; which names there are, and the server with its bounds, are
+//! ours. Nothing here knows where Services come from, or that a dataplane leads pods to this server.
+//!
+//! ```text
+//! Service, slices -> records -> zone <---- answer <- request <- server (UDP, TCP) <- pods
+//!                                            |
+//!                                            +-> forward: cache, upstreams of resolv.conf, stub domains
+//! ```
+
+pub mod answer;
+mod forward;
+mod label;
+pub mod records;
+mod request;
+mod reverse;
+mod server;
+pub mod zone;
+
+pub use forward::Upstreams;
+pub use server::{ListenError, Server, ServerConfig};

@@ -1,0 +1,222 @@
+//! The server: threads that read datagrams in batches and answer at once what the zone knows, and a runtime
+//! for what takes time, TCP and upstreams.
+
+mod batch;
+mod tcp;
+mod udp;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hickory_proto::op::{Query, ResponseCode};
+use ipnet::IpNet;
+use parking_lot::RwLock;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::answer::{Answer, Reply, answer};
+use crate::forward::{Forwarder, Upstreams};
+use crate::records::Records;
+use crate::request::{self, Received, Request, Transport};
+use crate::zone::{Cluster, Zone};
+use sheave_core::model::ObjectKey;
+
+/// Datagrams whose answers are not there at once; more are dropped.
+const PENDING_MAX: usize = 2048;
+/// How long questions wait for names to be known: less than resolvers do.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// Pause until that is looked at again.
+const WAIT: Duration = Duration::from_millis(2);
+
+/// Where the server listens, and whom it asks.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Addresses of this node, and a port that is ours there. For datagrams and connections.
+    pub listen: Vec<SocketAddr>,
+    /// Addresses of processes of this machine; with the pods, they are all who are answered.
+    pub clients: Vec<IpAddr>,
+    /// Names that are not the cluster's.
+    pub upstreams: Upstreams,
+    /// Threads that read datagrams at each address.
+    pub threads: usize,
+}
+
+/// Why it does not listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for DNS")]
+pub struct ListenError {
+    /// Where.
+    pub address: SocketAddr,
+    /// The system's word.
+    #[source]
+    pub source: io::Error,
+}
+
+/// A running server. Clones are the same; it ends with the last.
+#[derive(Clone, Debug)]
+pub struct Server(Arc<Running>);
+
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    connections: Vec<tokio::task::AbortHandle>,
+}
+
+/// What all threads and tasks know.
+#[derive(Debug)]
+struct Shared {
+    /// Written by who follows the Services, for the time of one of them; read for the time of an answer.
+    zone: RwLock<Zone>,
+    clients: Vec<IpAddr>,
+    forwarder: Arc<Forwarder>,
+    is_ending: AtomicBool,
+    since: Instant,
+    /// For datagrams whose answers take time.
+    room: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Listens, and answers from now on.
+    ///
+    /// # Errors
+    /// When it cannot listen on one of the addresses.
+    pub async fn start(config: ServerConfig, cluster: Cluster) -> Result<Self, ListenError> {
+        let shared = Arc::new(Shared {
+            zone: RwLock::new(Zone::new(cluster)),
+            clients: config.clients,
+            forwarder: Arc::new(Forwarder::new(config.upstreams)),
+            is_ending: AtomicBool::new(false),
+            since: Instant::now(),
+            room: Arc::new(Semaphore::new(PENDING_MAX)),
+        });
+        let mut bound = Vec::new();
+        for address in config.listen {
+            let failed = |source| ListenError { address, source };
+            let socket = udp::bind(address).map_err(failed)?;
+            // Port 0 is for tests: both have the same then too.
+            let address = socket.local_addr().map_err(failed)?;
+            bound.push((address, socket, TcpListener::bind(address).await.map_err(failed)?));
+        }
+        let mut running = Running { shared, addresses: Vec::new(), connections: Vec::new() };
+        for (address, socket, listener) in bound {
+            running.addresses.push(address);
+            let socket: Arc<UdpSocket> = Arc::new(socket);
+            for _ in 0..config.threads.max(1) {
+                udp::spawn(Arc::clone(&running.shared), Arc::clone(&socket));
+            }
+            let serving = tokio::spawn(tcp::serve(Arc::clone(&running.shared), listener));
+            running.connections.push(serving.abort_handle());
+        }
+        Ok(Self(Arc::new(running)))
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.0.addresses
+    }
+
+    /// What the cluster is called, and which addresses are its own.
+    pub fn rename(&self, cluster: Cluster) {
+        self.0.shared.zone.write().rename(cluster);
+    }
+
+    /// A Service is new or changed; without records it is gone.
+    pub fn set(&self, key: &ObjectKey, records: Option<Records>) {
+        self.0.shared.zone.write().set(key, records);
+    }
+
+    /// From now on a name that was not set does not exist.
+    pub fn complete(&self) {
+        self.0.shared.zone.write().complete();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.is_ending.store(true, Ordering::Relaxed);
+        self.connections.iter().for_each(tokio::task::AbortHandle::abort);
+    }
+}
+
+/// What is to be done with a message.
+enum Next {
+    /// Nothing.
+    Nothing,
+    /// The response has been written.
+    Respond,
+    /// Others have to be asked first.
+    Ask(Box<Pending>),
+}
+
+/// A question whose answer takes time.
+struct Pending {
+    request: Request,
+    query: Query,
+    /// What is known of it.
+    found: Answer,
+}
+
+impl Shared {
+    /// False once all names are known, or it has taken too long: until then questions wait in the socket,
+    /// as they do while an agent is started anew.
+    fn waits(&self) -> bool {
+        !self.zone.read().is_complete() && self.since.elapsed() < WAIT_MAX
+    }
+
+    /// The machine's own processes and pods, and nobody else: this is no resolver for the world.
+    fn serves(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        let has = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&client));
+        client.is_loopback()
+            || self.clients.contains(&client)
+            || has(&self.zone.read().cluster().pod_ranges)
+    }
+
+    /// Answers what the zone knows into `response`.
+    fn answer(&self, message: &[u8], transport: Transport, response: &mut Vec<u8>) -> Next {
+        response.clear();
+        let (request, query) = match request::read(message) {
+            Received::Ignored => return Next::Nothing,
+            Received::Refused(request, code) => {
+                request.respond(&Reply::code(code), transport, response);
+                return Next::Respond;
+            }
+            Received::Asked(request, query) => (request, query),
+        };
+        let turn = usize::from(request.metadata.id);
+        let found = answer(&self.zone.read(), query.name(), query.query_type(), turn);
+        match found {
+            Answer::Reply(reply) => {
+                request.respond(&reply, transport, response);
+                Next::Respond
+            }
+            // Who does not want others to be asked is told what is known here: nothing.
+            Answer::Forward if !request.metadata.recursion_desired => {
+                request.respond(&Reply::code(ResponseCode::Refused), transport, response);
+                Next::Respond
+            }
+            found => Next::Ask(Box::new(Pending { request, query, found })),
+        }
+    }
+
+    /// Asks others for the rest.
+    async fn finish(&self, pending: Pending, transport: Transport, response: &mut Vec<u8>) {
+        let Pending { request, query, found } = pending;
+        let (before, target) = match found {
+            Answer::Forward => (None, query.name().clone()),
+            Answer::Follow { reply, target } => (Some(reply), target),
+            Answer::Reply(reply) => return request.respond(&reply, transport, response),
+        };
+        let (dnssec, unchecked) = (request.wants_dnssec(), request.metadata.checking_disabled);
+        let asked = self.forwarder.ask(&target, query.query_type(), dnssec, unchecked);
+        let mut reply = asked.await;
+        if let Some(before) = before {
+            reply.answers.splice(..0, before.answers);
+        }
+        request.respond(&reply, transport, response);
+    }
+}

@@ -1,0 +1,146 @@
+//! All names of the cluster: maps by namespace and name, changed Service by Service. No full name is
+//! stored, and what an address leads back to shares its texts with what leads there.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use hickory_proto::rr::Name;
+use ipnet::IpNet;
+use sheave_core::model::ObjectKey;
+
+use crate::records::Records;
+
+/// What the cluster is called, and which addresses are its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// E.g. `cluster.local.`
+    pub domain: Name,
+    /// Of this server, as pods know it.
+    pub dns_addresses: Vec<IpAddr>,
+    /// Addresses that Services have.
+    pub service_ranges: Vec<IpNet>,
+    /// Addresses that pods have: names such as `10-244-0-5.default.pod` lead to these alone.
+    pub pod_ranges: Vec<IpNet>,
+}
+
+impl Cluster {
+    /// True for an address that is no node's.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        self.service_ranges.iter().chain(&self.pod_ranges).any(|range| range.contains(&address))
+    }
+
+    /// True for an address that a pod may have.
+    pub(crate) fn has_pod(&self, address: IpAddr) -> bool {
+        self.pod_ranges.iter().any(|range| range.contains(&address))
+    }
+}
+
+/// Namespace and name of a Service.
+pub(crate) type Owner = (Arc<str>, Arc<str>);
+
+/// All names of the cluster.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    cluster: Cluster,
+    namespaces: HashMap<Arc<str>, HashMap<Arc<str>, Records>>,
+    /// Which Services have a name for an address, each once.
+    owners: HashMap<IpAddr, Vec<Owner>>,
+    is_complete: bool,
+    serial: u32,
+}
+
+impl Zone {
+    /// Knows no Service yet.
+    pub fn new(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            namespaces: HashMap::new(),
+            owners: HashMap::new(),
+            is_complete: false,
+            serial: 1,
+        }
+    }
+
+    /// What the cluster is called.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The cluster is called something else, or has other addresses.
+    pub fn rename(&mut self, cluster: Cluster) {
+        self.cluster = cluster;
+        self.serial = self.serial.wrapping_add(1);
+    }
+
+    /// From now on a name that is not here does not exist.
+    pub fn complete(&mut self) {
+        self.is_complete = true;
+    }
+
+    /// False until a complete state has been heard of: a name that is not here may exist.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Changes whenever something changed.
+    pub fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// A Service is new or changed; without records it is gone.
+    pub fn set(&mut self, key: &ObjectKey, records: Option<Records>) {
+        if self.get(&key.namespace, &key.name) == records.as_ref() {
+            return;
+        }
+        self.serial = self.serial.wrapping_add(1);
+        self.remove(key);
+        let Some(records) = records else { return };
+        let namespace = match self.namespaces.get_key_value(key.namespace.as_str()) {
+            Some((namespace, _)) => Arc::clone(namespace),
+            None => key.namespace.as_str().into(),
+        };
+        let owner: Owner = (namespace, key.name.as_str().into());
+        for address in records.addresses() {
+            let owners = self.owners.entry(address).or_default();
+            if !owners.contains(&owner) {
+                owners.reserve_exact(1);
+                owners.push(owner.clone());
+            }
+        }
+        self.namespaces.entry(owner.0).or_default().insert(owner.1, records);
+    }
+
+    fn remove(&mut self, key: &ObjectKey) {
+        let Some(services) = self.namespaces.get_mut(key.namespace.as_str()) else { return };
+        let Some(records) = services.remove(key.name.as_str()) else { return };
+        if services.is_empty() {
+            self.namespaces.remove(key.namespace.as_str());
+        }
+        for address in records.addresses() {
+            if let Some(owners) = self.owners.get_mut(&address) {
+                owners.retain(|(namespace, name)| {
+                    **namespace != *key.namespace || **name != *key.name
+                });
+                if owners.is_empty() {
+                    self.owners.remove(&address);
+                }
+            }
+        }
+    }
+
+    /// True when some Service is in it.
+    pub(crate) fn has_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.contains_key(namespace)
+    }
+
+    /// What the names of a Service lead to.
+    pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&Records> {
+        self.namespaces.get(namespace)?.get(name)
+    }
+
+    /// The Services that have a name for an address.
+    pub(crate) fn owners(&self, address: IpAddr) -> &[Owner] {
+        self.owners.get(&address).map_or(&[], Vec::as_slice)
+    }
+}
