@@ -162,8 +162,8 @@ fn a_socket_of_ipv6_that_dials_a_mapped_address_is_served() {
         let asked = |arguments: String| node.ask_from(netns, &arguments);
         assert_eq!(asked(format!("tcp {mapped}:80")), [format!("{mapped}:80 10.244.0.2:8080")]);
         let answer = format!("{mapped}:53 10.244.0.2:8080");
-        assert_eq!(asked(format!("connected {mapped}:53")), [answer.clone()]);
-        assert_eq!(asked(format!("sendto {mapped}:53 2")), [answer.clone(), answer]);
+        assert_eq!(asked(format!("connected {mapped}:53")), [answer.as_str()]);
+        assert_eq!(asked(format!("sendto {mapped}:53 2")), [answer.as_str(), &answer]);
     }
     assert_eq!(node.ask("tcp [::ffff:10.96.0.2]:80"), ["ConnectionRefused"]);
     assert_eq!(node.ask("connected [::ffff:10.96.0.2]:53"), ["ConnectionRefused"]);

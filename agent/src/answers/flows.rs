@@ -5,6 +5,7 @@
 //! slower than the traffic misses records, is told how many, and holds nobody up.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -235,9 +236,9 @@ impl Show {
     /// `Err`: only the namespace is known, by its cookie.
     fn source(&mut self, record: &Record) -> Result<Addr, u64> {
         let Some(cookie) = record.src.netns_cookie() else { return Ok(record.src) };
-        if !self.namespaces.contains_key(&cookie) {
+        if let Entry::Vacant(unknown) = self.namespaces.entry(cookie) {
             // Also for one that has no entry: it is not looked for again before the names are.
-            self.namespaces.insert(cookie, Vec::new());
+            unknown.insert(Vec::new());
             for (address, cookie) in self.maps.namespaces().unwrap_or_default() {
                 let addresses = self.namespaces.entry(cookie).or_default();
                 if !addresses.contains(&address) {

@@ -38,7 +38,9 @@ pub(crate) fn machine() -> Netns {
 }
 
 /// The node of the packet table there. With one port to give, everybody knows which is given.
-pub(crate) fn node_there(ports: std::ops::RangeInclusive<u16>) -> std::sync::MutexGuard<'static, DetachedNode> {
+pub(crate) fn node_there(
+    ports: std::ops::RangeInclusive<u16>,
+) -> std::sync::MutexGuard<'static, DetachedNode> {
     let mut node = node();
     let addresses = Net::BOTH.map(Net::node).to_vec();
     let uplinks = [1, UPLINK_INDEX].map(|index| (index, addresses.clone())).to_vec();

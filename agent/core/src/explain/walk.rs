@@ -235,16 +235,16 @@ impl<S: Seen> Walk<'_, S> {
         by_hash: bool,
     ) -> Choice {
         let now_s = self.seen.now_s();
-        if frontend.affinity_s != 0 {
-            if let Some(kept) = key.and_then(|key| self.seen.affinity(&key)) {
-                let age_s = now_s.wrapping_sub(kept.seen_s);
-                let backend = backends.iter().find(|(id, backend)| {
-                    *id == kept.backend && backend.generation == kept.generation
-                });
-                if let (Some((_, backend)), true) = (backend, age_s <= frontend.affinity_s) {
-                    let address = socket_addr(backend.addr, backend.port);
-                    return Choice::Sticky { address, remaining_s: frontend.affinity_s - age_s };
-                }
+        if frontend.affinity_s != 0
+            && let Some(kept) = key.and_then(|key| self.seen.affinity(&key))
+        {
+            let age_s = now_s.wrapping_sub(kept.seen_s);
+            let backend = backends
+                .iter()
+                .find(|(id, backend)| *id == kept.backend && backend.generation == kept.generation);
+            if let (Some((_, backend)), true) = (backend, age_s <= frontend.affinity_s) {
+                let address = socket_addr(backend.addr, backend.port);
+                return Choice::Sticky { address, remaining_s: frontend.affinity_s - age_s };
             }
         }
         match backends.len() {
