@@ -11,6 +11,7 @@
 //! expired   ICMP time exceeded
 //! width     ICMP packet too big
 //! icmp_error  errors of others about a translated packet
+//! fib       what the node's routes are asked
 //! deliver   into a pod of this node, or out to a client
 //! report    counters, and records for those who watch
 //! masquerade  pods that leave the cluster
@@ -29,6 +30,7 @@ pub mod checksum;
 pub mod deliver;
 pub mod expired;
 pub mod family;
+pub mod fib;
 pub mod flow;
 pub mod host;
 pub mod icmp_error;

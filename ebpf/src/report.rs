@@ -52,10 +52,9 @@ fn emit_socket(tables: &impl Tables, socket: &Socket, frontend: &Peer, backend: 
         dst: frontend.addr,
         src_port: Be16([0; 2]),
         dst_port: frontend.port,
-        protocol: socket.protocol,
-        reserved: [0; 3],
+        protocol: socket.protocol.into(),
         backend,
-        reserved2: 0,
+        reserved: 0,
     });
 }
 
@@ -76,10 +75,9 @@ fn emit(ifindex: u32, tables: &impl Tables, work: &mut Work, event: Event) {
         dst,
         src_port: key.src_port,
         dst_port,
-        protocol: key.protocol,
-        reserved: [0; 3],
+        protocol: key.protocol.into(),
         backend,
-        reserved2: 0,
+        reserved: 0,
     };
     tables.emit(&work.record);
 }

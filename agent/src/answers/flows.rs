@@ -198,7 +198,7 @@ impl Show {
         if self.address.is_some_and(|wanted| source != Ok(wanted) && wanted != record.dst) {
             return None;
         }
-        let key = FrontendKey::new(record.dst, record.dst_port, record.protocol);
+        let key = FrontendKey::new(record.dst, record.dst_port, record.protocol as u8);
         let service = self.names.owner(&key).map(super::service_name);
         if let Some(wanted) = &self.service
             && !service.as_ref().is_some_and(|service| is_named(service, wanted))
@@ -213,7 +213,7 @@ impl Show {
             time: time_of(record.time_ns),
             event: event.name(),
             drop: event.is_drop(),
-            protocol: protocol_name(record.protocol),
+            protocol: protocol_name(record.protocol as u8),
             source: match source {
                 Ok(address) if record.ifindex == 0 => ip(address).to_string(),
                 Ok(address) => socket_addr(address, record.src_port).to_string(),

@@ -21,14 +21,13 @@ pub struct Record {
     pub src_port: Be16,
     /// Port of the destination.
     pub dst_port: Be16,
-    /// IANA protocol number.
-    pub protocol: u8,
-    /// Always 0.
-    pub reserved: [u8; 3],
+    /// IANA protocol number, in a word: three bytes of padding would be written where the verifier takes no
+    /// such write.
+    pub protocol: u32,
     /// Backend chosen, or 0.
     pub backend: u32,
     /// Always 0.
-    pub reserved2: u32,
+    pub reserved: u32,
 }
 
 /// Bytes of the ring: a power of two and whole pages.

@@ -12,6 +12,7 @@ use aya_ebpf::programs::XdpContext;
 use sheave_abi::flow::{Flow, FlowKey};
 use sheave_abi::order::{Addr, Be16};
 use sheave_ebpf::checksum::{of_addr, update, update_udp};
+use sheave_ebpf::fib::Question;
 use sheave_ebpf::maps::Maps;
 use sheave_ebpf::packet::{Action, Packet, Verdict};
 use sheave_ebpf::wire::{FrameAddresses, Header};
@@ -111,38 +112,17 @@ impl Packet for Buffer<'_> {
 impl Frame for Buffer<'_> {
     #[inline(always)]
     fn next_hop(&mut self, flow: &Flow, protocol: u8, ip_len: u16) -> Option<FrameAddresses> {
-        // A `bpf_fib_lookup` in words, as the verifier wants what lies on the stack: family, protocol and
-        // source port; destination port and length; interface; class. From the fifth on the source, from the
-        // ninth on the destination; of IPv4 addresses the first word counts. It answers with the interface,
-        // and at the end with both Ethernet addresses, the source first.
-        const IFINDEX: usize = 2;
-        const SRC: usize = 4;
-        const DST: usize = 8;
-        const ADDRESSES: usize = 13;
-        const AF_INET: u8 = 2;
-        const AF_INET6: u8 = 10;
-        let (ifindex, is_v4) = (self.ifindex(), flow.dst.is_v4());
-        let ([a, b], [c, d], [e, f]) = (flow.src_port.0, flow.dst_port.0, ip_len.to_ne_bytes());
-        let mut ask = [0u32; 16];
-        ask[0] = u32::from_ne_bytes([if is_v4 { AF_INET } else { AF_INET6 }, protocol, a, b]);
-        ask[1] = u32::from_ne_bytes([c, d, e, f]);
-        ask[IFINDEX] = ifindex;
-        let (src, dst) = (flow.src.words(), flow.dst.words());
-        if is_v4 {
-            (ask[SRC], ask[DST]) = (src[3], dst[3]);
-        } else {
-            ask[SRC..SRC + 4].copy_from_slice(&src);
-            ask[DST..DST + 4].copy_from_slice(&dst);
-        }
-        let len = size_of_val(&ask) as i32;
+        let ifindex = self.ifindex();
+        let mut question = Question::empty();
+        question.ask(ifindex, &flow.src, &flow.dst);
+        question.ask_of(protocol, flow.src_port.0, flow.dst_port.0, ip_len);
+        let len = size_of_val(&question) as i32;
         // SAFETY: the context is the one the kernel gave us, the question as long as is said.
-        let said = unsafe { bpf_fib_lookup(self.0.as_ptr(), (&raw mut ask).cast(), len, 0) };
-        if said as u32 != BPF_FIB_LKUP_RET_SUCCESS || ask[IFINDEX] != ifindex {
+        let said = unsafe { bpf_fib_lookup(self.0.as_ptr(), (&raw mut question).cast(), len, 0) };
+        if said as u32 != BPF_FIB_LKUP_RET_SUCCESS || question.ifindex() != ifindex {
             return None;
         }
-        let [x, y, z] = [ask[ADDRESSES], ask[ADDRESSES + 1], ask[ADDRESSES + 2]];
-        // Six bytes each, in memory order: the halves that stand first are the low ones.
-        Some(FrameAddresses { words: [y >> 16 | z << 16, z >> 16 | x << 16, x >> 16 | y << 16] })
+        Some(question.frame_addresses())
     }
 }
 

@@ -20,6 +20,7 @@ use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
+use sheave_ebpf::fib::Question;
 use sheave_ebpf::maps::Maps;
 use sheave_ebpf::packet::{Action, Packet, Verdict};
 use sheave_ebpf::wire::{Header, protocol};
@@ -206,37 +207,18 @@ fn has_socket(context: *mut __sk_buff, ends: &FlowKey) -> bool {
     true
 }
 
-/// In the first byte of a word.
-const AF_INET: u32 = 2u32.to_le();
-const AF_INET6: u32 = 10u32.to_le();
-
 #[inline(never)]
 fn way_out(context: *mut __sk_buff, src: &Addr, dst: &Addr) -> u32 {
-    // A `bpf_fib_lookup` in words: family and ports, length, interface, class; from the fifth on the source,
-    // from the ninth on the destination; then what it answers. Of IPv4 addresses the first word counts.
-    const IFINDEX: usize = 2;
-    const SRC: usize = 4;
-    const DST: usize = 8;
-    let mut ask = [0u32; 16];
+    let mut question = Question::empty();
     // SAFETY: the context is the one the kernel gave us.
-    ask[IFINDEX] = unsafe { (*context).ifindex };
-    let is_v4 = dst.is_v4();
-    let (src, dst) = (src.words(), dst.words());
-    if is_v4 {
-        ask[0] = AF_INET;
-        (ask[SRC], ask[DST]) = (src[3], dst[3]);
-    } else {
-        ask[0] = AF_INET6;
-        ask[SRC..SRC + 4].copy_from_slice(&src);
-        ask[DST..DST + 4].copy_from_slice(&dst);
-    }
-    let len = size_of_val(&ask) as i32;
+    question.ask(unsafe { (*context).ifindex }, src, dst);
+    let len = size_of_val(&question) as i32;
     // SAFETY: the context is the one the kernel gave us, the question as long as is said.
-    let said = unsafe { bpf_fib_lookup(context.cast(), (&raw mut ask).cast(), len, 0) };
+    let said = unsafe { bpf_fib_lookup(context.cast(), (&raw mut question).cast(), len, 0) };
     match said as u32 {
         // With one of these it has said which interface (since 5.10, d1c362e1dd68).
         BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH | BPF_FIB_LKUP_RET_FRAG_NEEDED => {
-            ask[IFINDEX]
+            question.ifindex()
         }
         _ => 0,
     }

@@ -264,9 +264,8 @@ fn work() -> Work {
             src_port: Be16::new(0),
             dst_port: Be16::new(0),
             protocol: 0,
-            reserved: [0; 3],
             backend: 0,
-            reserved2: 0,
+            reserved: 0,
         },
     }
 }
