@@ -382,6 +382,8 @@ pub fn any_port(tables: &impl Tables) -> Option<Be16> {
 /// Writes both entries, the answers' first.
 #[inline(never)]
 pub(crate) fn keep(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
+    // Of a flow that was silent for long the answers would be over at once.
+    work.flow.seen_s = tables.now_s();
     set_answer_key(work);
     let key = &work.arrived.key;
     let is_masqueraded = work.flow.flags & flags::MASQUERADED != 0;
