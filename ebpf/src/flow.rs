@@ -150,11 +150,11 @@ fn fate<const OUTSIDE: bool>(
 }
 
 /// Whether the port by which answers to `work.flow` are told from others was given to another flow: while this
-/// one was silent for long, or had only begun. If not, but the map has given up its entry, that is written anew.
+/// one was silent for long, or had only begun, or the map had given up its entry. If only that, the entry is
+/// written anew. For one that is established, about once a second is enough to find out.
 #[inline(never)]
 pub(crate) fn has_lost_port(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
-    let silent_s = tables.now_s().wrapping_sub(work.flow.seen_s);
-    if stage == Stage::Established && silent_s <= CLOSED_S {
+    if stage == Stage::Established && work.flow.seen_s == tables.now_s() {
         return false;
     }
     set_answer_key(work);
