@@ -1,20 +1,21 @@
 //! Which processors the two ends of a stream run on. Left alone, the kernel moves them during a
-//! measurement, and where they are counts for more than the way between them.
+//! measurement, and where they are counts for more than the way between them: so each placement is measured
+//! by itself, and what the kernel makes of it beside them.
 
 use anyhow::{Context, Result};
 use std::fs;
 
-/// One for each end.
+/// One processor for each end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Placement {
     pub(super) name: &'static str,
-    client: u32,
-    server: u32,
+    /// Client and server; `None`: the kernel's choice.
+    processors: Option<(u32, u32)>,
 }
 
 impl Placement {
-    /// Those that this machine has: both ends on one processor, where a stream is as fast as it is cheap,
-    /// and each on a core of its own, where the busier end decides.
+    /// Those that this machine has: the kernel's; both ends on one processor; each on a core of its own, where
+    /// the busier end decides.
     pub(super) fn all() -> Result<Vec<Self>> {
         let online = fs::read_to_string("/sys/devices/system/cpu/online")?;
         let online = numbers(&online).context("/sys/devices/system/cpu/online is not a list")?;
@@ -23,18 +24,21 @@ impl Placement {
         let siblings = fs::read_to_string(siblings).ok();
         let siblings = siblings.and_then(|list| numbers(&list)).unwrap_or_else(|| vec![first]);
         let other = online.into_iter().find(|cpu| !siblings.contains(cpu));
-        let one = Self { name: "both ends on one processor", client: first, server: first };
+        let free = Self { name: "where the kernel places them", processors: None };
+        let one = Self { name: "both ends on one processor", processors: Some((first, first)) };
         let two = other.map(|other| Self {
             name: "each end on a core of its own",
-            client: first,
-            server: other,
+            processors: Some((first, other)),
         });
-        Ok([Some(one), two].into_iter().flatten().collect())
+        Ok([Some(free), Some(one), two].into_iter().flatten().collect())
     }
 
     /// As iperf3's client takes it, for both ends.
-    pub(super) fn iperf3_words(&self) -> [String; 2] {
-        ["--affinity".to_owned(), format!("{},{}", self.client, self.server)]
+    pub(super) fn iperf3_words(&self) -> Vec<String> {
+        match self.processors {
+            Some((client, server)) => vec!["--affinity".into(), format!("{client},{server}")],
+            None => vec![],
+        }
     }
 }
 
