@@ -2,6 +2,7 @@
 //! stop, ask, remove; nothing here knows how Sheave works inside.
 
 use crate::privilege;
+use crate::watch;
 use crate::workspace::binary;
 use anyhow::{Context, Result, anyhow, bail};
 use std::fmt::Write;
@@ -124,10 +125,14 @@ impl Cluster {
 
     /// Runs kubectl as the administrator; returns what it printed.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        output_of(self.kubectl_command()?.args(arguments))
+    }
+
+    /// A kubectl of the administrator that has no arguments yet.
+    pub(crate) fn kubectl_command(&self) -> Result<Command> {
         let kubeconfig = self.kubeconfig();
         let kubeconfig = kubeconfig.to_str().context("the kubeconfig's path is not UTF-8")?;
-        let mut command = privilege::command_with_env("kubectl", &[("KUBECONFIG", kubeconfig)]);
-        output_of(command.args(arguments))
+        Ok(privilege::command_with_env("kubectl", &[("KUBECONFIG", kubeconfig)]))
     }
 
     /// One value of an object or a list, by JSONPath.
@@ -158,21 +163,31 @@ impl Cluster {
 
     /// Waits until every node, and at least one, is Ready.
     pub(crate) fn wait_node_ready(&self) -> Result<()> {
-        const PATH: &str = r#"{.items[*].status.conditions[?(@.type=="Ready")].status}"#;
-        self.wait("the node to be Ready", Duration::from_secs(120), || {
-            let states = self.value(&["nodes"], PATH)?;
-            Ok((!states.is_empty() && states.split(' ').all(|state| state == "True")).then_some(()))
+        const PATH: &str = r#".status.conditions[?(@.type=="Ready")].status"#;
+        self.watch("the node to be Ready", &["nodes"], PATH, |nodes| {
+            !nodes.is_empty() && nodes.values().all(|state| state == "True")
         })
     }
 
     /// Waits until `count` pods of the namespace are in phase Running.
     pub(crate) fn wait_pods_running(&self, namespace: &str, count: usize) -> Result<()> {
-        self.wait("the pods to be Running", Duration::from_secs(120), || {
-            let phases =
-                self.value(&["pods", "--namespace", namespace], "{.items[*].status.phase}")?;
-            Ok((phases.split(' ').filter(|phase| *phase == "Running").count() == count)
-                .then_some(()))
+        let get = ["pods", "--namespace", namespace];
+        self.watch("the pods to be Running", &get, ".status.phase", |pods| {
+            pods.values().filter(|phase| *phase == "Running").count() == count
         })
+    }
+
+    /// As [`watch::until`], with the ends of the daemons' logs when it does not come to pass.
+    fn watch(
+        &self,
+        what: &str,
+        get: &[&str],
+        path: &str,
+        reached: impl Fn(&watch::States) -> bool,
+    ) -> Result<()> {
+        watch::until(self, get, path, Duration::from_secs(120), reached)
+            .with_context(|| format!("waiting for {what}"))
+            .map_err(|error| error.context(self.log_tails()))
     }
 
     /// As [`wait_for`], with the ends of the daemons' logs when it does not come to pass.

@@ -23,6 +23,7 @@ mod test;
 mod traffic;
 mod up;
 mod vm;
+mod watch;
 mod workspace;
 
 use anyhow::Result;

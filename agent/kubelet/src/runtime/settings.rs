@@ -20,8 +20,9 @@ pub(super) struct Settings {
 }
 
 /// Plugins that pods need nothing of: they cost start-up time and memory, or probe devices.
-const UNUSED_PLUGINS: [&str; 9] = [
+const UNUSED_PLUGINS: [&str; 10] = [
     "io.containerd.internal.v1.opt",
+    "io.containerd.internal.v1.restart",
     "io.containerd.internal.v1.tracing",
     "io.containerd.tracing.processor.v1.otlp",
     "io.containerd.snapshotter.v1.aufs",
