@@ -6,7 +6,7 @@ use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
 
 use crate::checksum::fold;
-use crate::packet::Packet;
+use crate::packet::{Packet, Socket};
 use crate::wire::Header;
 
 /// A frame whose sender has completed the checksum, or left that to the hardware.
@@ -48,8 +48,8 @@ impl Packet for Frame {
         7
     }
 
-    fn has_socket(&mut self, _: &FlowKey) -> bool {
-        false
+    fn socket(&mut self, _: &FlowKey) -> Socket {
+        Socket::None
     }
 
     fn way_out(&mut self, _: &Addr, _: &Addr) -> u32 {

@@ -15,7 +15,7 @@ use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{AffinityKey, FrontendKey, flags as frontend_flags};
 
 use crate::masquerade;
-use crate::packet::{Arrived, Packet, Work};
+use crate::packet::{Arrived, Packet, Socket, Work};
 use crate::report::opened;
 use crate::select::{choose, choose_external, still};
 use crate::tables::{Stage, Tables};
@@ -278,7 +278,8 @@ pub(crate) fn dial<const OUTSIDE: bool>(
             let Some(shown) = hairpin(tables, &work.flow.src) else { return Way::Hairpin };
             work.flow.src = shown;
         }
-        if !tell_apart(tables, work) {
+        let is_node = !OUTSIDE && tables.endpoint(&work.arrived.key.src).is_none();
+        if !tell_apart(packet, tables, work, is_node) {
             return Way::NoPort;
         }
     }
@@ -303,13 +304,20 @@ fn hairpin(tables: &impl Tables, pod: &Addr) -> Option<Addr> {
 /// How often another port is tried.
 const PORT_TRIES: u32 = 8;
 
-/// Gives the flow another source port while the answers of another flow would look like its own. False:
-/// none was found.
+/// Gives the flow another source port while the answers of another flow would look like its own, or, if the
+/// client is the node, those to a socket that has dialled the backend itself. False: none was found.
 #[inline(never)]
-fn tell_apart(tables: &impl Tables, work: &mut Work) -> bool {
+fn tell_apart(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    is_node: bool,
+) -> bool {
     for _ in 0..PORT_TRIES {
         set_answer_key(work);
-        if tables.is_told_apart(work) {
+        if tables.is_told_apart(work)
+            && !(is_node && packet.socket(&work.answer_key) == Socket::Connected)
+        {
             return true;
         }
         let Some(port) = tables.any_port() else { return false };
@@ -329,7 +337,7 @@ pub fn is_told_apart(tables: &impl Tables, work: &mut Work) -> bool {
                 || has_ended(tables, work.arrived.key.protocol, stage, other) =>
         {
             // Or it would be found before the new one, which begins in the other map.
-            tables.end_flow(&work.answer_key);
+            tables.end_flow(Stage::Established, &work.answer_key);
             true
         }
         Some(_) => false,
@@ -403,7 +411,7 @@ pub(crate) fn keep(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool 
 
 /// The key of the packets of the other direction.
 #[inline(always)]
-fn inverse_key(flow: &Flow, protocol: u8) -> FlowKey {
+pub(crate) fn inverse_key(flow: &Flow, protocol: u8) -> FlowKey {
     FlowKey {
         src: flow.dst,
         dst: flow.src,

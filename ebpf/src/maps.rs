@@ -168,9 +168,9 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn end_flow(&self, key: &FlowKey) {
+    fn end_flow(&self, stage: Stage, key: &FlowKey) {
         // Not there: as it should be.
-        let _ = FLOWS.remove(key);
+        let _ = flows(stage).remove(key);
     }
 
     #[inline(always)]
@@ -260,6 +260,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn is_told_apart(&self, work: &mut Work) -> bool {
         steps::with(work, || steps::is_told_apart() != 0)
+    }
+
+    #[inline(always)]
+    fn forget(&self, work: &mut Work) {
+        steps::with(work, || steps::forget());
     }
 
     #[inline(always)]

@@ -38,7 +38,7 @@ use crate::flow::{
     set_answer_key, went_on,
 };
 use crate::nat::translate;
-use crate::packet::{Fragment, Packet, Verdict, Work};
+use crate::packet::{Fragment, Packet, Socket, Verdict, Work};
 use crate::refuse::refuse;
 use crate::report::{drop, opened};
 use crate::service::{is_answer, is_gone, to_client, untranslated};
@@ -256,9 +256,11 @@ pub(crate) fn tell_apart(packet: &mut impl Packet, tables: &impl Tables, work: &
         let Some(port) = tables.any_port() else { return false };
         work.flow.src_port = port;
         set_answer_key(work);
-        if tables.is_free(work, attempt >= HASTY_TRIES) && !packet.has_socket(&work.answer_key) {
+        if tables.is_free(work, attempt >= HASTY_TRIES)
+            && packet.socket(&work.answer_key) == Socket::None
+        {
             // What ended would be found before the new flow, which begins in the other map.
-            tables.end_flow(&work.answer_key);
+            tables.end_flow(Stage::Established, &work.answer_key);
             return true;
         }
     }

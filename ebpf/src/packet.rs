@@ -33,9 +33,8 @@ pub trait Packet {
     /// The interface whose hook is running.
     fn ifindex(&self) -> u32;
 
-    /// Whether a TCP or UDP socket of the node is connected to these ends, or listens for them, if a packet
-    /// came in that has them.
-    fn has_socket(&mut self, ends: &FlowKey) -> bool;
+    /// The TCP or UDP socket of the node that a packet with these ends would reach if it came in.
+    fn socket(&mut self, ends: &FlowKey) -> Socket;
 
     /// The interface by which the node would forward a packet from `src` to `dst` that came in here; 0: by
     /// none, for one that the routes do not name, or because `dst` is the node itself.
@@ -50,6 +49,18 @@ pub trait Packet {
 
     /// Bytes of payload of each segment that the frame is yet to be cut into; 0: it goes as it is.
     fn gso_size(&self) -> u32;
+}
+
+/// See [`Packet::socket`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Socket {
+    /// There is none.
+    None,
+    /// One that takes packets of anybody.
+    Listens,
+    /// One that is connected to exactly these ends.
+    Connected,
 }
 
 /// What becomes of a packet. A struct and not an enum with data: functions of a program return it, and the

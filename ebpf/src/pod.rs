@@ -21,7 +21,7 @@ use crate::icmp_error::{self, Met};
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::refuse::refuse;
 use crate::report::drop;
-use crate::service::{answers, is_gone, not_a_frontend, ports, to_backend, to_client};
+use crate::service::{gives_way, is_answer, is_gone, not_a_frontend, ports, to_backend, to_client};
 use crate::tables::Tables;
 use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 
@@ -76,8 +76,14 @@ fn translated<F: Family>(
     }
     let known = find(tables, &work.arrived.key);
     if let Some((stage, flow)) = known
-        && answers(&work.arrived, flow)
+        && is_answer(flow)
     {
+        if gives_way(tables, work, flow) {
+            return match endpoint {
+                Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
+                None => Verdict::PASS,
+            };
+        }
         return to_client::<F>(packet, tables, work, (stage, flow));
     }
     if let Some(endpoint) = endpoint {

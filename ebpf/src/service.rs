@@ -7,9 +7,9 @@ use sheave_abi::service::FrontendKey;
 
 use crate::deliver::{to_client_outside, to_pod, unwritable};
 use crate::family::Family;
-use crate::flow::answered;
+use crate::flow::{INSIDE, answered, inverse_key};
 use crate::nat::{Unwritten, translate};
-use crate::packet::{Arrived, Fragment, Packet, Verdict, Work, read_ports};
+use crate::packet::{Arrived, Fragment, Packet, Socket, Verdict, Work, read_ports};
 use crate::refuse::{echo, refuse};
 use crate::report::drop;
 use crate::tables::{Stage, Tables};
@@ -62,16 +62,32 @@ pub fn is_answer(flow: &Flow) -> bool {
     flow.flags & flags::REPLY != 0
 }
 
-/// Whether the packet of `arrived` answers the flow: not when that has been closed and this accepts another
-/// connection. Its client has dialled the backend itself since, from the same port.
+/// Whether the flow that the packet seems to answer has been closed, and the packet accepts another connection:
+/// its client has dialled the backend itself since, from the same port. The flow is forgotten then.
 #[inline(always)]
-pub fn answers(arrived: &Arrived, flow: &Flow) -> bool {
+pub fn gives_way(tables: &impl Tables, work: &mut Work, flow: &Flow) -> bool {
     const ACCEPTS: u8 = tcp_flags::SYN | tcp_flags::ACK;
-    let accepts = arrived.tcp_flags & ACCEPTS == ACCEPTS;
-    is_answer(flow) && !(accepts && flow.flags & flags::CLOSING != 0)
+    if work.arrived.tcp_flags & ACCEPTS != ACCEPTS || flow.flags & flags::CLOSING == 0 {
+        return false;
+    }
+    work.answer_key = inverse_key(flow, work.arrived.key.protocol);
+    tables.forget(work);
+    true
 }
 
-/// A packet of a known flow back to its client.
+/// Takes the flow of `work.arrived` and `work.answer_key` out. Both entries: a late packet of the client's would
+/// write the other one again. What had begun is left in `OPENING` when it goes on in `FLOWS`. One of the steps
+/// that [`Tables`] takes.
+#[inline(always)]
+pub fn forget(tables: &impl Tables, work: &Work) {
+    for stage in [Stage::Opening, Stage::Established] {
+        tables.end_flow(stage, &work.answer_key);
+        tables.end_flow(stage, &work.arrived.key);
+    }
+}
+
+/// A packet of a known flow back to its client. Not if the client is the node, and has given the port to a
+/// socket that has dialled the backend itself: from its own hook, or without a service.
 #[inline(always)]
 pub fn to_client<F: Family>(
     packet: &mut impl Packet,
@@ -79,9 +95,15 @@ pub fn to_client<F: Family>(
     work: &mut Work,
     (stage, flow): (Stage, &Flow),
 ) -> Verdict {
-    answered(tables, work, stage, flow);
     let uplink = flow.uplink;
     let endpoint = tables.endpoint(&flow.dst);
+    if uplink == INSIDE
+        && endpoint.is_none()
+        && packet.socket(&work.arrived.key) == Socket::Connected
+    {
+        return Verdict::PASS;
+    }
+    answered(tables, work, stage, flow);
     if uplink != 0 && endpoint.is_none() {
         let mtu = too_narrow::<F>(packet, tables, work, uplink);
         if mtu != 0 {

@@ -7,7 +7,7 @@
 use crate::maps::Maps;
 use crate::packet::Work;
 use crate::tables::Tables as _;
-use crate::{flow, masquerade};
+use crate::{flow, masquerade, service};
 
 /// Takes a step that works in the room of `work`.
 #[inline(always)]
@@ -31,6 +31,15 @@ pub(crate) extern "C" fn any_port() -> u32 {
 pub(crate) extern "C" fn is_told_apart() -> u32 {
     let Some(work) = Maps.work() else { return 0 };
     flow::is_told_apart(&Maps, work).into()
+}
+
+/// See [`service::forget`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn forget() -> u32 {
+    let Some(work) = Maps.work() else { return 0 };
+    service::forget(&Maps, work);
+    1
 }
 
 /// See [`masquerade::is_free`].

@@ -12,7 +12,7 @@ use sheave_abi::trace::Record;
 use sheave_abi::uplink::Uplink;
 
 use crate::packet::Work;
-use crate::{flow, masquerade};
+use crate::{flow, masquerade, service};
 
 /// An entry could not be written; the caller decides what that means and counts it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,8 +78,8 @@ pub trait Tables {
     fn put_flow(&self, stage: Stage, key: &FlowKey, flow: &Flow) -> Result<(), MapBusy>;
     /// Likewise: renews the time and adds flags, if the entry is there. Says whether it is.
     fn touch_flow(&self, stage: Stage, key: &FlowKey, seen_s: u32, flags: u32) -> bool;
-    /// Takes an entry out of `FLOWS`, if it is there.
-    fn end_flow(&self, key: &FlowKey);
+    /// Likewise: takes the entry out, if it is there.
+    fn end_flow(&self, stage: Stage, key: &FlowKey);
     /// `FRAGMENTS`.
     fn fragment(&self, key: &FragmentKey) -> Option<&FragmentPorts>;
     /// `FRAGMENTS`; one that cannot be kept costs the datagram.
@@ -123,6 +123,13 @@ pub trait Tables {
         Self: Sized,
     {
         flow::is_told_apart(self, work)
+    }
+    /// [`service::forget`].
+    fn forget(&self, work: &mut Work)
+    where
+        Self: Sized,
+    {
+        service::forget(self, work);
     }
     /// [`masquerade::is_free`].
     fn is_free(&self, work: &mut Work, hastily: bool) -> bool

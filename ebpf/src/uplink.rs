@@ -17,7 +17,7 @@ use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::pod::untaken;
 use crate::refuse::refuse;
 use crate::report::drop;
-use crate::service::{answers, is_gone, ports, to_backend, to_client, untranslated};
+use crate::service::{gives_way, is_answer, is_gone, ports, to_backend, to_client, untranslated};
 use crate::tables::Tables;
 use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, protocol};
 
@@ -86,8 +86,14 @@ fn to_node<F: Family>(
     }
     let known = find(tables, &work.arrived.key);
     if let Some((stage, flow)) = known
-        && answers(&work.arrived, flow)
+        && is_answer(flow)
     {
+        if gives_way(tables, work, flow) {
+            return match endpoint {
+                Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
+                None => Verdict::PASS,
+            };
+        }
         return match flow.backend {
             0 => masquerade::come_back::<F>(packet, tables, work),
             _ => to_client::<F>(packet, tables, work, (stage, flow)),
@@ -194,8 +200,11 @@ fn from_node<F: Family>(
     let has_ports = ports::<F>(packet, tables, &mut work.arrived);
     if has_ports
         && let Some((stage, flow)) = find(tables, &work.arrived.key)
-        && answers(&work.arrived, flow)
+        && is_answer(flow)
     {
+        if gives_way(tables, work, flow) {
+            return Verdict::PASS;
+        }
         answered(tables, work, stage, flow);
         if let Err(why) = translate::<F>(packet, &work.arrived, flow) {
             return untranslated(packet, tables, work, why);

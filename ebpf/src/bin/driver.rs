@@ -14,7 +14,7 @@ use sheave_abi::order::{Addr, Be16};
 use sheave_ebpf::checksum::{of_addr, update, update_udp};
 use sheave_ebpf::fib::Question;
 use sheave_ebpf::maps::Maps;
-use sheave_ebpf::packet::{Action, Packet, Verdict};
+use sheave_ebpf::packet::{Action, Packet, Socket, Verdict};
 use sheave_ebpf::wire::{FrameAddresses, Header};
 use sheave_ebpf::xdp::{self, Frame};
 
@@ -82,9 +82,9 @@ impl Packet for Buffer<'_> {
     }
 
     #[inline(always)]
-    fn has_socket(&mut self, _: &FlowKey) -> bool {
+    fn socket(&mut self, _: &FlowKey) -> Socket {
         // Who opens flows asks; here nobody does.
-        false
+        Socket::None
     }
 
     #[inline(always)]

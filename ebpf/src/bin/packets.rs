@@ -8,8 +8,8 @@ use core::ptr::null_mut;
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{
     __sk_buff, BPF_F_CURRENT_NETNS, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR,
-    BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, TC_ACT_SHOT,
-    TC_ACT_UNSPEC,
+    BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS,
+    BPF_TCP_LISTEN, TC_ACT_SHOT, TC_ACT_UNSPEC,
 };
 use aya_ebpf::helpers::generated::{
     bpf_csum_diff, bpf_csum_update, bpf_fib_lookup, bpf_get_socket_cookie, bpf_l4_csum_replace,
@@ -22,7 +22,7 @@ use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
 use sheave_ebpf::fib::Question;
 use sheave_ebpf::maps::Maps;
-use sheave_ebpf::packet::{Action, Packet, Verdict};
+use sheave_ebpf::packet::{Action, Packet, Socket, Verdict};
 use sheave_ebpf::wire::{Header, protocol};
 use sheave_ebpf::{pod, uplink};
 
@@ -146,8 +146,8 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
-    fn has_socket(&mut self, ends: &FlowKey) -> bool {
-        has_socket(self.0.skb.skb, ends)
+    fn socket(&mut self, ends: &FlowKey) -> Socket {
+        socket(self.0.skb.skb, ends)
     }
 
     #[inline(always)]
@@ -181,7 +181,7 @@ impl Packet for Skb<'_> {
 }
 
 #[inline(never)]
-fn has_socket(context: *mut __sk_buff, ends: &FlowKey) -> bool {
+fn socket(context: *mut __sk_buff, ends: &FlowKey) -> Socket {
     // A `bpf_sock_tuple`: source, destination, both ports. That is how a key of flows begins.
     let (a, b) = (ends.src_port.0, ends.dst_port.0);
     let ports = u32::from_ne_bytes([a[0], a[1], b[0], b[1]]);
@@ -194,17 +194,29 @@ fn has_socket(context: *mut __sk_buff, ends: &FlowKey) -> bool {
     // SAFETY: the context is the one the kernel gave us, the tuple as long as is said; a socket is given
     // back as soon as it was found.
     unsafe {
-        let socket = match ends.protocol {
-            protocol::TCP => bpf_skc_lookup_tcp(context.cast(), tuple, len, here, 0),
-            protocol::UDP => bpf_sk_lookup_udp(context.cast(), tuple, len, here, 0),
-            _ => return false,
-        };
-        if socket.is_null() {
-            return false;
+        match ends.protocol {
+            protocol::TCP => {
+                let socket = bpf_skc_lookup_tcp(context.cast(), tuple, len, here, 0);
+                if socket.is_null() {
+                    return Socket::None;
+                }
+                let state = (&raw const (*socket).state).read_volatile();
+                bpf_sk_release(socket.cast());
+                if state == BPF_TCP_LISTEN { Socket::Listens } else { Socket::Connected }
+            }
+            protocol::UDP => {
+                let socket = bpf_sk_lookup_udp(context.cast(), tuple, len, here, 0);
+                if socket.is_null() {
+                    return Socket::None;
+                }
+                // With the zeroes behind it: kernels before 5.17 let nobody read the port alone.
+                let port = (&raw const (*socket).dst_port).cast::<u32>().read_volatile();
+                bpf_sk_release(socket.cast());
+                if port == 0 { Socket::Listens } else { Socket::Connected }
+            }
+            _ => Socket::None,
         }
-        bpf_sk_release(socket.cast());
     }
-    true
 }
 
 #[inline(never)]

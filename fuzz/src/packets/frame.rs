@@ -2,7 +2,7 @@
 
 use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
-use sheave_ebpf::packet::Packet;
+use sheave_ebpf::packet::{Packet, Socket};
 use sheave_ebpf::wire::{Header, protocol};
 
 /// Offset of the IP header.
@@ -197,8 +197,8 @@ impl Packet for Frame {
         self.ifindex
     }
 
-    fn has_socket(&mut self, _: &FlowKey) -> bool {
-        false
+    fn socket(&mut self, _: &FlowKey) -> Socket {
+        Socket::None
     }
 
     // Routes are none of what is fed: no backend is reached by an uplink.

@@ -342,8 +342,8 @@ impl Asked for Tables {
         self.fragments.put(*key, *ports);
     }
 
-    fn end_flow(&self, key: &FlowKey) {
-        self.stage(Stage::Established).remove(key);
+    fn end_flow(&self, stage: Stage, key: &FlowKey) {
+        self.stage(stage).remove(key);
     }
 
     fn opted_out(&self, _: u64) -> bool {
