@@ -73,6 +73,7 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
     let mut background = start_background(&client, &recorder, pool);
     background.spawn(renewal::run(pki_config, certificate));
     publish_api_service(client.as_ref(), service_address, advertised, bound.port()).await;
+    publish_dns_service(client.as_ref(), config.dns_address()).await;
     tokio::select! {
         () = stop.received() => tracing::info!("stopping: requests in progress may end"),
         ended = &mut serving => bail!("the API server ended by itself: {ended:?}"),
@@ -198,6 +199,14 @@ async fn publish_api_service(client: &dyn Client, service: IpAddr, server: IpAdd
     let published = sheave_controllers::api_service::ensure(client, service, server, port).await;
     if let Err(status) = published {
         tracing::warn!(%status, "the Service \"kubernetes\" could not be published");
+    }
+}
+
+/// How pods find names. An address outside of the service ranges is somebody else's server.
+async fn publish_dns_service(client: &dyn Client, address: Option<IpAddr>) {
+    let Some(address) = address else { return };
+    if let Err(status) = sheave_controllers::dns_service::ensure(client, address).await {
+        tracing::warn!(%status, "the Service \"kube-dns\" could not be published");
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod api_service;
 mod deployment;
+pub mod dns_service;
 mod endpoints;
 mod garbage;
 mod load_balancer;

@@ -1,6 +1,7 @@
 //! Services as kubectl makes them, on a server whose flags say what may be given out.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use crate::process::{Server, free_port};
 
@@ -59,6 +60,39 @@ fn a_load_balancer_is_given_an_address_that_stays_over_a_restart() {
     server.kubectl(&["wait", "service/late", "--for=jsonpath={.spec.clusterIP}", "--timeout=10s"]);
     let pending = server.kubectl(&["get", "service", "late", "--no-headers"]);
     assert_eq!(pending.split_whitespace().nth(3), Some("<pending>"));
+}
+
+/// The address of a Service, once it is there.
+fn address_of(server: &Server, namespace: &str, name: &str) -> String {
+    let namespace = format!("--namespace={namespace}");
+    let field = format!("--field-selector=metadata.name={name}");
+    let path = "--output=jsonpath={.items[*].spec.clusterIP}";
+    let limit = Instant::now() + Duration::from_secs(10);
+    loop {
+        let address = server.kubectl(&["get", "services", &namespace, &field, path]);
+        if !address.is_empty() {
+            return address;
+        }
+        assert!(Instant::now() < limit, "there is no Service {name}");
+    }
+}
+
+#[test]
+fn names_are_asked_of_a_service_that_stays_as_somebody_made_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start_with(dir.path(), free_port(), &FLAGS);
+    assert_eq!(address_of(&server, "kube-system", "kube-dns"), "10.96.0.10");
+    let ports = "--output=jsonpath={.spec.ports[*].port}/{.spec.ports[*].protocol}";
+    let get = ["get", "service", "kube-dns", "--namespace=kube-system"];
+    assert_eq!(server.kubectl(&[&get[..], &[ports]].concat()), "53 53/UDP TCP");
+    let label = ["label", "service", "kube-dns", "--namespace=kube-system", "k8s-app=mine"];
+    server.kubectl(&[&label[..], &["--overwrite"]].concat());
+    server.kill();
+
+    let server = Server::start_with(dir.path(), free_port(), &FLAGS);
+    assert_eq!(address_of(&server, "kube-system", "kube-dns"), "10.96.0.10");
+    let label = "--output=jsonpath={.metadata.labels.k8s-app}";
+    assert_eq!(server.kubectl(&[&get[..], &[label]].concat()), "mine");
 }
 
 #[test]
