@@ -26,6 +26,7 @@ use crate::health_checks::{self, HealthChecks};
 use crate::host_ports::{self, Reserved};
 use crate::machine::Machine;
 use crate::metrics::{Metrics, Sync};
+use crate::names::{self, Names};
 use crate::network::{self, Ranges};
 use crate::reconcile::{self, ApplyError, Reconciler};
 use crate::socket_hooks::Hooks;
@@ -55,6 +56,7 @@ pub(crate) struct Agent {
     health: Arc<Health>,
     health_checks: HealthChecks,
     announcing: Announcing,
+    names: Names,
 }
 
 struct Pods {
@@ -75,6 +77,7 @@ impl Agent {
         tokio::spawn(reconcile::retire(Arc::clone(&reconciler)));
         let (host_ports_said, host_ports) = mpsc::channel(1);
         let announcing = Announcing::start(arguments, &reconciler)?;
+        let names = Names::new(arguments, &reconciler);
         let (changes, pods) = match &arguments.manifests {
             Some(path) => {
                 let ranges = Ranges {
@@ -89,7 +92,10 @@ impl Agent {
             }
             None => {
                 let machine = reconciler.lock().machine().clone();
-                let config = kubelet_config(arguments, &machine);
+                let config = KubeletConfig {
+                    service_links: names::links(&reconciler),
+                    ..kubelet_config(arguments, &machine)
+                };
                 let (kubelet, outgoing) =
                     Kubelet::start(config).await.context("cannot start the kubelet")?;
                 let tunnels = Arc::new(KubeletTunnels(kubelet.clone()));
@@ -128,6 +134,7 @@ impl Agent {
             health,
             health_checks,
             announcing,
+            names,
         })
     }
 
@@ -194,6 +201,7 @@ impl Agent {
                 self.metrics.noted(&what);
                 self.pass(what).await;
             }
+            self.names.services_changed();
             let reconciler = Arc::clone(&self.reconciler);
             let began = Instant::now();
             let applied = tokio::task::spawn_blocking(move || reconciler.lock().apply());
@@ -255,7 +263,7 @@ impl Agent {
         }
     }
 
-    async fn pass(&self, what: What) {
+    async fn pass(&mut self, what: What) {
         use sheave_kubelet::Update as ForPods;
         let for_pods = match what {
             What::Nothing => return,
@@ -292,7 +300,7 @@ impl Agent {
     }
 
     /// What the server says of the cluster: service addresses, pod addresses, DNS.
-    async fn join_cluster(&self, cluster: &v1::ClusterConfig) -> Result<()> {
+    async fn join_cluster(&mut self, cluster: &v1::ClusterConfig) -> Result<()> {
         let ranges = Ranges {
             services: parsed("service", &cluster.service_cidrs)?,
             node_pods: parsed("pod", &cluster.node_pod_cidrs)?,
@@ -305,6 +313,9 @@ impl Agent {
             sysctl::reserve_ports(&mut footprint, first..=last)?;
         }
         self.announcing.join(cluster)?;
+        if let Err(error) = self.names.join(cluster).await {
+            tracing::error!("{error:#}");
+        }
         if let Some(pods) = &self.pods {
             let servers = cluster.dns_address.parse().into_iter().collect();
             let dns = ClusterDns { servers, domain: cluster.cluster_domain.clone() };

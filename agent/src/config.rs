@@ -133,6 +133,14 @@ pub(crate) struct RunArguments {
     /// Port of /healthz and /livez, on the node's addresses and 127.0.0.1.
     #[arg(long, value_name = "PORT", default_value_t = 10256)]
     pub(crate) health_port: u16,
+    /// Port at which the cluster's DNS is served on the node's addresses, to the node and its pods alone,
+    /// who ask port 53 of the Service kube-dns; 0: not at all.
+    #[arg(long, value_name = "PORT", default_value_t = 10053)]
+    pub(crate) dns_port: u16,
+    /// Who answers for a domain that the machine's resolvers do not know, like corp.example=192.0.2.53; may be
+    /// given several times.
+    #[arg(long, value_name = "DOMAIN=ADDRESS[:PORT]", value_parser = crate::names::parse_stub_domain)]
+    pub(crate) dns_stub_domain: Vec<crate::names::StubDomain>,
     /// Label of the node; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_label)]
     pub(crate) node_label: Vec<(String, String)>,

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sheave_core::diff::MapFull;
 use sheave_core::engine::Engine;
-use sheave_core::model::{Model, Node, Update};
+use sheave_core::model::{EndpointSlice, LeadsTo, Model, Node, ObjectKey, ServicePort, Update};
 use sheave_core::plan::Conflict;
 use sheave_dataplane::{Dataplane, MapError, wait_for_readers};
+use sheave_dns::records::Records;
+use sheave_kubelet::ServiceLink;
 use tokio::sync::Notify;
 
 use crate::health_checks::Check;
@@ -33,6 +35,8 @@ pub(crate) struct Reconciler {
     progress: Progress,
     /// Something may wait for programs to end.
     left_behind: Arc<Notify>,
+    /// Endpoints on this node that no source knows of.
+    own_slices: Vec<EndpointSlice>,
 }
 
 /// How reconciling goes.
@@ -72,13 +76,67 @@ impl Reconciler {
             conflicts: Vec::new(),
             progress: Progress::default(),
             left_behind: Arc::default(),
+            own_slices: Vec::new(),
         };
         reconciler.note(Update::Node(node));
         Ok(reconciler)
     }
 
+    /// Endpoints that are on this node whatever the source says.
+    pub(crate) fn add_endpoints(&mut self, slices: Vec<EndpointSlice>) {
+        self.own_slices = slices;
+        self.note_own();
+    }
+
+    fn note_own(&mut self) {
+        for slice in &self.own_slices {
+            self.engine.note(Update::EndpointSlice(slice.clone()));
+        }
+    }
+
+    /// What the names of Services lead to that have changed since this was last asked, and whether all are
+    /// known.
+    pub(crate) fn take_names(&mut self) -> (Vec<(ObjectKey, Option<Records>)>, bool) {
+        let changed = self.engine.take_names();
+        let model = self.engine.model();
+        let records = |key: &ObjectKey| match model.services.get(key) {
+            Some(service) => Some(Records::of_served(service)),
+            None => {
+                let service = model.named_services.get(key)?;
+                Records::of_named(service, &self.engine.slices(key))
+            }
+        };
+        let names = changed.into_iter().map(|key| {
+            let records = records(&key);
+            (key, records)
+        });
+        (names.collect(), self.engine.is_complete())
+    }
+
+    /// The Services of a namespace that have an address.
+    pub(crate) fn service_links(&self, namespace: &str) -> Vec<ServiceLink> {
+        let model = self.engine.model();
+        let first = ObjectKey { namespace: namespace.into(), name: String::new() };
+        let link = |key: &ObjectKey, addresses: &[IpAddr], ports: &[ServicePort]| {
+            let address = *addresses.first()?;
+            Some(ServiceLink { name: key.name.clone(), address, ports: ports.to_vec() })
+        };
+        let is_here = |key: &ObjectKey| key.namespace == namespace;
+        let served = model.services.range(&first..).take_while(|(key, _)| is_here(key));
+        let served = served.filter_map(|(key, s)| link(key, &s.cluster_ips, &s.ports));
+        let named = model.named_services.range(&first..).take_while(|(key, _)| is_here(key));
+        let named = named.filter_map(|(key, service)| match &service.leads_to {
+            LeadsTo::Addresses(addresses) => link(key, addresses, &service.ports),
+            LeadsTo::Endpoints { .. } | LeadsTo::Name(_) => None,
+        });
+        served.chain(named).collect()
+    }
+
     /// Takes note of a change.
     pub(crate) fn note(&mut self, update: Update) {
+        if update == Update::InitDone {
+            self.note_own();
+        }
         let update = match update {
             // What this machine was told about itself wins over what the API has heard of it.
             Update::Node(said) => {

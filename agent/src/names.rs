@@ -1,0 +1,208 @@
+//! The cluster's DNS on this node: the server, what it is told of Services, and how pods come to it.
+//!
+//! Pods ask the address of the Service `kube-dns`, which has one endpoint on every node: this agent. So no
+//! question leaves the machine, and nothing but the dataplane knows of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use ipnet::IpNet;
+use parking_lot::Mutex;
+use sheave_core::model::{Endpoint, EndpointPort, EndpointSlice, ObjectKey, Protocol};
+use sheave_dns::zone::{Cluster, Name};
+use sheave_dns::{Server, ServerConfig, Upstreams};
+use sheave_kubelet::ServiceLinks;
+use sheave_push::v1;
+
+use crate::config::RunArguments;
+use crate::reconcile::Reconciler;
+
+/// The Service whose address pods have in resolv.conf.
+const NAMESPACE: &str = "kube-system";
+const SERVICE: &str = "kube-dns";
+/// systemd-resolved's own is a stub that leads to these; the first that is there counts.
+const RESOLV_CONF: [&str; 2] = ["/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"];
+/// Threads that answer datagrams at each address.
+const THREADS: usize = 2;
+
+const DNS_PORT: u16 = 53;
+
+/// A domain, and one who answers for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StubDomain {
+    domain: Name,
+    server: SocketAddr,
+}
+
+/// Reads `corp.example=192.0.2.53`, with or without a port.
+pub(crate) fn parse_stub_domain(text: &str) -> Result<StubDomain, String> {
+    let (domain, server) = text.split_once('=').ok_or("expected DOMAIN=ADDRESS[:PORT]")?;
+    let mut domain = Name::from_ascii(domain).map_err(|error| error.to_string())?;
+    domain.set_fqdn(true);
+    let without_port = || server.parse().map(|ip: IpAddr| SocketAddr::new(ip, DNS_PORT));
+    let server = server.parse().or_else(|_| without_port()).map_err(|error| error.to_string())?;
+    Ok(StubDomain { domain, server })
+}
+
+/// Each domain once, with all who answer for it, in order.
+fn by_domain(stubs: &[StubDomain]) -> Vec<(Name, Vec<SocketAddr>)> {
+    let mut domains: Vec<(Name, Vec<SocketAddr>)> = Vec::new();
+    for StubDomain { domain, server } in stubs {
+        match domains.iter_mut().find(|(known, _)| known == domain) {
+            Some((_, servers)) => servers.push(*server),
+            None => domains.push((domain.clone(), vec![*server])),
+        }
+    }
+    domains
+}
+
+/// The server, from when it is known what the cluster is called.
+pub(crate) struct Names {
+    reconciler: Arc<Mutex<Reconciler>>,
+    port: Option<NonZeroU16>,
+    stub_domains: Vec<StubDomain>,
+    server: Option<Server>,
+}
+
+impl Names {
+    /// Nothing listens yet.
+    pub(crate) fn new(arguments: &RunArguments, reconciler: &Arc<Mutex<Reconciler>>) -> Self {
+        Self {
+            reconciler: Arc::clone(reconciler),
+            port: NonZeroU16::new(arguments.dns_port),
+            stub_domains: arguments.dns_stub_domain.clone(),
+            server: None,
+        }
+    }
+
+    /// What the server says of the cluster.
+    pub(crate) async fn join(&mut self, cluster: &v1::ClusterConfig) -> Result<()> {
+        let Some(port) = self.port else { return Ok(()) };
+        let cluster = named(cluster)?;
+        if let Some(server) = &self.server {
+            server.rename(cluster);
+            return Ok(());
+        }
+        let addresses = self.reconciler.lock().machine().addresses.clone();
+        let listen = |address: &IpAddr| SocketAddr::new(*address, port.get());
+        let resolvers = cluster
+            .dns_addresses
+            .iter()
+            .map(|address| SocketAddr::new(*address, DNS_PORT))
+            .collect();
+        let config = ServerConfig {
+            listen: addresses.iter().map(listen).collect(),
+            upstreams: Upstreams {
+                resolv_conf: RESOLV_CONF.map(Into::into).into(),
+                stub_domains: by_domain(&self.stub_domains),
+                own: resolvers,
+            },
+            clients: addresses.clone(),
+            threads: THREADS,
+        };
+        let server = Server::start(config, cluster).await.with_context(|| {
+            format!(
+                "pods find no Service by name (`ss -lunp 'sport = :{port}'` names who listens there; stop \
+                 it, or choose another port with --dns-port)"
+            )
+        })?;
+        self.reconciler.lock().add_endpoints(slices(&addresses, port));
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Changes of Services have been noted: the next question is answered by them.
+    pub(crate) fn services_changed(&self) {
+        let Some(server) = &self.server else { return };
+        let (changes, is_complete) = self.reconciler.lock().take_names();
+        for (key, records) in changes {
+            server.set(&key, records);
+        }
+        if is_complete {
+            server.complete();
+        }
+    }
+}
+
+/// What the kubelet tells containers of Services: those with an address, whoever serves them.
+pub(crate) fn links(reconciler: &Arc<Mutex<Reconciler>>) -> ServiceLinks {
+    let reconciler = Arc::clone(reconciler);
+    ServiceLinks(Arc::new(move |namespace| reconciler.lock().service_links(namespace)))
+}
+
+/// The cluster, in the server's words.
+fn named(cluster: &v1::ClusterConfig) -> Result<Cluster> {
+    let domain = &cluster.cluster_domain;
+    let mut name = Name::from_ascii(domain)
+        .with_context(|| format!("the server's cluster domain {domain:?} is no name"))?;
+    name.set_fqdn(true);
+    let ranges = |cidrs: &[String]| -> Vec<IpNet> {
+        cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect()
+    };
+    Ok(Cluster {
+        domain: name,
+        dns_addresses: cluster.dns_address.parse().into_iter().collect(),
+        service_ranges: ranges(&cluster.service_cidrs),
+        pod_ranges: ranges(&cluster.pod_cidrs),
+    })
+}
+
+/// This agent as the endpoint of the Service: known here alone, by names that no object of the API has.
+fn slices(addresses: &[IpAddr], port: NonZeroU16) -> Vec<EndpointSlice> {
+    let ports = [("dns", Protocol::Udp), ("dns-tcp", Protocol::Tcp)];
+    let ports = ports.map(|(name, protocol)| EndpointPort { name: name.into(), protocol, port });
+    let slice = |address: &IpAddr| EndpointSlice {
+        key: ObjectKey {
+            namespace: NAMESPACE.into(),
+            name: format!("{SERVICE} on this node {address}"),
+        },
+        service_name: SERVICE.into(),
+        ports: ports.to_vec(),
+        endpoints: vec![Endpoint {
+            addresses: vec![*address],
+            ready: true,
+            serving: true,
+            terminating: false,
+            node_name: String::new(),
+            zone: String::new(),
+            zone_hints: vec![],
+            node_hints: vec![],
+            hostname: String::new(),
+        }],
+    };
+    addresses.iter().map(slice).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stub_domains_are_read_and_gathered() {
+        let stubs =
+            ["corp.example=192.0.2.53", "other.=[2001:db8::1]:5353", "Corp.Example=192.0.2.54"]
+                .map(|text| parse_stub_domain(text).unwrap());
+        let domains = by_domain(&stubs).into_iter().map(|(domain, servers)| {
+            let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+            format!("{domain} {}", servers.join(" "))
+        });
+        let expected = ["corp.example. 192.0.2.53:53 192.0.2.54:53", "other. [2001:db8::1]:5353"];
+        assert_eq!(domains.collect::<Vec<_>>(), expected);
+        for wrong in ["corp.example", "corp.example=", "a b=x", "..=192.0.2.1"] {
+            assert!(parse_stub_domain(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn this_agent_is_the_endpoint_for_both_transports() {
+        let slices = slices(&["192.0.2.1".parse().unwrap()], 10053.try_into().unwrap());
+        let [slice] = slices.as_slice() else { panic!("one a family") };
+        assert_eq!(
+            (slice.key.namespace.as_str(), slice.service_name.as_str()),
+            ("kube-system", "kube-dns")
+        );
+        assert_eq!(slice.ports.len(), 2);
+    }
+}
