@@ -12,7 +12,7 @@ use sheave_abi::service::{FrontendKey, flags};
 use crate::deliver::unwritable;
 use crate::family::Family;
 use crate::flow::find;
-use crate::packet::{Packet, Verdict, Work};
+use crate::packet::{Fragment, Packet, Verdict, Work};
 use crate::refuse::Answer;
 use crate::report::report;
 use crate::service::{is_allocated, ports};
@@ -41,6 +41,10 @@ fn answer<F: Family>(
         || !(is_to_service(tables, work) || is_to_client(tables, work))
     {
         return Verdict::PASS;
+    }
+    if work.arrived.fragment == Fragment::Later {
+        // Its first part was answered, for all of them (RFC 1812, 4.3.2.7).
+        return Verdict::DROP;
     }
     match F::error(packet, &work.arrived.key, F::TIME_EXCEEDED, 0) {
         Answer::Made => {

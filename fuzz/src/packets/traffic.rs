@@ -26,6 +26,7 @@ pub(super) struct Sent {
     payload: Vec<u8>,
 }
 
+const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
@@ -74,12 +75,14 @@ impl Sent {
     /// What a backend answers whom it reached with these ends; `None` when nobody answers such a thing.
     pub(super) fn answer(&self, reached: &Ends) -> Option<Self> {
         let is_segment = self.protocol == protocol::TCP;
+        // Nobody accepts what asks for a connection and has one, or ends it with the same words.
+        let accepts = self.flags & (SYN | ACK | FIN) == SYN;
         if self.fragment != 0 || self.hop_limit < 2 || is_segment && self.flags & RST != 0 {
             return None;
         }
         matches!(self.protocol, protocol::TCP | protocol::UDP).then(|| Self {
             ends: reached.turned(),
-            flags: ACK | self.flags & SYN,
+            flags: if accepts { SYN | ACK } else { ACK },
             hop_limit: 64,
             ..self.clone()
         })
