@@ -265,6 +265,11 @@ impl Directories {
         self.run_dir.join("agent.sock")
     }
 
+    /// Where `sheave up` keeps sockets while no agent runs.
+    pub(crate) fn keeper_socket(&self) -> PathBuf {
+        self.run_dir.join("keeper.sock")
+    }
+
     /// Held while an agent runs.
     pub(crate) fn lock(&self) -> PathBuf {
         self.run_dir.join("agent.lock")

@@ -13,6 +13,7 @@ mod health;
 mod health_checks;
 mod host_ports;
 mod inspect;
+mod kept_sockets;
 mod lock;
 mod machine;
 mod memory;

@@ -3,8 +3,11 @@
 //! Pods ask the address of the Service `kube-dns`, which has one endpoint on every node: this agent. So no
 //! question leaves the machine, and nothing but the dataplane knows of it.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -12,11 +15,12 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use sheave_core::model::{Endpoint, EndpointPort, EndpointSlice, ObjectKey, Protocol};
 use sheave_dns::zone::{Cluster, Name};
-use sheave_dns::{Server, ServerConfig, Upstreams};
+use sheave_dns::{Server, ServerConfig, Sockets, Upstreams};
 use sheave_kubelet::ServiceLinks;
 use sheave_push::v1;
 
 use crate::config::RunArguments;
+use crate::kept_sockets;
 use crate::reconcile::Reconciler;
 
 /// The Service whose address pods have in resolv.conf.
@@ -62,6 +66,7 @@ fn by_domain(stubs: &[StubDomain]) -> Vec<(Name, Vec<SocketAddr>)> {
 pub(crate) struct Names {
     reconciler: Arc<Mutex<Reconciler>>,
     port: Option<NonZeroU16>,
+    keeper: PathBuf,
     stub_domains: Vec<StubDomain>,
     server: Option<Server>,
 }
@@ -72,6 +77,7 @@ impl Names {
         Self {
             reconciler: Arc::clone(reconciler),
             port: NonZeroU16::new(arguments.dns_port),
+            keeper: arguments.directories.keeper_socket(),
             stub_domains: arguments.dns_stub_domain.clone(),
             server: None,
         }
@@ -86,14 +92,19 @@ impl Names {
             return Ok(());
         }
         let addresses = self.reconciler.lock().machine().addresses.clone();
-        let listen = |address: &IpAddr| SocketAddr::new(*address, port.get());
+        let sockets = self.sockets(&addresses, port).with_context(|| {
+            format!(
+                "pods find no Service by name (`ss -lunp 'sport = :{port}'` names who listens there; stop \
+                 it, or choose another port with --dns-port)"
+            )
+        })?;
         let resolvers = cluster
             .dns_addresses
             .iter()
             .map(|address| SocketAddr::new(*address, DNS_PORT))
             .collect();
         let config = ServerConfig {
-            listen: addresses.iter().map(listen).collect(),
+            sockets,
             upstreams: Upstreams {
                 resolv_conf: RESOLV_CONF.map(Into::into).into(),
                 stub_domains: by_domain(&self.stub_domains),
@@ -102,15 +113,36 @@ impl Names {
             clients: addresses.clone(),
             threads: THREADS,
         };
-        let server = Server::start(config, cluster).await.with_context(|| {
-            format!(
-                "pods find no Service by name (`ss -lunp 'sport = :{port}'` names who listens there; stop \
-                 it, or choose another port with --dns-port)"
-            )
-        })?;
+        let server = Server::start(config, cluster).context("pods find no Service by name")?;
         self.reconciler.lock().add_endpoints(slices(&addresses, port));
         self.server = Some(server);
         Ok(())
+    }
+
+    /// Those of the agent before, where they were kept, or new ones.
+    fn sockets(&self, addresses: &[IpAddr], port: NonZeroU16) -> Result<Vec<Sockets>> {
+        let kept = kept_sockets::take(&self.keeper).unwrap_or_else(|error| {
+            tracing::warn!(%error, "sockets of the agent before could not be had");
+            Vec::new()
+        });
+        let mut kept: HashMap<String, OwnedFd> = kept.into_iter().collect();
+        let mut sockets = Vec::new();
+        for address in addresses {
+            let address = SocketAddr::new(*address, port.get());
+            let names = names_of(address);
+            sockets.push(match names.each_ref().map(|name| kept.remove(name)) {
+                [Some(udp), Some(tcp)] => Sockets { udp: udp.into(), tcp: tcp.into() },
+                _ => Sockets::bind(address)?,
+            });
+        }
+        let named = sockets.iter().zip(addresses).flat_map(|(sockets, address)| {
+            let [udp, tcp] = names_of(SocketAddr::new(*address, port.get()));
+            [(udp, sockets.udp.as_fd()), (tcp, sockets.tcp.as_fd())]
+        });
+        if let Err(error) = kept_sockets::keep(&self.keeper, &named.collect::<Vec<_>>()) {
+            tracing::warn!(%error, "who asks for names while this agent is started anew will be refused");
+        }
+        Ok(sockets)
     }
 
     /// Changes of Services have been noted: the next question is answered by them.
@@ -124,6 +156,11 @@ impl Names {
             server.complete();
         }
     }
+}
+
+/// What the sockets at an address are kept as.
+fn names_of(address: SocketAddr) -> [String; 2] {
+    ["udp", "tcp"].map(|transport| format!("dns {transport} {address}"))
 }
 
 /// What the kubelet tells containers of Services: those with an address, whoever serves them.

@@ -43,6 +43,11 @@ impl Directories {
         self.run_dir.join("agent.sock")
     }
 
+    /// Where the agent's sockets are kept while it is away.
+    pub(crate) fn keeper_socket(&self) -> PathBuf {
+        self.run_dir.join("keeper.sock")
+    }
+
     /// Holds the process id of the running `sheave up`.
     pub(crate) fn pid_file(&self) -> PathBuf {
         self.run_dir.join("up.pid")

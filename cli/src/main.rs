@@ -17,6 +17,7 @@ mod down;
 mod drops;
 mod explain;
 mod flows;
+mod keeper;
 mod kubeconfig;
 mod program;
 mod services;

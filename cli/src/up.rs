@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::Api;
 use crate::children::{self, Daemon};
 use crate::directories::{Cgroups, Directories};
+use crate::keeper;
 use crate::kubeconfig;
 use crate::program;
 
@@ -84,6 +85,7 @@ async fn supervise(arguments: Arguments) -> Result<ExitCode> {
     refuse_what_agent_refuses(&agent)?;
     prepare(directories)?;
     let _alone = claimed.map_or_else(|| claim(directories), Ok)?;
+    keeper::start(&directories.keeper_socket())?;
 
     let mut server_child = server.start()?;
     let api = match api_ready(directories, &server, &mut server_child).await {

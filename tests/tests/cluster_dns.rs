@@ -1,9 +1,12 @@
 //! Names in a cluster: pods ask for them, and the agent of their node answers.
 
-use sheave_tests::cluster::Cluster;
+use nix::sys::signal::Signal;
+use sheave_tests::cluster::{Cluster, signal};
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::wait;
-use std::time::Duration;
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 const IMAGE: &str = "sheave.local/hello:1";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -85,4 +88,93 @@ fn pods_find_services_by_name_and_by_variables() {
     // An endpoint that goes is no answer any more.
     cluster.kubectl(&["delete", "pod", "db-0", "--now"]);
     found("db.default.svc.cluster.local", "");
+}
+
+/// Who ask, and how long each waits between questions: a thousand a second in all.
+const ASKERS: u16 = 64;
+const PAUSE: Duration = Duration::from_millis(64);
+/// As resolvers have it: so long for an answer, and so often.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const ATTEMPTS: u32 = 2;
+
+/// Asks for the address of a name, from a socket of its own as a resolver does. The error of the last attempt.
+fn resolve(id: u16, name: &str) -> Result<(), String> {
+    let mut question = [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    for label in name.split('.') {
+        question.push(label.len() as u8);
+        question.extend(label.as_bytes());
+    }
+    question.extend([0, 0, 1, 0, 1]);
+    let socket = UdpSocket::bind("0.0.0.0:0").map_err(|error| error.to_string())?;
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+    socket.connect("10.96.0.10:53").map_err(|error| error.to_string())?;
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        let mut answer = [0; 512];
+        match socket.send(&question).and_then(|_| socket.recv(&mut answer)) {
+            // One answer, without an error.
+            Ok(len) if len > 12 && answer[..2] == question[..2] && answer[3] & 15 == 0 => {
+                assert_eq!(answer[7], 1, "answers");
+                return Ok(());
+            }
+            Ok(len) => last = format!("{:?}", &answer[..len]),
+            Err(error) => last = error.to_string(),
+        }
+    }
+    Err(last)
+}
+
+#[test]
+fn an_agent_that_is_started_anew_loses_no_question() {
+    let rounds: u32 =
+        std::env::var("SHEAVE_DNS_RESTARTS").map_or(4, |rounds| rounds.parse().unwrap());
+    let cluster = Cluster::start();
+    let name = "kubernetes.default.svc.cluster.local";
+    // A pod's own resolver, again and again.
+    let script = format!(
+        "while true; do nslookup {name} >/dev/null && echo found || echo lost; sleep 0.1; done"
+    );
+    cluster.kubectl(&["run", "box", "--image", IMAGE, "--command", "--", "sh", "-c", &script]);
+    cluster.wait_pod_ready("box");
+    wait::until_true("names to be answered", LIMIT, || resolve(1, name).is_ok());
+
+    let (is_over, asked) = (AtomicBool::new(false), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        let ask = |first: u16| {
+            let (is_over, asked) = (&is_over, &asked);
+            move || {
+                let (mut failures, mut slowest) = (Vec::new(), Duration::ZERO);
+                let mut id = first;
+                while !is_over.load(Ordering::Relaxed) {
+                    let began = Instant::now();
+                    failures.extend(resolve(id, name).err());
+                    slowest = slowest.max(began.elapsed());
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    id = id.wrapping_add(ASKERS);
+                    std::thread::sleep(PAUSE.saturating_sub(began.elapsed()));
+                }
+                (failures, slowest)
+            }
+        };
+        let askers: Vec<_> = (0..ASKERS).map(|first| scope.spawn(ask(first))).collect();
+        for round in 0..rounds {
+            let how = if round % 2 == 0 { Signal::SIGKILL } else { Signal::SIGTERM };
+            signal(cluster.daemon_pid("sheave-agent"), how);
+            std::thread::sleep(Duration::from_secs(4));
+        }
+        cluster.wait_node_ready();
+        is_over.store(true, Ordering::Relaxed);
+        let said = cluster.kubectl(&["logs", "box"]);
+        let found = said.lines().filter(|line| *line == "found").count();
+        assert!(found > 10 && said.lines().all(|line| line == "found"), "{said}");
+        let seen: Vec<_> = askers.into_iter().map(|asker| asker.join().unwrap()).collect();
+        let failures: Vec<&String> = seen.iter().flat_map(|(failures, _)| failures).collect();
+        let slowest = seen.iter().map(|(_, slowest)| *slowest).max().unwrap();
+        let asked = asked.load(Ordering::Relaxed);
+        println!(
+            "{asked} questions while the agent was started {rounds} times, slowest {slowest:?}"
+        );
+        assert!(failures.is_empty(), "{} of {asked} failed: {failures:?}", failures.len());
+        assert!(asked > rounds * 1000, "the load was not put on: {asked}");
+    });
 }

@@ -20,4 +20,4 @@ mod server;
 pub mod zone;
 
 pub use forward::Upstreams;
-pub use server::{ListenError, Server, ServerConfig};
+pub use server::{ListenError, Server, ServerConfig, Sockets};

@@ -32,16 +32,41 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_millis(2);
 
 /// Where the server listens, and whom it asks.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ServerConfig {
-    /// Addresses of this node, and a port that is ours there. For datagrams and connections.
-    pub listen: Vec<SocketAddr>,
+    /// Where it answers.
+    pub sockets: Vec<Sockets>,
     /// Addresses of processes of this machine; with the pods, they are all who are answered.
     pub clients: Vec<IpAddr>,
     /// Names that are not the cluster's.
     pub upstreams: Upstreams,
     /// Threads that read datagrams at each address.
     pub threads: usize,
+}
+
+/// For datagrams and connections at one address. They may be older than the server: what came to them before
+/// is answered too.
+#[derive(Debug)]
+pub struct Sockets {
+    /// For datagrams.
+    pub udp: UdpSocket,
+    /// For connections.
+    pub tcp: std::net::TcpListener,
+}
+
+impl Sockets {
+    /// New ones.
+    ///
+    /// # Errors
+    /// When one of them cannot listen at the address.
+    pub fn bind(address: SocketAddr) -> Result<Self, ListenError> {
+        let failed = |source| ListenError { address, source };
+        let udp = udp::bind(address).map_err(failed)?;
+        // Port 0 is for tests: both have the same then too.
+        let address = udp.local_addr().map_err(failed)?;
+        let tcp = std::net::TcpListener::bind(address).map_err(failed)?;
+        Ok(Self { udp, tcp })
+    }
 }
 
 /// Why it does not listen.
@@ -83,8 +108,11 @@ impl Server {
     /// Listens, and answers from now on.
     ///
     /// # Errors
-    /// When it cannot listen on one of the addresses.
-    pub async fn start(config: ServerConfig, cluster: Cluster) -> Result<Self, ListenError> {
+    /// When one of the sockets is none that this can work with.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(config: ServerConfig, cluster: Cluster) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             zone: RwLock::new(Zone::new(cluster)),
             clients: config.clients,
@@ -94,12 +122,9 @@ impl Server {
             room: Arc::new(Semaphore::new(PENDING_MAX)),
         });
         let mut bound = Vec::new();
-        for address in config.listen {
-            let failed = |source| ListenError { address, source };
-            let socket = udp::bind(address).map_err(failed)?;
-            // Port 0 is for tests: both have the same then too.
-            let address = socket.local_addr().map_err(failed)?;
-            bound.push((address, socket, TcpListener::bind(address).await.map_err(failed)?));
+        for Sockets { udp, tcp } in config.sockets {
+            tcp.set_nonblocking(true)?;
+            bound.push((udp.local_addr()?, udp, TcpListener::from_std(tcp)?));
         }
         let mut running = Running { shared, addresses: Vec::new(), connections: Vec::new() };
         for (address, socket, listener) in bound {

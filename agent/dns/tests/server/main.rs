@@ -15,7 +15,7 @@ use sheave_core::model::{
 };
 use sheave_dns::records::Records;
 use sheave_dns::zone::Cluster;
-use sheave_dns::{Server, ServerConfig, Upstreams};
+use sheave_dns::{Server, ServerConfig, Sockets, Upstreams};
 
 use upstream::Dnsmasq;
 
@@ -35,12 +35,14 @@ async fn server(upstreams: &[SocketAddr]) -> Server {
         ..Upstreams::default()
     };
     let config = ServerConfig {
-        listen: ["127.0.0.1:0", "[::1]:0"].map(|address| address.parse().unwrap()).to_vec(),
+        sockets: ["127.0.0.1:0", "[::1]:0"]
+            .map(|address| Sockets::bind(address.parse().unwrap()).unwrap())
+            .into(),
         clients: vec![],
         upstreams,
         threads: 2,
     };
-    let server = Server::start(config, cluster()).await.unwrap();
+    let server = Server::start(config, cluster()).unwrap();
     set(&server, "web", LeadsTo::Addresses(vec!["10.96.0.7".parse().unwrap()]), 0);
     set(&server, "large", LeadsTo::Endpoints { publish_not_ready: false }, 200);
     set(&server, "outside", LeadsTo::Name("www.example.test".into()), 0);
