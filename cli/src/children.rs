@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 const RESTART_DELAY_FIRST: Duration = Duration::from_millis(100);
 const RESTART_DELAY_MAX: Duration = Duration::from_secs(30);
 /// A daemon that ran this long did not fail at its start.
-const SETTLED_AFTER: Duration = Duration::from_secs(30);
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 /// How long a daemon may take to end when it is told to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 

@@ -160,7 +160,8 @@ fn an_agent_that_is_started_anew_loses_no_question() {
         for round in 0..rounds {
             let how = if round % 2 == 0 { Signal::SIGKILL } else { Signal::SIGTERM };
             signal(cluster.daemon_pid("sheave-agent"), how);
-            std::thread::sleep(Duration::from_secs(4));
+            // One that ends within five seconds has failed at its start, and the next waits longer.
+            std::thread::sleep(Duration::from_secs(6));
         }
         cluster.wait_node_ready();
         is_over.store(true, Ordering::Relaxed);
