@@ -4,10 +4,13 @@
 use crate::cluster::Cluster;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
+
+/// Between a watch that ended and the next.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What each object is like, by its name: the text that the asked path gave, empty when it has none.
 pub(crate) type States = BTreeMap<String, String>;
@@ -18,7 +21,7 @@ pub(crate) type States = BTreeMap<String, String>;
 /// line breaks.
 ///
 /// # Errors
-/// When `limit` passes first, or kubectl gives up: with its own words.
+/// When `limit` passes first: with what was seen, and what kubectl said last if it gave up.
 pub(crate) fn until(
     cluster: &Cluster,
     get: &[&str],
@@ -31,7 +34,7 @@ pub(crate) fn until(
     // A watch may end before its time, as any connection; the next one begins with all there is.
     loop {
         states.clear();
-        let watch = Watch::start(cluster, get, path, deadline)?;
+        let mut watch = Watch::start(cluster, get, path, deadline)?;
         while let Some(line) = watch.next_line(deadline)? {
             apply(&mut states, &line)?;
             if reached(&states) {
@@ -39,8 +42,10 @@ pub(crate) fn until(
             }
         }
         if Instant::now() >= deadline {
-            bail!("waited {} s; kubectl get {} says {states:?}", limit.as_secs(), get.join(" "));
+            let (seconds, said) = (limit.as_secs(), watch.last_words());
+            bail!("waited {seconds} s; kubectl get {}: {states:?} {said}", get.join(" "));
         }
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -77,7 +82,7 @@ impl Watch {
         let mut kubectl = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .context("cannot start kubectl")?;
         let output = kubectl.stdout.take().context("kubectl has no output")?;
@@ -90,6 +95,17 @@ impl Watch {
             }
         });
         Ok(Self { kubectl, lines })
+    }
+
+    /// What a kubectl that has ended, or ends now, says of it.
+    fn last_words(&mut self) -> String {
+        let _ = self.kubectl.kill();
+        let mut said = String::new();
+        if let Some(mut errors) = self.kubectl.stderr.take() {
+            // What cannot be read is not said.
+            let _ = errors.read_to_string(&mut said);
+        }
+        said.trim().to_owned()
     }
 
     /// Nothing when the watch ended or the time is over.
