@@ -5,6 +5,7 @@
 //! dataplane and the names of Services need, and nothing else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
@@ -29,6 +30,17 @@ pub enum Protocol {
     Udp = 17,
     /// RFC 9260.
     Sctp = 132,
+}
+
+impl fmt::Display for Protocol {
+    /// As Kubernetes writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        })
+    }
 }
 
 /// Which endpoints traffic may reach.

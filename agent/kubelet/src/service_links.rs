@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use sheave_core::model::{Protocol, ServicePort};
+use sheave_core::model::ServicePort;
 
 /// The namespace and name of the API's own Service: every container is told of it.
 pub(crate) const API_SERVICE: (&str, &str) = ("default", "kubernetes");
@@ -60,7 +60,7 @@ fn variables(link: &ServiceLink) -> Vec<(String, String)> {
     let name = upper(name);
     let at = |port: &ServicePort| {
         let socket = SocketAddr::new(*address, port.port.get());
-        format!("{}://{socket}", protocol(port).to_lowercase())
+        format!("{}://{socket}", port.protocol.to_string().to_lowercase())
     };
     let mut variables = vec![
         (format!("{name}_SERVICE_HOST"), address.to_string()),
@@ -74,10 +74,10 @@ fn variables(link: &ServiceLink) -> Vec<(String, String)> {
     );
     variables.push((format!("{name}_PORT"), at(first)));
     for port in ports {
-        let prefix = format!("{name}_PORT_{}_{}", port.port, protocol(port));
+        let prefix = format!("{name}_PORT_{}_{}", port.port, port.protocol);
         variables.extend([
             (prefix.clone(), at(port)),
-            (format!("{prefix}_PROTO"), protocol(port).to_lowercase()),
+            (format!("{prefix}_PROTO"), port.protocol.to_string().to_lowercase()),
             (format!("{prefix}_PORT"), port.port.to_string()),
             (format!("{prefix}_ADDR"), address.to_string()),
         ]);
@@ -89,17 +89,10 @@ fn upper(name: &str) -> String {
     name.replace('-', "_").to_uppercase()
 }
 
-fn protocol(port: &ServicePort) -> &'static str {
-    match port.protocol {
-        Protocol::Tcp => "TCP",
-        Protocol::Udp => "UDP",
-        Protocol::Sctp => "SCTP",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sheave_core::model::Protocol;
 
     fn link(name: &str, address: &str, ports: &[(&str, u16)]) -> ServiceLink {
         let port = |(name, number): &(&str, u16)| ServicePort {
