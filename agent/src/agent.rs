@@ -108,8 +108,12 @@ impl Agent {
         let pod_names = answers::PodNames::default();
         let pod_mtu = arguments.pod_mtu;
         let addresses = reconciler.lock().machine().addresses.clone();
-        let reserved_ports =
-            host_ports::reserved(arguments.health_port, &arguments.server, &addresses);
+        let reserved_ports = host_ports::reserved(
+            arguments.health_port,
+            arguments.dns_port,
+            &arguments.server,
+            &addresses,
+        );
         let node_port_addresses = node_ports::follow(
             &arguments.node_port_addresses,
             &addresses,
@@ -313,7 +317,7 @@ impl Agent {
             sysctl::reserve_ports(&mut footprint, first..=last)?;
         }
         self.announcing.join(cluster)?;
-        if let Err(error) = self.names.join(cluster).await {
+        if let Err(error) = self.names.join(cluster) {
             tracing::error!("{error:#}");
         }
         if let Some(pods) = &self.pods {

@@ -13,7 +13,6 @@ mod health;
 mod health_checks;
 mod host_ports;
 mod inspect;
-mod kept_sockets;
 mod lock;
 mod machine;
 mod memory;

@@ -20,7 +20,6 @@ use sheave_kubelet::ServiceLinks;
 use sheave_push::v1;
 
 use crate::config::RunArguments;
-use crate::kept_sockets;
 use crate::reconcile::Reconciler;
 
 /// The Service whose address pods have in resolv.conf.
@@ -84,20 +83,18 @@ impl Names {
     }
 
     /// What the server says of the cluster.
-    pub(crate) async fn join(&mut self, cluster: &v1::ClusterConfig) -> Result<()> {
-        let Some(port) = self.port else { return Ok(()) };
+    pub(crate) fn join(&mut self, cluster: &v1::ClusterConfig) -> Result<()> {
+        let Some(port) = self.port else {
+            // Of an agent that had one; nobody reads them any more.
+            return sheave_handover::keep(&self.keeper, &[]).context("sockets for DNS stay open");
+        };
         let cluster = named(cluster)?;
         if let Some(server) = &self.server {
             server.rename(cluster);
             return Ok(());
         }
         let addresses = self.reconciler.lock().machine().addresses.clone();
-        let sockets = self.sockets(&addresses, port).with_context(|| {
-            format!(
-                "pods find no Service by name (`ss -lunp 'sport = :{port}'` names who listens there; stop \
-                 it, or choose another port with --dns-port)"
-            )
-        })?;
+        let sockets = self.sockets(&addresses, port).context("pods find no Service by name")?;
         let resolvers = cluster
             .dns_addresses
             .iter()
@@ -121,7 +118,7 @@ impl Names {
 
     /// Those of the agent before, where they were kept, or new ones.
     fn sockets(&self, addresses: &[IpAddr], port: NonZeroU16) -> Result<Vec<Sockets>> {
-        let kept = kept_sockets::take(&self.keeper).unwrap_or_else(|error| {
+        let kept = sheave_handover::take(&self.keeper).unwrap_or_else(|error| {
             tracing::warn!(%error, "sockets of the agent before could not be had");
             Vec::new()
         });
@@ -132,14 +129,14 @@ impl Names {
             let names = names_of(address);
             sockets.push(match names.each_ref().map(|name| kept.remove(name)) {
                 [Some(udp), Some(tcp)] => Sockets { udp: udp.into(), tcp: tcp.into() },
-                _ => Sockets::bind(address)?,
+                _ => bind(address)?,
             });
         }
         let named = sockets.iter().zip(addresses).flat_map(|(sockets, address)| {
             let [udp, tcp] = names_of(SocketAddr::new(*address, port.get()));
             [(udp, sockets.udp.as_fd()), (tcp, sockets.tcp.as_fd())]
         });
-        if let Err(error) = kept_sockets::keep(&self.keeper, &named.collect::<Vec<_>>()) {
+        if let Err(error) = sheave_handover::keep(&self.keeper, &named.collect::<Vec<_>>()) {
             tracing::warn!(%error, "who asks for names while this agent is started anew will be refused");
         }
         Ok(sockets)
@@ -156,6 +153,23 @@ impl Names {
             server.complete();
         }
     }
+}
+
+/// Refuses a port that somebody else has, before anything is made.
+pub(crate) fn refuse_taken_port(arguments: &RunArguments, addresses: &[IpAddr]) -> Result<()> {
+    let port = NonZeroU16::new(arguments.dns_port).filter(|_| arguments.manifests.is_none());
+    let Some(port) = port else { return Ok(()) };
+    addresses.iter().try_for_each(|ip| bind(SocketAddr::new(*ip, port.get())).map(drop))
+}
+
+fn bind(address: SocketAddr) -> Result<Sockets> {
+    Sockets::bind(address).with_context(|| {
+        format!(
+            "port {port} is needed for DNS (`ss -lntup 'sport = :{port}'` names who has it); stop it, or \
+             choose another port with --dns-port",
+            port = address.port()
+        )
+    })
 }
 
 /// What the sockets at an address are kept as.

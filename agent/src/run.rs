@@ -22,14 +22,15 @@ use crate::metrics::Metrics;
 use crate::network::NAT_PORTS;
 use crate::reconcile::Reconciler;
 use crate::refusal::refuse_what_cannot_work;
-use crate::{cni, control, memory, node_ports, sysctl};
+use crate::{cni, control, memory, names, node_ports, sysctl};
 
 /// Runs until it is told to end. Pods, runtime and dataplane go on.
 pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     let started = Instant::now();
     let machine = refuse_what_cannot_work(&arguments)?;
     if arguments.check {
-        return health_listeners(&machine, arguments.health_port).map(drop);
+        health_listeners(&machine, arguments.health_port)?;
+        return names::refuse_taken_port(&arguments, &machine.addresses);
     }
     let directories = &arguments.directories;
     let lock = Lock::take(&directories.lock())?;

@@ -1,6 +1,6 @@
 //! What stands in the way of a start: ports that others have, directories that cannot be written.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 
 use crate::private::Machine;
 
@@ -19,9 +19,14 @@ fn a_taken_port_is_named() {
     machine.refuses("true", &server, &[&parts[..], &["with --bind"]].concat());
     drop(taken);
 
-    let _taken = listen("127.0.0.1:10256");
+    let taken = listen("127.0.0.1:10256");
     let parts = ["127.0.0.1:10256", "stop it, or choose another port with --health-port"];
     machine.refuses("true", &machine.words(&["sheave-agent"]), &parts);
+    drop(taken);
+
+    let _taken = machine.netns.run(|| UdpSocket::bind("0.0.0.0:10053").expect("nobody is here"));
+    let parts = ["port 10053 is needed for DNS", "stop it, or choose another port with --dns-port"];
+    machine.refuses("true", &up, &parts);
 }
 
 #[test]

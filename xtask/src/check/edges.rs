@@ -17,7 +17,7 @@ const fn room(name: &'static str, may_use: &'static [&'static str], reason: &'st
     Room { name, may_use, reason }
 }
 
-const ROOMS: [Room; 25] = [
+const ROOMS: [Room; 26] = [
     room("sheave-abi", &[], "the kernel and user space share it: layouts alone"),
     room("sheave-ebpf", &["sheave-abi"], "runs in the kernel"),
     room("sheave-pause", &[], "has no runtime and links to nothing"),
@@ -35,6 +35,7 @@ const ROOMS: [Room; 25] = [
             "sheave-core",
             "sheave-dataplane",
             "sheave-dns",
+            "sheave-handover",
             "sheave-kubelet",
             "sheave-push",
             "sheave-sources",
@@ -78,7 +79,12 @@ const ROOMS: [Room; 25] = [
         ],
         "wires the control plane, and meets agents in push alone",
     ),
-    room("sheave-cli", &[], "is a client: of the API and of the agent's socket"),
+    room("sheave-handover", &[], "passes sockets on, and does not know what they are for"),
+    room(
+        "sheave-cli",
+        &["sheave-handover"],
+        "is a client of the API and of the agent's socket, and keeps the agent's sockets",
+    ),
     room(
         "sheave-fuzz",
         &["sheave-abi", "sheave-core", "sheave-ebpf"],
