@@ -18,6 +18,7 @@ pub mod load;
 pub mod machine;
 pub mod netns;
 pub mod node;
+pub mod resolve;
 pub mod server;
 pub mod services;
 pub mod site;

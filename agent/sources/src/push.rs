@@ -3,8 +3,10 @@
 //! what it has, after a restart with what is on disk.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sheave_core::model::{Node, Update};
@@ -227,29 +229,34 @@ impl Push {
 }
 
 async fn stay_connected(config: PushConfig, mut state: State, announce: watch::Sender<Connection>) {
-    let started = Instant::now();
+    let offline_at = tokio::time::Instant::now() + OFFLINE_AFTER;
+    let changes = state.changes.clone();
+    let is_informed = AtomicBool::new(false);
     let mut pause = PAUSE_MIN;
-    let mut knows_something = false;
     let mut complaint = String::new();
     loop {
-        let error = match connect(&config).await {
-            Ok(channel) => {
-                let caller = Caller {
-                    node_name: config.node_name.clone(),
-                    agent_version: config.agent_version.clone(),
-                    node_object: (config.node_object)(),
-                };
-                let welcomed = |version: String| {
-                    tracing::info!(server = config.server, version, "connected");
-                    announce.send_replace(Connection::Up(version));
-                    (pause, knows_something) = (PAUSE_MIN, true);
-                    complaint.clear();
-                };
-                match state.run(channel, caller, welcomed).await {
-                    Ok(()) | Err(SessionError::NobodyListens) => return,
-                    Err(error) => error,
+        let welcomed = |version: String| {
+            tracing::info!(server = config.server, version, "connected");
+            announce.send_replace(Connection::Up(version));
+            is_informed.store(true, Ordering::Relaxed);
+            (pause, complaint) = (PAUSE_MIN, String::new());
+        };
+        let ended = {
+            let mut session = pin!(attempt(&config, &mut state, welcomed));
+            tokio::select! {
+                ended = &mut session => ended,
+                // A server that takes connections and says nothing keeps nobody waiting longer.
+                () = tokio::time::sleep_until(offline_at), if !is_informed.load(Ordering::Relaxed) => {
+                    is_informed.store(true, Ordering::Relaxed);
+                    if from_disk(&config.view_file, &changes).await.is_err() {
+                        return;
+                    }
+                    session.await
                 }
             }
+        };
+        let error = match ended {
+            Ok(()) | Err(SessionError::NobodyListens) => return,
             Err(error) => error,
         };
         let text = with_causes(&error);
@@ -259,21 +266,37 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
             complaint.clone_from(&text);
         }
         announce.send_replace(Connection::Away(text));
-        if !knows_something && started.elapsed() >= OFFLINE_AFTER {
-            knows_something = true;
-            if from_disk(&config.view_file, &state.changes).await.is_err() {
-                return;
-            }
-        }
         // Between half and the whole of it, so that nodes do not come back in step.
         let wait = pause.mul_f64(0.5 + rand::random::<f64>() / 2.0);
-        let until_offline = OFFLINE_AFTER.saturating_sub(started.elapsed());
-        tokio::time::sleep(if knows_something { wait } else { wait.min(until_offline) }).await;
-        if state.changes.is_closed() {
+        let until_offline = offline_at.saturating_duration_since(tokio::time::Instant::now());
+        tokio::time::sleep(if is_informed.load(Ordering::Relaxed) {
+            wait
+        } else {
+            wait.min(until_offline)
+        })
+        .await;
+        if changes.is_closed() {
             return;
         }
         pause = (pause * 2).min(PAUSE_MAX);
     }
+}
+
+/// Connects, and stays so as long as it goes.
+async fn attempt(
+    config: &PushConfig,
+    state: &mut State,
+    welcomed: impl FnOnce(String),
+) -> Result<(), SessionError> {
+    // What the endpoint bounds is the TCP connection alone.
+    let connected = tokio::time::timeout(CONNECT_LIMIT, connect(config)).await;
+    let channel = connected.map_err(|_| SessionError::Silent)??;
+    let caller = Caller {
+        node_name: config.node_name.clone(),
+        agent_version: config.agent_version.clone(),
+        node_object: (config.node_object)(),
+    };
+    state.run(channel, caller, welcomed).await
 }
 
 fn with_causes(error: &SessionError) -> String {

@@ -10,7 +10,7 @@ use prost::Message;
 use server::{Caller, Server};
 use sheave_core::model::Update;
 use sheave_push::v1::{self, TunnelData, agent_message, server_message::Kind, tunnel_data};
-use sheave_sources::{Change, FromClient, Generation, PodChange, Push, Tunnels, What};
+use sheave_sources::{Change, FromClient, Generation, PodChange, Push, PushConfig, Tunnels, What};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
@@ -166,12 +166,18 @@ async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
     tokio::time::timeout(Duration::from_secs(10), written).await.expect("written within 10 s");
     drop((push, changes, caller));
     server.stop();
+    // One that takes connections, as the kernel does for it, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_url = format!("https://{}", silent.local_addr().unwrap());
 
-    let (_push, mut changes) = Push::start(config, std::sync::Arc::new(Echo));
-    let (words, generation) = complete_state(&mut changes).await;
-    let expected = ["cluster 10.96.0.10", "init", "service web", "pod p"];
-    assert_eq!(words, expected, "and no Secret");
-    assert_eq!(generation.number(), 0, "nobody is there to acknowledge to");
+    for server in [config.server.clone(), silent_url] {
+        let config = PushConfig { server: server.clone(), ..config.clone() };
+        let (_push, mut changes) = Push::start(config, std::sync::Arc::new(Echo));
+        let (words, generation) = complete_state(&mut changes).await;
+        let expected = ["cluster 10.96.0.10", "init", "service web", "pod p"];
+        assert_eq!(words, expected, "{server}, and no Secret");
+        assert_eq!(generation.number(), 0, "nobody is there to acknowledge to");
+    }
 }
 
 #[tokio::test]
