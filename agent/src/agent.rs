@@ -321,7 +321,7 @@ impl Agent {
             tracing::error!("{error:#}");
         }
         if let Some(pods) = &self.pods {
-            let servers = cluster.dns_address.parse().into_iter().collect();
+            let servers = names::addresses(cluster);
             let dns = ClusterDns { servers, domain: cluster.cluster_domain.clone() };
             pods.kubelet.update(sheave_kubelet::Update::Cluster(dns)).await;
         }

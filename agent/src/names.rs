@@ -183,6 +183,11 @@ pub(crate) fn links(reconciler: &Arc<Mutex<Reconciler>>) -> ServiceLinks {
     ServiceLinks(Arc::new(move |namespace| reconciler.lock().service_links(namespace)))
 }
 
+/// Of the cluster's DNS, in the order in which pods ask.
+pub(crate) fn addresses(cluster: &v1::ClusterConfig) -> Vec<IpAddr> {
+    cluster.dns_addresses.iter().filter_map(|address| address.parse().ok()).collect()
+}
+
 /// The cluster, in the server's words.
 fn named(cluster: &v1::ClusterConfig) -> Result<Cluster> {
     let domain = &cluster.cluster_domain;
@@ -194,7 +199,7 @@ fn named(cluster: &v1::ClusterConfig) -> Result<Cluster> {
     };
     Ok(Cluster {
         domain: name,
-        dns_addresses: cluster.dns_address.parse().into_iter().collect(),
+        dns_addresses: addresses(cluster),
         service_ranges: ranges(&cluster.service_cidrs),
         pod_ranges: ranges(&cluster.pod_cidrs),
     })

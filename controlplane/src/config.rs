@@ -69,9 +69,9 @@ pub(crate) struct Config {
     #[arg(long, value_name = "CIDR", value_delimiter = ',', env = "SHEAVE_EXTERNAL_IP_POOL")]
     pub(crate) external_ip_pool: Vec<IpNet>,
 
-    /// Address of the cluster's DNS; the tenth service address if absent.
-    #[arg(long)]
-    pub(crate) cluster_dns: Option<IpAddr>,
+    /// Addresses of the cluster's DNS, at most one of each family; the tenth of each service range if absent.
+    #[arg(long, value_name = "ADDRESS[,ADDRESS]", value_delimiter = ',')]
+    pub(crate) cluster_dns: Vec<IpAddr>,
 
     /// Domain of the cluster's names.
     #[arg(long, default_value = "cluster.local")]
@@ -99,19 +99,29 @@ impl Config {
     /// When a range is too small for what must fit, or two ranges overlap.
     pub(crate) fn service_address(&self) -> anyhow::Result<IpAddr> {
         ranges::check(self)?;
-        self.nth_service_address(1).context("--service-cidr has no room for Services")
+        let first = self.service_cidr.first().and_then(|range| nth_address(*range, 1));
+        first.context("--service-cidr has no room for Services")
     }
 
-    /// The address of the cluster's DNS.
-    pub(crate) fn dns_address(&self) -> Option<IpAddr> {
-        self.cluster_dns.or_else(|| self.nth_service_address(10))
+    /// Those of them that the Service kube-dns can have: others are of somebody else's server.
+    pub(crate) fn dns_service_addresses(&self) -> Vec<IpAddr> {
+        let mut addresses = self.dns_addresses();
+        addresses.retain(|address| self.service_cidr.iter().any(|range| range.contains(address)));
+        addresses
     }
 
-    /// Of the first range, counted behind the network's own address, which IPv6 does not exclude.
-    fn nth_service_address(&self, n: usize) -> Option<IpAddr> {
-        let range = self.service_cidr.first()?;
-        range.hosts().filter(|address| *address != range.network()).nth(n - 1)
+    /// The addresses that pods ask for names, one of each family that Services have.
+    pub(crate) fn dns_addresses(&self) -> Vec<IpAddr> {
+        if !self.cluster_dns.is_empty() {
+            return self.cluster_dns.clone();
+        }
+        self.service_cidr.iter().filter_map(|range| nth_address(*range, 10)).collect()
     }
+}
+
+/// Counted behind the network's own address, which IPv6 does not exclude.
+fn nth_address(range: IpNet, n: usize) -> Option<IpAddr> {
+    range.hosts().filter(|address| *address != range.network()).nth(n - 1)
 }
 
 #[cfg(test)]
@@ -122,11 +132,15 @@ mod tests {
         Config::try_parse_from([&["sheave-server"], arguments].concat()).unwrap()
     }
 
+    fn dns(config: &Config) -> Vec<String> {
+        config.dns_addresses().iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn defaults() {
         let config = config(&[]);
         assert_eq!(config.service_address().unwrap().to_string(), "10.96.0.1");
-        assert_eq!(config.dns_address().unwrap().to_string(), "10.96.0.10");
+        assert_eq!(dns(&config), ["10.96.0.10"]);
         assert_eq!(config.node_port_range, 30000..=32767);
         assert!(config.load_balancer_pool.is_empty() && config.external_ip_pool.is_empty());
     }
@@ -140,7 +154,7 @@ mod tests {
             "--load-balancer-pool=2001:db8::/112",
         ]);
         assert_eq!(config.service_address().unwrap().to_string(), "fd00:96::1");
-        assert_eq!(config.dns_address().unwrap().to_string(), "fd00:96::a");
+        assert_eq!(dns(&config), ["fd00:96::a", "10.96.0.10"]);
         assert_eq!(config.load_balancer_pool.len(), 2);
     }
 

@@ -1,5 +1,7 @@
 //! Whether the ranges of addresses that the command line names can work together.
 
+use std::net::IpAddr;
+
 use anyhow::{Result, ensure};
 use ipnet::IpNet;
 use sheave_api::AddressRange;
@@ -26,6 +28,12 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     for range in &config.pod_cidr {
         check_node_prefix(config, range)?;
     }
+    let [v4, v6] = [IpAddr::is_ipv4, IpAddr::is_ipv6]
+        .map(|is_of| config.cluster_dns.iter().filter(|address| is_of(address)).count());
+    ensure!(
+        v4 <= 1 && v6 <= 1,
+        "--cluster-dns names several addresses of a family: one can be given"
+    );
     apart(config)
 }
 
@@ -111,6 +119,8 @@ mod tests {
                 "--external-ip-pool 192.0.2.8/29 and --load-balancer-pool",
             ),
             (&["--external-ip-pool", "192.0.2.0/24,192.0.2.0/28"], "fine"),
+            (&["--cluster-dns", "10.96.0.3,fd00::3"], "fine"),
+            (&["--cluster-dns", "10.96.0.3,10.96.0.4"], "--cluster-dns names several addresses"),
             (&["--load-balancer-pool", "192.0.2.0/28,192.0.2.4/32"], "overlap"),
         ] {
             let found = refusal(arguments);

@@ -73,7 +73,7 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
     let mut background = start_background(&client, &recorder, pool);
     background.spawn(renewal::run(pki_config, certificate));
     publish_api_service(client.as_ref(), service_address, advertised, bound.port()).await;
-    publish_dns_service(client.as_ref(), config.dns_address()).await;
+    publish_dns_service(client.as_ref(), &config.dns_service_addresses()).await;
     tokio::select! {
         () = stop.received() => tracing::info!("stopping: requests in progress may end"),
         ended = &mut serving => bail!("the API server ended by itself: {ended:?}"),
@@ -161,7 +161,7 @@ fn push_config(config: &Config, pki: &Pki) -> PushConfig {
             pod_cidrs: config.pod_cidr.iter().map(ToString::to_string).collect(),
             node_pod_cidrs: Vec::new(),
             cluster_domain: config.cluster_domain.clone(),
-            dns_address: config.dns_address().map(|ip| ip.to_string()).unwrap_or_default(),
+            dns_addresses: config.dns_addresses().iter().map(ToString::to_string).collect(),
             node_port_first: u32::from(*config.node_port_range.start()),
             node_port_last: u32::from(*config.node_port_range.end()),
             load_balancer_ranges: config
@@ -202,10 +202,9 @@ async fn publish_api_service(client: &dyn Client, service: IpAddr, server: IpAdd
     }
 }
 
-/// How pods find names. An address outside of the service ranges is somebody else's server.
-async fn publish_dns_service(client: &dyn Client, address: Option<IpAddr>) {
-    let Some(address) = address else { return };
-    if let Err(status) = sheave_controllers::dns_service::ensure(client, address).await {
+/// How pods find names.
+async fn publish_dns_service(client: &dyn Client, addresses: &[IpAddr]) {
+    if let Err(status) = sheave_controllers::dns_service::ensure(client, addresses).await {
         tracing::warn!(%status, "the Service \"kube-dns\" could not be published");
     }
 }

@@ -140,7 +140,8 @@ mod tests {
     #[test]
     fn comes_back_from_disk_in_the_order_of_the_protocol() {
         let mut view = View::default();
-        let cluster = v1::ClusterConfig { dns_address: "10.96.0.10".into(), ..Default::default() };
+        let cluster =
+            v1::ClusterConfig { dns_addresses: vec!["10.96.0.10".into()], ..Default::default() };
         view.cluster(Some(cluster.clone()));
         view.put(Slot::Pod, key("p"), pod("p"));
         view.put(Slot::Service, key("s"), service("s"));

@@ -80,7 +80,8 @@ fn address_of(server: &Server, namespace: &str, name: &str) -> String {
 #[test]
 fn names_are_asked_of_a_service_that_stays_as_somebody_made_it() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::start_with(dir.path(), free_port(), &FLAGS);
+    let one_family = ["--service-cidr=10.96.0.0/16"];
+    let mut server = Server::start_with(dir.path(), free_port(), &one_family);
     assert_eq!(address_of(&server, "kube-system", "kube-dns"), "10.96.0.10");
     let ports = "--output=jsonpath={.spec.ports[*].port}/{.spec.ports[*].protocol}";
     let get = ["get", "service", "kube-dns", "--namespace=kube-system"];
@@ -93,6 +94,13 @@ fn names_are_asked_of_a_service_that_stays_as_somebody_made_it() {
     assert_eq!(address_of(&server, "kube-system", "kube-dns"), "10.96.0.10");
     let label = "--output=jsonpath={.metadata.labels.k8s-app}";
     assert_eq!(server.kubectl(&[&get[..], &[label]].concat()), "mine");
+    // But for an address of the family that is new.
+    let both = ["10.96.0.10", "fd00:96::a"];
+    let addresses = "--output=jsonpath={.spec.clusterIPs[*]}";
+    let limit = Instant::now() + Duration::from_secs(10);
+    while server.kubectl(&[&get[..], &[addresses]].concat()) != both.join(" ") {
+        assert!(Instant::now() < limit, "kube-dns is not given a second address");
+    }
 }
 
 #[test]

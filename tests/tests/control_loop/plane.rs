@@ -146,7 +146,7 @@ fn push_config() -> PushConfig {
             pod_cidrs: vec!["10.244.0.0/16".into()],
             node_pod_cidrs: Vec::new(),
             cluster_domain: "cluster.local".into(),
-            dns_address: "10.96.0.10".into(),
+            dns_addresses: vec!["10.96.0.10".into()],
             node_port_first: 30000,
             node_port_last: 32767,
             ..v1::ClusterConfig::default()

@@ -65,7 +65,7 @@ async fn complete_state(changes: &mut mpsc::Receiver<Change>) -> (Vec<String>, G
     loop {
         let Change { generation, what } = next(changes).await;
         words.push(match what {
-            What::Cluster(cluster) => format!("cluster {}", cluster.dns_address),
+            What::Cluster(cluster) => format!("cluster {}", cluster.dns_addresses.join(" ")),
             What::Init => "init".into(),
             What::InitDone => return (words, generation),
             What::Services(Update::Service(service)) => format!("service {}", service.key.name),

@@ -155,7 +155,8 @@ impl Caller {
     }
 
     pub(crate) async fn welcome(&self, epoch: &str, resumed: bool) {
-        let cluster = v1::ClusterConfig { dns_address: "10.96.0.10".into(), ..Default::default() };
+        let cluster =
+            v1::ClusterConfig { dns_addresses: vec!["10.96.0.10".into()], ..Default::default() };
         let welcome = v1::Welcome {
             epoch: epoch.into(),
             resumed,
