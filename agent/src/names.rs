@@ -109,6 +109,7 @@ impl Names {
             },
             clients: addresses.clone(),
             threads: THREADS,
+            counts: Arc::default(),
         };
         let server = Server::start(config, cluster).context("pods find no Service by name")?;
         self.reconciler.lock().add_endpoints(slices(&addresses, port));

@@ -5,16 +5,18 @@
 //! ours. Nothing here knows where Services come from, or that a dataplane leads pods to this server.
 //!
 //! ```text
-//! Service, slices -> records -> zone <---- answer <- request <- server (UDP, TCP) <- pods
-//!                                            |
-//!                                            +-> forward: cache, upstreams of resolv.conf, stub domains
+//! Service, slices -> records -> zone <- answer <- respond (request) <- server (UDP, TCP) <- pods
+//!                                                                        |
+//!                          forward: cache, upstreams, stub domains  <----+----> counts
 //! ```
 
 pub mod answer;
-mod forward;
+pub mod counts;
+pub mod forward;
 mod label;
 pub mod records;
 mod request;
+pub mod respond;
 mod reverse;
 mod server;
 pub mod zone;

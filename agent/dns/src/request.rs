@@ -10,6 +10,7 @@ use hickory_proto::rr::{DNSClass, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncoder};
 
 use crate::answer::Reply;
+use crate::counts::{DropReason, Response, Transport, TypeLabel, ZoneLabel};
 
 /// The largest datagram that is sent, and asked for: it fits a packet everywhere.
 pub(crate) const UDP_BYTES_MAX: u16 = 1232;
@@ -17,13 +18,6 @@ pub(crate) const UDP_BYTES_MAX: u16 = 1232;
 const UDP_BYTES_MIN: u16 = 512;
 /// The length of a message over TCP has two bytes.
 pub(crate) const TCP_BYTES_MAX: u16 = u16::MAX;
-
-/// How a message came, and how its response goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Udp,
-    Tcp,
-}
 
 /// A question.
 #[derive(Clone, Debug)]
@@ -96,23 +90,44 @@ impl Request {
         }
     }
 
-    /// Writes the response in place of what `bytes` holds; leaves it empty when it cannot be written.
-    pub(crate) fn respond(&self, reply: &Reply, transport: Transport, bytes: &mut Vec<u8>) {
+    /// Writes the response in place of what `bytes` holds. What cannot be put into a message is answered
+    /// with SERVFAIL.
+    pub(crate) fn respond(
+        &self,
+        reply: &Reply,
+        zone: ZoneLabel,
+        transport: Transport,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Response, DropReason> {
         let limit = self.limit(transport);
+        let failed = Reply::code(ResponseCode::ServFail);
+        let written = [reply, &failed].into_iter().find(|reply| self.fit(reply, limit, bytes));
+        let reply = written.ok_or(DropReason::Unwritable)?;
+        let record_type = self.query.as_ref().map(Query::query_type);
+        Ok(Response {
+            zone,
+            record_type: record_type.map_or(TypeLabel::Other, TypeLabel::from),
+            code: reply.code.into(),
+            transport,
+        })
+    }
+
+    /// Writes as much of a reply as fits, and says whether that could be done.
+    fn fit(&self, reply: &Reply, limit: u16, bytes: &mut Vec<u8>) -> bool {
         let all = Sections { reply, answers: reply.answers.len(), additionals: true, cut: false };
-        let Some(written) = self.write(&all, limit, bytes) else { return };
+        let Some(written) = self.write(&all, limit, bytes) else { return false };
         if !written.metadata.truncation {
-            return;
+            return true;
         }
         // What was not asked for is left out first, and says nothing about the rest (RFC 2181, 9).
         let fewer = Sections { additionals: false, ..all };
-        let Some(written) = self.write(&fewer, limit, bytes) else { return };
+        let Some(written) = self.write(&fewer, limit, bytes) else { return false };
         if !written.metadata.truncation {
-            return;
+            return true;
         }
         // As many as fit with the OPT record, for clients that do not ask again by TCP.
         let fit = usize::from(written.counts.answers).saturating_sub(1);
-        self.write(&Sections { answers: fit, cut: true, ..fewer }, limit, bytes);
+        self.write(&Sections { answers: fit, cut: true, ..fewer }, limit, bytes).is_some()
     }
 
     fn write(&self, sections: &Sections<'_>, limit: u16, bytes: &mut Vec<u8>) -> Option<Header> {
@@ -142,9 +157,6 @@ impl Request {
             None,
             &mut encoder,
         );
-        if written.is_err() {
-            bytes.clear();
-        }
         written.ok()
     }
 }
@@ -196,7 +208,7 @@ mod tests {
             panic!("it is a question");
         };
         let mut bytes = Vec::new();
-        request.respond(reply, transport, &mut bytes);
+        request.respond(reply, ZoneLabel::Other, transport, &mut bytes).unwrap();
         assert!(bytes.len() <= usize::from(request.limit(transport)));
         Message::from_vec(&bytes).unwrap()
     }
@@ -273,11 +285,13 @@ mod tests {
             match read(&bytes) {
                 Received::Ignored => {}
                 Received::Refused(request, code) => {
-                    request.respond(&Reply::code(code), Transport::Udp, &mut response);
+                    let reply = Reply::code(code);
+                    request.respond(&reply, ZoneLabel::Other, Transport::Udp, &mut response).unwrap();
                     prop_assert!(Message::from_vec(&response).is_ok());
                 }
                 Received::Asked(request, _) => {
-                    request.respond(&many(9), Transport::Udp, &mut response);
+                    let reply = many(9);
+                    request.respond(&reply, ZoneLabel::Other, Transport::Udp, &mut response).unwrap();
                     prop_assert!(Message::from_vec(&response).is_ok());
                 }
             }

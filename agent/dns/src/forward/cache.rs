@@ -7,7 +7,9 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::RData;
+
+use super::message::Asked;
 
 /// Of one generation, keys and messages.
 const GENERATION_BYTES_MAX: usize = 1 << 20;
@@ -20,16 +22,6 @@ const TTL_MAX: Duration = Duration::from_secs(3600);
 /// That there is nothing is believed for less.
 const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(30);
 
-/// A question as it is put to an upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Asked {
-    /// In lower case.
-    pub(crate) name: Name,
-    pub(crate) record_type: RecordType,
-    pub(crate) wants_dnssec: bool,
-    pub(crate) checking_disabled: bool,
-}
-
 #[derive(Clone, Debug)]
 struct Entry {
     message: Box<[u8]>,
@@ -37,8 +29,9 @@ struct Entry {
     until: Instant,
 }
 
+/// All of it.
 #[derive(Debug, Default)]
-pub(crate) struct Cache {
+pub struct Cache {
     young: HashMap<Asked, Entry>,
     old: HashMap<Asked, Entry>,
     young_bytes: usize,
@@ -46,7 +39,7 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// What was said, with the time that is left.
-    pub(crate) fn get(&mut self, asked: &Asked, now: Instant) -> Option<Message> {
+    pub fn get(&mut self, asked: &Asked, now: Instant) -> Option<Message> {
         if let Some(entry) = self.old.remove(asked) {
             self.keep(asked.clone(), entry);
         }
@@ -62,7 +55,7 @@ impl Cache {
     }
 
     /// Keeps what was said, if it may be kept.
-    pub(crate) fn put(&mut self, asked: Asked, message: &Message, now: Instant) {
+    pub fn put(&mut self, asked: Asked, message: &Message, now: Instant) {
         let Some(ttl) = ttl(message).filter(|ttl| !ttl.is_zero()) else { return };
         let Some(bytes) = message.to_vec().ok().filter(|b| b.len() <= MESSAGE_BYTES_MAX) else {
             return;
@@ -112,8 +105,8 @@ fn ttl(message: &Message) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use hickory_proto::op::OpCode;
-    use hickory_proto::rr::Record;
     use hickory_proto::rr::rdata::{A, SOA};
+    use hickory_proto::rr::{Name, Record, RecordType};
 
     use super::*;
 

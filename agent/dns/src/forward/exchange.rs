@@ -7,10 +7,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use hickory_proto::op::{Message, MessageType};
+use hickory_proto::op::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
+
+use super::message::answer_to;
 
 /// A datagram longer than was asked for is cut, and then is no message.
 const DATAGRAM_BYTES_MAX: usize = 4096;
@@ -51,9 +53,7 @@ async fn by_datagram(upstream: SocketAddr, question: &Message) -> Result<Message
     let mut bytes = [0; DATAGRAM_BYTES_MAX];
     loop {
         let length = socket.recv(&mut bytes).await?;
-        if let Ok(answer) = Message::from_vec(&bytes[..length])
-            && is_answer(question, &answer)
-        {
+        if let Some(answer) = answer_to(question, &bytes[..length]) {
             return Ok(answer);
         }
     }
@@ -66,12 +66,5 @@ async fn by_stream(upstream: SocketAddr, question: &Message) -> Result<Message, 
     stream.write_all(&[&length.to_be_bytes(), &message[..]].concat()).await?;
     let mut answer = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut answer).await?;
-    let answer = Message::from_vec(&answer).map_err(|_| Failed::Message)?;
-    if is_answer(question, &answer) { Ok(answer) } else { Err(Failed::Message) }
-}
-
-fn is_answer(question: &Message, answer: &Message) -> bool {
-    answer.metadata.message_type == MessageType::Response
-        && answer.metadata.id == question.metadata.id
-        && answer.queries == question.queries
+    answer_to(question, &answer).ok_or(Failed::Message)
 }

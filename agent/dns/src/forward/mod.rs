@@ -6,8 +6,9 @@
 //! has shown the way round. What is under way is bounded; beyond that a client is told at once that it
 //! failed.
 
-mod cache;
+pub mod cache;
 mod exchange;
+pub mod message;
 mod resolv_conf;
 
 use std::collections::HashMap;
@@ -16,14 +17,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hickory_proto::op::{Edns, Message, Query, ResponseCode};
+use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::answer::Reply;
-use crate::request::UDP_BYTES_MAX;
-use cache::{Asked, Cache};
+use crate::counts::{Counts, UpstreamOutcome};
+use cache::Cache;
+use exchange::Failed;
+use message::{Asked, reply};
 use resolv_conf::ResolvConf;
 
 /// Questions under way at upstreams.
@@ -56,7 +59,8 @@ pub(crate) struct Forwarder {
     own: Vec<SocketAddr>,
     resolvers: Mutex<Resolvers>,
     cache: Mutex<Cache>,
-    under_way: Arc<Semaphore>,
+    under_way: Semaphore,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug)]
@@ -70,7 +74,7 @@ struct Resolvers {
 }
 
 impl Forwarder {
-    pub(crate) fn new(upstreams: Upstreams) -> Self {
+    pub(crate) fn new(upstreams: Upstreams, counts: Arc<Counts>) -> Self {
         let Upstreams { resolv_conf, mut stub_domains, own } = upstreams;
         // The longest domain that a name is in counts.
         stub_domains.sort_by_key(|(domain, _)| std::cmp::Reverse(domain.iter().count()));
@@ -85,32 +89,27 @@ impl Forwarder {
                 probes: HashMap::new(),
             }),
             cache: Mutex::default(),
-            under_way: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+            under_way: Semaphore::new(UNDER_WAY_MAX),
+            counts,
         }
     }
 
     /// What upstreams say of a name.
-    pub(crate) async fn ask(
-        self: &Arc<Self>,
-        name: &Name,
-        record_type: RecordType,
-        wants_dnssec: bool,
-        checking_disabled: bool,
-    ) -> Reply {
-        if self.is_probe(name) {
+    pub(crate) async fn ask(&self, asked: Asked) -> Reply {
+        if self.is_probe(&asked.name) {
             return Reply::code(ResponseCode::Refused);
         }
-        let asked =
-            Asked { name: name.to_lowercase(), record_type, wants_dnssec, checking_disabled };
-        let servers = self.servers(name);
+        let servers = self.servers(&asked.name);
         let known = self.cache.lock().get(&asked, Instant::now());
         if let Some(known) = known {
+            self.counts.answered_from_cache();
             return reply(known);
         }
         let Ok(_permit) = self.under_way.try_acquire() else {
+            self.counts.queried(UpstreamOutcome::Full);
             return Reply::code(ResponseCode::ServFail);
         };
-        match self.ask_each(&servers, name, &asked).await {
+        match self.ask_each(&servers, &asked).await {
             Some(answer) => {
                 self.cache.lock().put(asked, &answer, Instant::now());
                 reply(answer)
@@ -120,16 +119,12 @@ impl Forwarder {
     }
 
     /// The first answer that says something; the last one that says nothing, for want of a better.
-    async fn ask_each(
-        &self,
-        servers: &[SocketAddr],
-        name: &Name,
-        asked: &Asked,
-    ) -> Option<Message> {
+    async fn ask_each(&self, servers: &[SocketAddr], asked: &Asked) -> Option<Message> {
         let mut useless = None;
         for server in servers.iter().cycle().take(ATTEMPTS_MAX.min(2 * servers.len())) {
-            let question = question(name, asked);
-            match exchange::ask(*server, &question, ATTEMPT).await {
+            let answer = exchange::ask(*server, &asked.message(), ATTEMPT).await;
+            self.counts.queried(outcome(&answer));
+            match answer {
                 Ok(answer) => {
                     self.resolvers.lock().silent_since.remove(server);
                     match answer.metadata.response_code {
@@ -147,7 +142,7 @@ impl Forwarder {
     }
 
     /// Whom to ask for a name, in order.
-    fn servers(self: &Arc<Self>, name: &Name) -> Vec<SocketAddr> {
+    fn servers(&self, name: &Name) -> Vec<SocketAddr> {
         let now = Instant::now();
         let mut resolvers = self.resolvers.lock();
         if let Some(mut servers) = resolvers.file.changed(now) {
@@ -175,6 +170,7 @@ impl Forwarder {
             .filter(|server| !within(resolvers.looping_since.get(server), LOOPING_FOR));
         for server in expired.collect::<Vec<_>>() {
             resolvers.looping_since.remove(&server);
+            self.counts.set_upstreams_looping(resolvers.looping_since.len());
             self.probe(&mut resolvers, &[server]);
         }
         servers.retain(|server| !resolvers.looping_since.contains_key(server));
@@ -202,30 +198,21 @@ impl Forwarder {
         if resolvers.probes.is_empty() {
             return false;
         }
-        let Some(server) = resolvers.probes.remove(&name.to_lowercase()) else { return false };
+        let Some(server) = resolvers.probes.remove(name) else { return false };
         tracing::warn!(%server, "this upstream asks us what we ask it: it is left out");
         resolvers.looping_since.insert(server, Instant::now());
+        self.counts.set_upstreams_looping(resolvers.looping_since.len());
         true
     }
 }
 
-fn question(name: &Name, asked: &Asked) -> Message {
-    let mut message = Message::query();
-    message.add_query(Query::query(name.clone(), asked.record_type));
-    message.metadata.recursion_desired = true;
-    message.metadata.checking_disabled = asked.checking_disabled;
-    let mut edns = Edns::new();
-    edns.set_max_payload(UDP_BYTES_MAX).set_dnssec_ok(asked.wants_dnssec);
-    message.set_edns(edns);
-    message
-}
-
-fn reply(answer: Message) -> Reply {
-    Reply {
-        code: answer.metadata.response_code,
-        is_authoritative: false,
-        answers: answer.answers,
-        authorities: answer.authorities,
-        additionals: answer.additionals,
+fn outcome(answer: &Result<Message, Failed>) -> UpstreamOutcome {
+    match answer {
+        Ok(answer) => match answer.metadata.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => UpstreamOutcome::Answered,
+            _ => UpstreamOutcome::Useless,
+        },
+        Err(Failed::Silent) => UpstreamOutcome::Silent,
+        Err(Failed::Io(_) | Failed::Message) => UpstreamOutcome::Failed,
     }
 }

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
+use crate::counts::Response;
+
 /// Datagrams of one call.
 const DATAGRAMS_MAX: usize = 32;
 /// A question is a name, some options, and hardly more; what is longer is dropped.
@@ -26,7 +28,8 @@ struct Slot {
     client: libc::sockaddr_storage,
     client_length: libc::socklen_t,
     answer: Vec<u8>,
-    is_answered: bool,
+    /// Nothing when there is no answer, or not yet.
+    answered: Option<Response>,
 }
 
 impl Default for Batch {
@@ -37,7 +40,7 @@ impl Default for Batch {
             client: no_address(),
             client_length: 0,
             answer: Vec::new(),
-            is_answered: false,
+            answered: None,
         };
         Self { slots: (0..DATAGRAMS_MAX).map(slot).collect(), received: 0 }
     }
@@ -77,23 +80,25 @@ impl Batch {
         Ok(())
     }
 
-    /// Has each datagram answered: `answer` writes the response, and says whether there is one.
+    /// Has each datagram answered: `answer` writes the response, and says which if there is one.
     pub(super) fn answer(
         &mut self,
-        mut answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>) -> bool,
+        mut answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>) -> Option<Response>,
     ) {
         for slot in &mut self.slots[..self.received] {
             let question = &slot.question[..slot.length];
-            slot.is_answered = address(&slot.client)
-                .is_some_and(|client| answer(question, client, &mut slot.answer));
+            slot.answered =
+                address(&slot.client).and_then(|client| answer(question, client, &mut slot.answer));
         }
     }
 
-    /// Sends the responses. One that cannot be sent is lost, as datagrams are.
-    pub(super) fn send(&mut self, socket: &UdpSocket) {
+    /// Sends the responses, and says of each whether that could be done. One that cannot be sent is lost,
+    /// as datagrams are.
+    pub(super) fn send(&mut self, socket: &UdpSocket) -> impl Iterator<Item = (Response, bool)> {
         let mut parts: [libc::iovec; DATAGRAMS_MAX] = none();
         let mut headers: [libc::mmsghdr; DATAGRAMS_MAX] = none();
-        let answered = self.slots[..self.received].iter_mut().filter(|slot| slot.is_answered);
+        let slots = &mut self.slots[..self.received];
+        let answered = slots.iter_mut().filter(|slot| slot.answered.is_some());
         let mut count = 0;
         for ((slot, part), header) in answered.zip(&mut parts).zip(&mut headers) {
             part.iov_base = slot.answer.as_mut_ptr().cast();
@@ -104,16 +109,21 @@ impl Batch {
             header.msg_hdr.msg_namelen = slot.client_length;
             count += 1;
         }
-        let mut rest = &mut headers[..count];
-        while !rest.is_empty() {
+        let mut is_sent = [false; DATAGRAMS_MAX];
+        let mut done = 0;
+        while done < count {
+            let rest = &mut headers[done..count];
             // SAFETY: as for receiving; the answers are only read.
-            let sent = unsafe {
+            let taken = unsafe {
                 libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as libc::c_uint, 0)
             };
+            let taken = usize::try_from(taken).unwrap_or(0);
+            is_sent[done..done + taken].fill(true);
             // After an error it is the first that cannot be sent.
-            let done = usize::try_from(sent).unwrap_or(1).max(1);
-            rest = &mut mem::take(&mut rest)[done..];
+            done += taken.max(1);
         }
+        let responses = self.slots[..self.received].iter().filter_map(|slot| slot.answered);
+        responses.zip(is_sent)
     }
 }
 

@@ -11,16 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hickory_proto::op::{Query, ResponseCode};
 use ipnet::IpNet;
 use parking_lot::RwLock;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::answer::{Answer, Reply, answer};
+use crate::counts::{Counts, DropReason, Response, Transport};
 use crate::forward::{Forwarder, Upstreams};
 use crate::records::Records;
-use crate::request::{self, Received, Request, Transport};
+use crate::respond::{Next, Pending, respond};
 use crate::zone::{Cluster, Zone};
 use sheave_core::model::ObjectKey;
 
@@ -42,6 +41,8 @@ pub struct ServerConfig {
     pub upstreams: Upstreams,
     /// Threads that read datagrams at each address.
     pub threads: usize,
+    /// Of what happens.
+    pub counts: Arc<Counts>,
 }
 
 /// For datagrams and connections at one address. They may be older than the server: what came to them before
@@ -97,7 +98,8 @@ struct Shared {
     /// Written by who follows the Services, for the time of one of them; read for the time of an answer.
     zone: RwLock<Zone>,
     clients: Vec<IpAddr>,
-    forwarder: Arc<Forwarder>,
+    forwarder: Forwarder,
+    counts: Arc<Counts>,
     is_ending: AtomicBool,
     since: Instant,
     /// For datagrams whose answers take time.
@@ -116,7 +118,8 @@ impl Server {
         let shared = Arc::new(Shared {
             zone: RwLock::new(Zone::new(cluster)),
             clients: config.clients,
-            forwarder: Arc::new(Forwarder::new(config.upstreams)),
+            forwarder: Forwarder::new(config.upstreams, Arc::clone(&config.counts)),
+            counts: config.counts,
             is_ending: AtomicBool::new(false),
             since: Instant::now(),
             room: Arc::new(Semaphore::new(PENDING_MAX)),
@@ -167,24 +170,6 @@ impl Drop for Running {
     }
 }
 
-/// What is to be done with a message.
-enum Next {
-    /// Nothing.
-    Nothing,
-    /// The response has been written.
-    Respond,
-    /// Others have to be asked first.
-    Ask(Box<Pending>),
-}
-
-/// A question whose answer takes time.
-struct Pending {
-    request: Request,
-    query: Query,
-    /// What is known of it.
-    found: Answer,
-}
-
 impl Shared {
     /// False once all names are known, or it has taken too long: until then questions wait in the socket,
     /// as they do while an agent is started anew.
@@ -202,46 +187,26 @@ impl Shared {
     }
 
     /// Answers what the zone knows into `response`.
-    fn answer(&self, message: &[u8], transport: Transport, response: &mut Vec<u8>) -> Next {
-        response.clear();
-        let (request, query) = match request::read(message) {
-            Received::Ignored => return Next::Nothing,
-            Received::Refused(request, code) => {
-                request.respond(&Reply::code(code), transport, response);
-                return Next::Respond;
-            }
-            Received::Asked(request, query) => (request, query),
-        };
-        let turn = usize::from(request.metadata.id);
-        let found = answer(&self.zone.read(), query.name(), query.query_type(), turn);
-        match found {
-            Answer::Reply(reply) => {
-                request.respond(&reply, transport, response);
-                Next::Respond
-            }
-            // Who does not want others to be asked is told what is known here: nothing.
-            Answer::Forward if !request.metadata.recursion_desired => {
-                request.respond(&Reply::code(ResponseCode::Refused), transport, response);
-                Next::Respond
-            }
-            found => Next::Ask(Box::new(Pending { request, query, found })),
-        }
+    fn respond(&self, message: &[u8], transport: Transport, response: &mut Vec<u8>) -> Next {
+        respond(&self.zone.read(), message, transport, response)
     }
 
     /// Asks others for the rest.
-    async fn finish(&self, pending: Pending, transport: Transport, response: &mut Vec<u8>) {
-        let Pending { request, query, found } = pending;
-        let (before, target) = match found {
-            Answer::Forward => (None, query.name().clone()),
-            Answer::Follow { reply, target } => (Some(reply), target),
-            Answer::Reply(reply) => return request.respond(&reply, transport, response),
-        };
-        let (dnssec, unchecked) = (request.wants_dnssec(), request.metadata.checking_disabled);
-        let asked = self.forwarder.ask(&target, query.query_type(), dnssec, unchecked);
-        let mut reply = asked.await;
-        if let Some(before) = before {
-            reply.answers.splice(..0, before.answers);
+    async fn finish(
+        &self,
+        pending: Pending,
+        transport: Transport,
+        response: &mut Vec<u8>,
+    ) -> Result<Response, DropReason> {
+        let reply = self.forwarder.ask(pending.asked()).await;
+        pending.respond(reply, transport, response)
+    }
+
+    /// What has become of a question, and after how long.
+    fn count(&self, took: Duration, outcome: Result<Response, DropReason>) {
+        match outcome {
+            Ok(response) => self.counts.responded(response, took),
+            Err(reason) => self.counts.dropped(reason),
         }
-        request.respond(&reply, transport, response);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{Next, Shared, WAIT};
-use crate::request::Transport;
+use super::{Shared, WAIT};
+use crate::counts::{DropReason, Response, Transport};
+use crate::respond::Next;
 
 /// Connections at one address; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 256;
@@ -46,7 +47,13 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
                 continue;
             }
         };
-        let Some(counted) = admit(&shared, &of_clients, client) else { continue };
+        let counted = match admit(&shared, &of_clients, client) {
+            Ok(counted) => counted,
+            Err(why) => {
+                shared.counts.dropped(why);
+                continue;
+            }
+        };
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             // However it ends, it has ended.
@@ -62,18 +69,22 @@ struct Counted {
     client: IpAddr,
 }
 
-fn admit(shared: &Shared, of_clients: &OfClients, client: SocketAddr) -> Option<Counted> {
+fn admit(
+    shared: &Shared,
+    of_clients: &OfClients,
+    client: SocketAddr,
+) -> Result<Counted, DropReason> {
     let client = client.ip();
     if !shared.serves(client) {
-        return None;
+        return Err(DropReason::NotServed);
     }
     let mut counts = of_clients.lock();
     let count = counts.entry(client).or_default();
     if *count >= CONNECTIONS_OF_ONE_MAX {
-        return None;
+        return Err(DropReason::TooManyConnections);
     }
     *count += 1;
-    Some(Counted { of_clients: Arc::clone(of_clients), client })
+    Ok(Counted { of_clients: Arc::clone(of_clients), client })
 }
 
 impl Drop for Counted {
@@ -95,19 +106,40 @@ async fn converse(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
         let length = timeout(PATIENCE, stream.read_u16()).await??;
         let length = usize::from(length);
         if length > QUESTION_BYTES_MAX {
+            shared.counts.dropped(DropReason::Malformed);
             return Ok(());
         }
         question.resize(length, 0);
         timeout(PATIENCE, stream.read_exact(&mut question)).await??;
-        match shared.answer(&question, Transport::Tcp, &mut response) {
-            Next::Nothing => return Ok(()),
-            Next::Respond => {}
-            Next::Ask(pending) => {
-                shared.finish(*pending, Transport::Tcp, &mut response).await;
-            }
+        let received = Instant::now();
+        let outcome = match respond(shared, &question, &mut response).await {
+            Ok(written) => match send(&mut stream, &response).await {
+                Ok(()) => Ok(written),
+                Err(_) => Err(DropReason::Unsent),
+            },
+            Err(why) => Err(why),
+        };
+        shared.count(received.elapsed(), outcome);
+        if outcome.is_err() {
+            return Ok(());
         }
-        let Ok(length) = u16::try_from(response.len()) else { return Ok(()) };
-        let message = [&length.to_be_bytes(), &response[..]].concat();
-        timeout(PATIENCE, stream.write_all(&message)).await??;
     }
+}
+
+async fn respond(
+    shared: &Shared,
+    question: &[u8],
+    response: &mut Vec<u8>,
+) -> Result<Response, DropReason> {
+    match shared.respond(question, Transport::Tcp, response) {
+        Next::Drop(why) => Err(why),
+        Next::Respond(written) => Ok(written),
+        Next::Ask(pending) => shared.finish(*pending, Transport::Tcp, response).await,
+    }
+}
+
+async fn send(stream: &mut TcpStream, response: &[u8]) -> io::Result<()> {
+    let length = u16::try_from(response.len()).map_err(io::Error::other)?;
+    let message = [&length.to_be_bytes(), response].concat();
+    timeout(PATIENCE, stream.write_all(&message)).await?
 }

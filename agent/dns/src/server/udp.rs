@@ -5,14 +5,15 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Handle;
 
 use super::batch::Batch;
-use super::{Next, Shared, WAIT};
-use crate::request::Transport;
+use super::{Shared, WAIT};
+use crate::counts::{DropReason, Response, Transport};
+use crate::respond::Next;
 
 /// Datagrams that wait while nobody reads, as when an agent starts: some thousands of questions.
 const RECEIVE_BYTES: usize = 1 << 20;
@@ -37,14 +38,29 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Answers what comes to a socket until the server ends. Called within a runtime.
 pub(super) fn spawn(shared: Arc<Shared>, socket: Arc<UdpSocket>) {
-    let runtime = Handle::current();
-    let serve = move || {
-        while shared.waits() {
+    let reader = Reader { shared, socket, runtime: Handle::current() };
+    std::thread::Builder::new()
+        .name("dns".into())
+        .spawn(move || reader.serve())
+        .map(drop)
+        .unwrap_or_else(|error| tracing::error!(%error, "no thread for DNS"));
+}
+
+/// A thread.
+struct Reader {
+    shared: Arc<Shared>,
+    socket: Arc<UdpSocket>,
+    runtime: Handle,
+}
+
+impl Reader {
+    fn serve(&self) {
+        while self.shared.waits() {
             std::thread::sleep(WAIT);
         }
         let mut batch = Batch::default();
-        while !shared.is_ending.load(Ordering::Relaxed) {
-            match batch.receive(&socket) {
+        while !self.shared.is_ending.load(Ordering::Relaxed) {
+            match batch.receive(&self.socket) {
                 Ok(()) => {}
                 Err(error) if is_nothing(&error) => continue,
                 Err(error) => {
@@ -53,37 +69,57 @@ pub(super) fn spawn(shared: Arc<Shared>, socket: Arc<UdpSocket>) {
                     continue;
                 }
             }
+            let received = Instant::now();
             batch.answer(|message, client, response| {
-                if !shared.serves(client.ip()) {
-                    return false;
-                }
-                match shared.answer(message, Transport::Udp, response) {
-                    Next::Nothing => false,
-                    Next::Respond => !response.is_empty(),
-                    Next::Ask(pending) => {
-                        // Like any datagram for which there is no room.
-                        let room = Arc::clone(&shared.room).try_acquire_owned();
-                        let Ok(permit) = room else { return false };
-                        let (shared, socket) = (Arc::clone(&shared), Arc::clone(&socket));
-                        runtime.spawn(async move {
-                            let mut response = Vec::new();
-                            shared.finish(*pending, Transport::Udp, &mut response).await;
-                            // A client that has gone away needs no answer.
-                            let _ = socket.send_to(&response, client);
-                            drop(permit);
-                        });
-                        false
+                match self.respond(message, client, received, response) {
+                    Ok(written) => written,
+                    Err(why) => {
+                        self.shared.counts.dropped(why);
+                        None
                     }
                 }
             });
-            batch.send(&socket);
+            let sent = batch.send(&self.socket);
+            let took = received.elapsed();
+            for (response, is_sent) in sent {
+                self.shared
+                    .count(took, if is_sent { Ok(response) } else { Err(DropReason::Unsent) });
+            }
         }
-    };
-    std::thread::Builder::new()
-        .name("dns".into())
-        .spawn(serve)
-        .map(drop)
-        .unwrap_or_else(|error| tracing::error!(%error, "no thread for DNS"));
+    }
+
+    /// The response, unless it takes time: then it is sent later.
+    fn respond(
+        &self,
+        message: &[u8],
+        client: SocketAddr,
+        received: Instant,
+        response: &mut Vec<u8>,
+    ) -> Result<Option<Response>, DropReason> {
+        if !self.shared.serves(client.ip()) {
+            return Err(DropReason::NotServed);
+        }
+        let pending = match self.shared.respond(message, Transport::Udp, response) {
+            Next::Respond(written) => return Ok(Some(written)),
+            Next::Drop(why) => return Err(why),
+            Next::Ask(pending) => *pending,
+        };
+        // Like any datagram for which there is no room.
+        let room = Arc::clone(&self.shared.room).try_acquire_owned();
+        let permit = room.map_err(|_| DropReason::Full)?;
+        let (shared, socket) = (Arc::clone(&self.shared), Arc::clone(&self.socket));
+        self.runtime.spawn(async move {
+            let mut response = Vec::new();
+            let finished = shared.finish(pending, Transport::Udp, &mut response).await;
+            let sent = finished.and_then(|written| match socket.send_to(&response, client) {
+                Ok(_) => Ok(written),
+                Err(_) => Err(DropReason::Unsent),
+            });
+            shared.count(received.elapsed(), sent);
+            drop(permit);
+        });
+        Ok(None)
+    }
 }
 
 fn is_nothing(error: &io::Error) -> bool {

@@ -2,17 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod counting;
 mod upstream;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hickory_proto::rr::Name;
 use sheave_core::model::{
     Endpoint, EndpointPort, EndpointSlice, LeadsTo, NamedService, ObjectKey, Protocol, ServicePort,
 };
+use sheave_dns::counts::Counts;
 use sheave_dns::records::Records;
 use sheave_dns::zone::Cluster;
 use sheave_dns::{Server, ServerConfig, Sockets, Upstreams};
@@ -30,17 +33,20 @@ fn cluster() -> Cluster {
 
 /// A server that asks these of everything that is not the cluster's.
 async fn server(upstreams: &[SocketAddr]) -> Server {
+    counting_server(upstreams, Arc::default()).await
+}
+
+async fn counting_server(upstreams: &[SocketAddr], counts: Arc<Counts>) -> Server {
     let upstreams = Upstreams {
         stub_domains: vec![(Name::root(), upstreams.to_vec())],
         ..Upstreams::default()
     };
     let config = ServerConfig {
-        sockets: ["127.0.0.1:0", "[::1]:0"]
-            .map(|address| Sockets::bind(address.parse().unwrap()).unwrap())
-            .into(),
+        sockets: ["127.0.0.1:0", "[::1]:0"].map(|address| bind(address.parse().unwrap())).into(),
         clients: vec![],
         upstreams,
         threads: 2,
+        counts,
     };
     let server = Server::start(config, cluster()).unwrap();
     set(&server, "web", LeadsTo::Addresses(vec!["10.96.0.7".parse().unwrap()]), 0);
@@ -48,6 +54,11 @@ async fn server(upstreams: &[SocketAddr]) -> Server {
     set(&server, "outside", LeadsTo::Name("www.example.test".into()), 0);
     server.complete();
     server
+}
+
+/// The port that is free for datagrams may be one that a client of another test connects from.
+fn bind(address: SocketAddr) -> Sockets {
+    (0..20).find_map(|_| Sockets::bind(address).ok()).expect("some port is free for both")
 }
 
 fn set(server: &Server, name: &str, leads_to: LeadsTo, endpoints: u8) {
