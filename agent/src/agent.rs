@@ -77,7 +77,7 @@ impl Agent {
         tokio::spawn(reconcile::retire(Arc::clone(&reconciler)));
         let (host_ports_said, host_ports) = mpsc::channel(1);
         let announcing = Announcing::start(arguments, &reconciler)?;
-        let names = Names::new(arguments, &reconciler);
+        let names = Names::new(arguments, &reconciler, &metrics);
         let (changes, pods) = match &arguments.manifests {
             Some(path) => {
                 let ranges = Ranges {

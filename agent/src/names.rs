@@ -20,6 +20,7 @@ use sheave_kubelet::ServiceLinks;
 use sheave_push::v1;
 
 use crate::config::RunArguments;
+use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
 
 /// The Service whose address pods have in resolv.conf.
@@ -68,17 +69,23 @@ pub(crate) struct Names {
     keeper: PathBuf,
     stub_domains: Vec<StubDomain>,
     server: Option<Server>,
+    metrics: Metrics,
 }
 
 impl Names {
     /// Nothing listens yet.
-    pub(crate) fn new(arguments: &RunArguments, reconciler: &Arc<Mutex<Reconciler>>) -> Self {
+    pub(crate) fn new(
+        arguments: &RunArguments,
+        reconciler: &Arc<Mutex<Reconciler>>,
+        metrics: &Metrics,
+    ) -> Self {
         Self {
             reconciler: Arc::clone(reconciler),
             port: NonZeroU16::new(arguments.dns_port),
             keeper: arguments.directories.keeper_socket(),
             stub_domains: arguments.dns_stub_domain.clone(),
             server: None,
+            metrics: metrics.clone(),
         }
     }
 
@@ -109,7 +116,7 @@ impl Names {
             },
             clients: addresses.clone(),
             threads: THREADS,
-            counts: Arc::default(),
+            counts: self.metrics.dns(),
         };
         let server = Server::start(config, cluster).context("pods find no Service by name")?;
         self.reconciler.lock().add_endpoints(slices(&addresses, port));

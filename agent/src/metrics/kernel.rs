@@ -70,7 +70,7 @@ impl Read {
     }
 }
 
-fn counters(
+pub(super) fn counters(
     mut family: MetricEncoder<'_>,
     label: &'static str,
     counts: &[(&'static str, u64)],

@@ -3,6 +3,7 @@
 //!
 //! What the kernel holds is read when somebody scrapes, and nothing is kept for it in between.
 
+mod dns;
 mod kernel;
 
 use std::path::PathBuf;
@@ -22,8 +23,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use sheave_dns::counts::Counts;
 use sheave_sources::What;
 
+use dns::Dns;
 use kernel::Kernel;
 
 type Labels = [(&'static str, String); 1];
@@ -36,6 +39,7 @@ pub(crate) struct Metrics(Arc<Shared>);
 struct Shared {
     registry: Registry,
     measured: Measured,
+    dns: Arc<Counts>,
 }
 
 /// What the agent itself measures.
@@ -92,7 +96,9 @@ impl Metrics {
         register_kube_proxys(&mut registry, &measured);
         register_ours(&mut registry, &measured, adopted);
         registry.register_collector(Box::new(Kernel { bpffs_dir }));
-        Self(Arc::new(Shared { registry, measured }))
+        let dns = Arc::<Counts>::default();
+        registry.register_collector(Box::new(Dns { counts: Arc::clone(&dns) }));
+        Self(Arc::new(Shared { registry, measured, dns }))
     }
 
     /// A change has come from the source.
@@ -130,6 +136,11 @@ impl Metrics {
                 measured.sync_failures.inc();
             }
         }
+    }
+
+    /// What the DNS server counts, whether there is one or not.
+    pub(crate) fn dns(&self) -> Arc<Counts> {
+        Arc::clone(&self.0.dns)
     }
 
     /// Adds `/metrics` to the health checks, and counts how those are answered.
@@ -250,6 +261,9 @@ fn unix_s() -> f64 {
 mod tests {
     use super::*;
     use sheave_core::model::{ObjectKey, Update};
+    use sheave_dns::counts::{
+        CodeLabel, DropReason, Response, Transport, TypeLabel, UpstreamOutcome, ZoneLabel,
+    };
 
     #[test]
     fn what_is_measured_is_told_under_its_name() {
@@ -263,6 +277,18 @@ mod tests {
         metrics.synced(now, now, &Sync::InEffect { generation: 8, writes_total: 5 });
         metrics.synced(now, now, &Sync::Failed);
         metrics.synced(now, now, &Sync::NotComplete);
+        let dns = metrics.dns();
+        let response = Response {
+            zone: ZoneLabel::Cluster,
+            record_type: TypeLabel::Aaaa,
+            code: CodeLabel::NxDomain,
+            transport: Transport::Tcp,
+        };
+        dns.responded(response, Duration::from_micros(70));
+        dns.dropped(DropReason::Full);
+        dns.answered_from_cache();
+        dns.queried(UpstreamOutcome::Silent);
+        dns.set_upstreams_looping(2);
         let text = metrics.text().unwrap();
         for line in [
             "kubeproxy_sync_proxy_rules_service_changes_total 1",
@@ -273,6 +299,18 @@ mod tests {
             "sheave_map_writes_total 5",
             "sheave_generation 8",
             "sheave_dataplane_adopted 1",
+            "sheave_dns_responses_total{zone=\"cluster\",type=\"AAAA\",rcode=\"NXDOMAIN\",transport=\"tcp\"} 1",
+            "sheave_dns_response_duration_seconds_sum{zone=\"cluster\"} 0.00007",
+            "sheave_dns_response_duration_seconds_count{zone=\"cluster\"} 1",
+            "sheave_dns_response_duration_seconds_bucket{le=\"0.00005\",zone=\"cluster\"} 0",
+            "sheave_dns_response_duration_seconds_bucket{le=\"0.0001\",zone=\"cluster\"} 1",
+            "sheave_dns_response_duration_seconds_bucket{le=\"+Inf\",zone=\"cluster\"} 1",
+            "sheave_dns_response_duration_seconds_count{zone=\"other\"} 0",
+            "sheave_dns_dropped_total{reason=\"full\"} 1",
+            "sheave_dns_dropped_total{reason=\"malformed\"} 0",
+            "sheave_dns_cache_answers_total 1",
+            "sheave_dns_upstream_queries_total{outcome=\"silent\"} 1",
+            "sheave_dns_upstreams_looping 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
         }
