@@ -205,11 +205,12 @@ impl Agent {
                 self.metrics.noted(&what);
                 self.pass(what).await;
             }
-            self.names.services_changed();
+            let waiting = self.names.services_changed(received);
             let reconciler = Arc::clone(&self.reconciler);
             let began = Instant::now();
             let applied = tokio::task::spawn_blocking(move || reconciler.lock().apply());
             let applied = applied.await.context("applying changes panicked")?;
+            self.names.maps_written(waiting, received);
             self.metrics.synced(received, began, &self.outcome(&applied, newest));
             failed = match applied {
                 Ok(true) => {

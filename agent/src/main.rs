@@ -17,6 +17,7 @@ mod lock;
 mod machine;
 mod memory;
 mod metrics;
+mod name_changes;
 mod names;
 mod network;
 mod node_ports;

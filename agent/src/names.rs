@@ -9,6 +9,7 @@ use std::num::NonZeroU16;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use ipnet::IpNet;
@@ -21,6 +22,7 @@ use sheave_push::v1;
 
 use crate::config::RunArguments;
 use crate::metrics::Metrics;
+use crate::name_changes::{self, NameChanges};
 use crate::reconcile::Reconciler;
 
 /// The Service whose address pods have in resolv.conf.
@@ -150,17 +152,44 @@ impl Names {
         Ok(sockets)
     }
 
-    /// Changes of Services have been noted: the next question is answered by them.
-    pub(crate) fn services_changed(&self) {
-        let Some(server) = &self.server else { return };
-        let (changes, is_complete) = self.reconciler.lock().take_names();
-        for (key, records) in changes {
-            server.set(&key, records);
+    /// Changes of Services that came at `received` have been noted: the next question is answered by them,
+    /// but for what has to wait for the maps.
+    pub(crate) fn services_changed(&self, received: Instant) -> Waiting {
+        if self.server.is_none() {
+            return Waiting::default();
         }
-        if is_complete {
+        let NameChanges { served, others, is_complete } = self.reconciler.lock().take_names();
+        self.set(others, received);
+        Waiting { served, is_complete }
+    }
+
+    /// The maps have been written, or cannot be: what could not be written is refused or dropped there, and
+    /// holds up no name.
+    pub(crate) fn maps_written(&self, waiting: Waiting, received: Instant) {
+        self.set(waiting.served, received);
+        if let Some(server) = self.server.as_ref().filter(|_| waiting.is_complete) {
             server.complete();
         }
     }
+
+    fn set(&self, changes: Vec<name_changes::Change>, received: Instant) {
+        let Some(server) = &self.server else { return };
+        let mut is_other = false;
+        for (key, records) in changes {
+            is_other |= server.set(&key, records);
+        }
+        if is_other {
+            self.metrics.named(received);
+        }
+    }
+}
+
+/// Names that wait for the maps to hold their addresses.
+#[must_use = "they are answered when they are given back"]
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    served: Vec<name_changes::Change>,
+    is_complete: bool,
 }
 
 /// Refuses a port that somebody else has, before anything is made.

@@ -14,12 +14,12 @@ use sheave_core::engine::Engine;
 use sheave_core::model::{EndpointSlice, LeadsTo, Model, Node, ObjectKey, ServicePort, Update};
 use sheave_core::plan::Conflict;
 use sheave_dataplane::{Dataplane, MapError, wait_for_readers};
-use sheave_dns::records::Records;
 use sheave_kubelet::ServiceLink;
 use tokio::sync::Notify;
 
 use crate::health_checks::Check;
 use crate::machine::Machine;
+use crate::name_changes::NameChanges;
 
 /// Engine and maps of this node.
 #[derive(Debug)]
@@ -94,23 +94,9 @@ impl Reconciler {
         }
     }
 
-    /// What the names of Services lead to that have changed since this was last asked, and whether all are
-    /// known.
-    pub(crate) fn take_names(&mut self) -> (Vec<(ObjectKey, Option<Records>)>, bool) {
-        let changed = self.engine.take_names();
-        let model = self.engine.model();
-        let records = |key: &ObjectKey| match model.services.get(key) {
-            Some(service) => Some(Records::of_served(service)),
-            None => {
-                let service = model.named_services.get(key)?;
-                Records::of_named(service, &self.engine.slices(key))
-            }
-        };
-        let names = changed.into_iter().map(|key| {
-            let records = records(&key);
-            (key, records)
-        });
-        (names.collect(), self.engine.is_complete())
+    /// What names lead elsewhere than when this was last asked.
+    pub(crate) fn take_names(&mut self) -> NameChanges {
+        NameChanges::take(&mut self.engine)
     }
 
     /// The Services of a namespace that have an address.

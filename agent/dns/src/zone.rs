@@ -88,14 +88,14 @@ impl Zone {
         self.serial
     }
 
-    /// A Service is new or changed; without records it is gone.
-    pub fn set(&mut self, key: &ObjectKey, records: Option<Records>) {
+    /// A Service is new or changed; without records it is gone. False when that was known.
+    pub fn set(&mut self, key: &ObjectKey, records: Option<Records>) -> bool {
         if self.get(&key.namespace, &key.name) == records.as_ref() {
-            return;
+            return false;
         }
         self.serial = self.serial.wrapping_add(1);
         self.remove(key);
-        let Some(records) = records else { return };
+        let Some(records) = records else { return true };
         let namespace = match self.namespaces.get_key_value(key.namespace.as_str()) {
             Some((namespace, _)) => Arc::clone(namespace),
             None => key.namespace.as_str().into(),
@@ -109,6 +109,7 @@ impl Zone {
             }
         }
         self.namespaces.entry(owner.0).or_default().insert(owner.1, records);
+        true
     }
 
     fn remove(&mut self, key: &ObjectKey) {

@@ -31,6 +31,11 @@ use kernel::Kernel;
 
 type Labels = [(&'static str, String); 1];
 
+/// Of the way of a change into the answers, in seconds: 20 ms, which are the promise, are a bound.
+const UPDATE_BOUNDS: [f64; 15] = [
+    0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
+];
+
 /// What is measured. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics(Arc<Shared>);
@@ -47,6 +52,7 @@ struct Shared {
 struct Measured {
     sync_duration: Histogram,
     programming_duration: Histogram,
+    names_duration: Histogram,
     last_sync: Gauge<f64, std::sync::atomic::AtomicU64>,
     last_queued: Gauge<f64, std::sync::atomic::AtomicU64>,
     service_changes: Counter,
@@ -82,6 +88,7 @@ impl Metrics {
         let measured = Measured {
             sync_duration: seconds(),
             programming_duration: seconds(),
+            names_duration: Histogram::new(UPDATE_BOUNDS),
             last_sync: Gauge::default(),
             last_queued: Gauge::default(),
             service_changes: Counter::default(),
@@ -136,6 +143,11 @@ impl Metrics {
                 measured.sync_failures.inc();
             }
         }
+    }
+
+    /// Changes that came at `received` are in what the DNS server answers.
+    pub(crate) fn named(&self, received: Instant) {
+        self.0.measured.names_duration.observe(received.elapsed().as_secs_f64());
     }
 
     /// What the DNS server counts, whether there is one or not.
@@ -232,6 +244,11 @@ fn register_ours(registry: &mut Registry, measured: &Measured, adopted: bool) {
         measured.programming_duration.clone(),
     );
     registry.register(
+        "dns_update_duration_seconds",
+        "From a change's arrival at the agent until names are answered by it",
+        measured.names_duration.clone(),
+    );
+    registry.register(
         "sync_failures",
         "Attempts to bring the maps in step that failed",
         measured.sync_failures.clone(),
@@ -277,6 +294,7 @@ mod tests {
         metrics.synced(now, now, &Sync::InEffect { generation: 8, writes_total: 5 });
         metrics.synced(now, now, &Sync::Failed);
         metrics.synced(now, now, &Sync::NotComplete);
+        metrics.named(now);
         let dns = metrics.dns();
         let response = Response {
             zone: ZoneLabel::Cluster,
@@ -295,6 +313,7 @@ mod tests {
             "kubeproxy_sync_proxy_rules_endpoint_changes_total 1",
             "kubeproxy_sync_proxy_rules_duration_seconds_count 2",
             "sheave_programming_duration_seconds_count 2",
+            "sheave_dns_update_duration_seconds_count 1",
             "sheave_sync_failures_total 1",
             "sheave_map_writes_total 5",
             "sheave_generation 8",

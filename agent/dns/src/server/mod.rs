@@ -152,9 +152,9 @@ impl Server {
         self.0.shared.zone.write().rename(cluster);
     }
 
-    /// A Service is new or changed; without records it is gone.
-    pub fn set(&self, key: &ObjectKey, records: Option<Records>) {
-        self.0.shared.zone.write().set(key, records);
+    /// A Service is new or changed; without records it is gone. False when that was known.
+    pub fn set(&self, key: &ObjectKey, records: Option<Records>) -> bool {
+        self.0.shared.zone.write().set(key, records)
     }
 
     /// From now on a name that was not set does not exist.
