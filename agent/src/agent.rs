@@ -195,9 +195,13 @@ impl Agent {
                     self.health.waits();
                 }
                 Some(wanted) = self.host_ports.recv() => {
+                    received = Instant::now();
                     self.note_host_ports(wanted);
                 }
-                Ok(()) = self.node_port_addresses.changed() => self.note_node_port_addresses(),
+                Ok(()) = self.node_port_addresses.changed() => {
+                    received = Instant::now();
+                    self.note_node_port_addresses();
+                }
                 () = tokio::time::sleep(RETRY_PAUSE), if failed => {}
             }
             for Change { generation, what } in batch.drain(..) {
