@@ -7,16 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
 use parking_lot::Mutex;
 use sheave_core::model::{HostPort, Update};
-use sheave_kubelet::{ClusterDns, Kubelet, KubeletConfig, ManagedRuntime, Outgoing, RuntimeChoice};
+use sheave_kubelet::{ClusterDns, Kubelet, KubeletConfig, Outgoing};
 use sheave_push::v1;
-use sheave_sources::{
-    Change, FromClient, Generation, PodChange, Push, PushConfig, TlsFiles, Tunnels, What, file,
-};
+use sheave_sources::{Change, Generation, PodChange, Push, What, file};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 use crate::announcing::Announcing;
 use crate::config::{Directories, RunArguments};
@@ -24,16 +22,17 @@ use crate::footprint::Footprint;
 use crate::health::Health;
 use crate::health_checks::{self, HealthChecks};
 use crate::host_ports::{self, Reserved};
-use crate::machine::Machine;
 use crate::metrics::{Metrics, Sync};
 use crate::names::{self, Names};
 use crate::network::{self, Ranges};
+use crate::pods::{KubeletTunnels, OnNode, kubelet_config, pass_on, push_config};
 use crate::reconcile::{self, ApplyError, Reconciler};
-use crate::socket_hooks::Hooks;
 use crate::{answers, cni, node_ports, sysctl};
 
 /// Changes that are applied to the maps together, at most.
 const BATCH_MAX: usize = 4096;
+/// How often it is tried again to listen for questions about names.
+const NAMES_RETRY: Duration = Duration::from_secs(5);
 /// Pause after a failed write to the maps.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -185,6 +184,8 @@ impl Agent {
         let mut newest = Generation::default();
         let mut failed = false;
         let mut received = Instant::now();
+        let mut names_retry = tokio::time::interval(NAMES_RETRY);
+        names_retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 taken = self.changes.recv_many(&mut batch, BATCH_MAX) => {
@@ -203,6 +204,12 @@ impl Agent {
                     self.note_node_port_addresses();
                 }
                 () = tokio::time::sleep(RETRY_PAUSE), if failed => {}
+                _ = names_retry.tick(), if self.names.waits() => {
+                    if !self.names.try_again() {
+                        continue;
+                    }
+                    tracing::info!("names are answered now");
+                }
             }
             for Change { generation, what } in batch.drain(..) {
                 newest = newest.max(generation);
@@ -324,6 +331,10 @@ impl Agent {
         self.announcing.join(cluster)?;
         if let Err(error) = self.names.join(cluster) {
             tracing::error!("{error:#}");
+            let push = self.pods.as_ref().map(|pods| &pods.push);
+            push.inspect(|push| {
+                push.event(warning("FailedToServeDNS", "dns", format!("{error:#}")))
+            });
         }
         if let Some(pods) = &self.pods {
             let servers = names::addresses(cluster);
@@ -358,16 +369,21 @@ fn complain(push: Option<Push>) -> health_checks::Complain {
     Box::new(move |taken| {
         tracing::warn!("{taken}: {}", taken.cause());
         if let Some(push) = &push {
-            push.event(v1::Event {
-                kind: "Node".into(),
-                warning: true,
-                reason: "FailedToStartServiceHealthcheck".into(),
-                message: taken.to_string(),
-                component: "dataplane".into(),
-                ..v1::Event::default()
-            });
+            push.event(warning("FailedToStartServiceHealthcheck", "dataplane", taken.to_string()));
         }
     })
+}
+
+/// About this node, for people.
+fn warning(reason: &str, component: &str, message: String) -> v1::Event {
+    v1::Event {
+        kind: "Node".into(),
+        warning: true,
+        reason: reason.into(),
+        message,
+        component: component.into(),
+        ..v1::Event::default()
+    }
 }
 
 fn follow_manifests(path: &Path) -> Result<mpsc::Receiver<Change>> {
@@ -391,83 +407,4 @@ fn follow_manifests(path: &Path) -> Result<mpsc::Receiver<Change>> {
         }
     });
     Ok(receiver)
-}
-
-fn kubelet_config(arguments: &RunArguments, machine: &Machine) -> KubeletConfig {
-    let directories = &arguments.directories;
-    let runtime = match &arguments.cri_endpoint {
-        Some(socket) => RuntimeChoice::External { socket: socket.clone() },
-        None => RuntimeChoice::Managed(ManagedRuntime {
-            cni_bin_dirs: vec![directories.cni_bin()],
-            cni_conf_dir: directories.cni_conf(),
-            ..ManagedRuntime::default()
-        }),
-    };
-    let images = arguments.image_dir.clone();
-    KubeletConfig {
-        data_dir: directories.data_dir.clone(),
-        run_dir: directories.run_dir.clone(),
-        log_dir: directories.pod_logs(),
-        runtime,
-        image_dir: Some(images.unwrap_or_else(|| directories.data_dir.join("images"))),
-        cgroup_root: directories.cgroup_root.clone(),
-        node_labels: arguments.node_label.clone(),
-        socket_hooks: Some(Arc::new(Hooks { bpffs_dir: directories.bpffs_dir.clone() })),
-        ..KubeletConfig::new(&machine.name, machine.addresses.clone())
-    }
-}
-
-fn push_config(arguments: &RunArguments, machine: &Machine, kubelet: Kubelet) -> PushConfig {
-    let directories = &arguments.directories;
-    PushConfig {
-        server: arguments.server.clone(),
-        tls: TlsFiles {
-            certificate: directories.pki("node.crt"),
-            key: directories.pki("node.key"),
-            authority: directories.pki("ca.crt"),
-        },
-        node_name: machine.name.clone(),
-        agent_version: env!("CARGO_PKG_VERSION").into(),
-        node_object: Arc::new(move || -> Bytes { kubelet.node_object() }),
-        view_file: directories.view(),
-    }
-}
-
-struct KubeletTunnels(Kubelet);
-
-impl Tunnels for KubeletTunnels {
-    fn open(
-        &self,
-        request: v1::TunnelRequest,
-        from_client: FromClient,
-    ) -> mpsc::Receiver<v1::TunnelData> {
-        self.0.tunnel(request, from_client)
-    }
-}
-
-/// Who on this node listens to what the kubelet says.
-struct OnNode {
-    pod_names: answers::PodNames,
-    host_ports: mpsc::Sender<Vec<HostPort>>,
-}
-
-/// What the kubelet says, on its way to the server and to those here.
-async fn pass_on(mut outgoing: mpsc::Receiver<Outgoing>, push: Push, on_node: OnNode) {
-    let OnNode { pod_names, host_ports } = on_node;
-    while let Some(said) = outgoing.recv().await {
-        match said {
-            Outgoing::PodStatus(status) => {
-                pod_names.note(&status);
-                push.pod_status(status);
-            }
-            Outgoing::PodEnded(ended) => {
-                pod_names.forget(&ended);
-                push.pod_ended(ended);
-            }
-            Outgoing::Event(event) => push.event(event),
-            Outgoing::NodeStatus(status) => push.node_status(status),
-            // Nobody takes them only when the agent ends.
-            Outgoing::HostPorts(all) => drop(host_ports.send(all).await),
-        }
-    }
 }

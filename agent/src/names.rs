@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -64,13 +64,26 @@ fn by_domain(stubs: &[StubDomain]) -> Vec<(Name, Vec<SocketAddr>)> {
     domains
 }
 
-/// The server, from when it is known what the cluster is called.
+/// The server, from when it is known what the cluster is called. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Served(Arc<OnceLock<Server>>);
+
+impl Served {
+    /// The server, once there is one.
+    pub(crate) fn get(&self) -> Option<&Server> {
+        self.0.get()
+    }
+}
+
+/// Starts the server, and tells it of Services.
 pub(crate) struct Names {
     reconciler: Arc<Mutex<Reconciler>>,
     port: Option<NonZeroU16>,
     keeper: PathBuf,
     stub_domains: Vec<StubDomain>,
-    server: Option<Server>,
+    server: Served,
+    /// The cluster whose names cannot be answered yet.
+    waits: Option<v1::ClusterConfig>,
     metrics: Metrics,
 }
 
@@ -86,19 +99,43 @@ impl Names {
             port: NonZeroU16::new(arguments.dns_port),
             keeper: arguments.directories.keeper_socket(),
             stub_domains: arguments.dns_stub_domain.clone(),
-            server: None,
+            server: Served::default(),
+            waits: None,
             metrics: metrics.clone(),
         }
     }
 
-    /// What the server says of the cluster.
+    /// For who is asked by people.
+    pub(crate) fn served(&self) -> Served {
+        self.server.clone()
+    }
+
+    /// What the server says of the cluster. After an error names are not answered, and
+    /// [`Names::try_again`] may.
     pub(crate) fn join(&mut self, cluster: &v1::ClusterConfig) -> Result<()> {
+        let joined = self.serve(cluster);
+        self.waits = joined.is_err().then(|| cluster.clone());
+        joined
+    }
+
+    /// True when somebody else has the port, or whatever else it was may be over.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits.is_some()
+    }
+
+    /// Joins again the cluster that could not be joined; true when that is done.
+    pub(crate) fn try_again(&mut self) -> bool {
+        let Some(cluster) = self.waits.take() else { return false };
+        self.join(&cluster).is_ok()
+    }
+
+    fn serve(&mut self, cluster: &v1::ClusterConfig) -> Result<()> {
         let Some(port) = self.port else {
             // Of an agent that had one; nobody reads them any more.
             return sheave_handover::keep(&self.keeper, &[]).context("sockets for DNS stay open");
         };
         let cluster = named(cluster)?;
-        if let Some(server) = &self.server {
+        if let Some(server) = self.server.get() {
             server.rename(cluster);
             return Ok(());
         }
@@ -122,7 +159,8 @@ impl Names {
         };
         let server = Server::start(config, cluster).context("pods find no Service by name")?;
         self.reconciler.lock().add_endpoints(slices(&addresses, port));
-        self.server = Some(server);
+        // There was none, and nobody else makes one.
+        let _ = self.server.0.set(server);
         Ok(())
     }
 
@@ -155,7 +193,7 @@ impl Names {
     /// Changes of Services that came at `received` have been noted: the next question is answered by them,
     /// but for what has to wait for the maps.
     pub(crate) fn services_changed(&self, received: Instant) -> Waiting {
-        if self.server.is_none() {
+        if self.server.get().is_none() {
             return Waiting::default();
         }
         let NameChanges { served, others, is_complete } = self.reconciler.lock().take_names();
@@ -167,13 +205,13 @@ impl Names {
     /// holds up no name.
     pub(crate) fn maps_written(&self, waiting: Waiting, received: Instant) {
         self.set(waiting.served, received);
-        if let Some(server) = self.server.as_ref().filter(|_| waiting.is_complete) {
+        if let Some(server) = self.server.get().filter(|_| waiting.is_complete) {
             server.complete();
         }
     }
 
     fn set(&self, changes: Vec<name_changes::Change>, received: Instant) {
-        let Some(server) = &self.server else { return };
+        let Some(server) = self.server.get() else { return };
         let mut is_other = false;
         for (key, records) in changes {
             is_other |= server.set(&key, records);
