@@ -151,6 +151,8 @@ impl Agent {
             self.pod_names.clone(),
             self.announcing.clone(),
         );
+        let kubelet = self.pods.as_ref().map(|pods| pods.kubelet.clone());
+        let agent = agent.with_names(self.names.served(), kubelet);
         answers::Answers::of_agent(bpffs_dir.to_owned(), agent)
     }
 

@@ -12,6 +12,7 @@ mod children;
 mod cleanup;
 mod connections;
 mod directories;
+mod dns;
 mod doctor;
 mod down;
 mod drops;
@@ -70,6 +71,8 @@ enum Command {
     Flows(flows::Arguments),
     /// Say which backend a connection would get, and why.
     Explain(explain::Arguments),
+    /// Look names up as pods do.
+    Dns(dns::Arguments),
     /// Take away what the agent put on this machine, or list it with --dry-run.
     Cleanup(cleanup::Arguments),
     /// Check what this machine offers: kernel features, mounts, programs.
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Command::Drops(arguments) => drops::run(&arguments),
         Command::Flows(arguments) => flows::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Dns(arguments) => dns::run(&arguments),
         Command::Cleanup(arguments) => cleanup::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };

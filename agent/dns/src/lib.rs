@@ -18,8 +18,11 @@ pub mod records;
 mod request;
 pub mod respond;
 mod reverse;
+pub mod search;
 mod server;
+pub mod why;
 pub mod zone;
 
 pub use forward::Upstreams;
-pub use server::{ListenError, Server, ServerConfig, Sockets};
+pub use hickory_proto::rr::RecordType;
+pub use server::{Found, ListenError, Server, ServerConfig, Sockets, ask_server};

@@ -135,6 +135,12 @@ impl Zone {
         self.namespaces.contains_key(namespace)
     }
 
+    /// Those that have a Service of this name.
+    pub(crate) fn namespaces_with(&self, service: &str) -> impl Iterator<Item = &str> {
+        let has = move |services: &HashMap<Arc<str>, Records>| services.contains_key(service);
+        self.namespaces.iter().filter(move |(_, services)| has(services)).map(|(name, _)| &**name)
+    }
+
     /// What the names of a Service lead to.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&Records> {
         self.namespaces.get(namespace)?.get(name)

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use sheave_push::v1;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::context::Shared;
@@ -14,6 +14,7 @@ use crate::data::DataKey;
 use crate::host_ports::Clash;
 use crate::interface::{Outgoing, Update};
 use crate::log_files;
+use crate::network::{self, Resolver};
 use crate::pod::previous::{Ended, Previous};
 use crate::pod::spec::{DataKind, PodKey, PodSpec, PodUid};
 use crate::pod::worker::{self, Message};
@@ -57,8 +58,18 @@ struct Incoming {
     new: Vec<(PodSpec, Previous)>,
 }
 
+/// How does this pod resolve names?
+pub(crate) struct ResolverOf {
+    pub(crate) pod: PodKey,
+    pub(crate) answer: oneshot::Sender<Option<Resolver>>,
+}
+
 /// Runs until the source's end is dropped.
-pub(crate) async fn run(context: Shared, mut updates: mpsc::Receiver<Update>) {
+pub(crate) async fn run(
+    context: Shared,
+    mut updates: mpsc::Receiver<Update>,
+    mut questions: mpsc::Receiver<ResolverOf>,
+) {
     let (finished, mut finished_pods) = mpsc::unbounded_channel();
     let (events, mut runtime_events) = mpsc::channel(EVENTS_MAX);
     let runtime = context.runtime.clone();
@@ -87,6 +98,7 @@ pub(crate) async fn run(context: Shared, mut updates: mpsc::Receiver<Update>) {
                 None => break,
             },
             Some(event) = runtime_events.recv() => dispatcher.tell(event).await,
+            Some(question) = questions.recv() => dispatcher.answer(question),
             Some(uid) = finished_pods.recv() => {
                 if let Some(known) = dispatcher.pods.remove(&uid) {
                     dispatcher.ended.insert(uid, known.key);
@@ -117,6 +129,14 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    fn answer(&self, question: ResolverOf) {
+        let pod = self.pods.values().find(|known| known.key == question.pod);
+        let (cluster, node) = (self.context.cluster_dns(), self.context.node_resolver());
+        let resolver = pod.map(|known| network::resolver(&known.spec, &cluster, &node));
+        // Whoever asked may have gone.
+        let _ = question.answer.send(resolver);
     }
 
     async fn pod(&mut self, pod: v1::Pod) {

@@ -7,13 +7,16 @@ use bytes::Bytes;
 use k8s_openapi::api::core::v1 as api;
 use sheave_core::model::ObjectKey;
 use sheave_push::v1;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio_stream::Stream;
 
 use crate::config::KubeletConfig;
 use crate::context::{Context, Shared};
+use crate::dispatch::ResolverOf;
 use crate::interface::{Outgoing, Update};
+use crate::network::Resolver;
+use crate::pod::spec::PodKey;
 use crate::runtime::Runtime;
 use crate::{dispatch, host_ports, node, tunnel};
 
@@ -57,6 +60,7 @@ fn private_directory(path: &Path) -> Result<(), StartError> {
 #[derive(Clone, Debug)]
 pub struct Kubelet {
     updates: mpsc::Sender<Update>,
+    questions: mpsc::Sender<ResolverOf>,
     context: Shared,
     facts: Arc<node::Facts>,
     node_status: watch::Receiver<api::NodeStatus>,
@@ -72,6 +76,7 @@ impl Kubelet {
         private_directory(&config.data_dir.join("pods"))?;
         let runtime = Runtime::start(&config)?;
         let (updates, inbox) = mpsc::channel(UPDATES_MAX);
+        let (questions, asked) = mpsc::channel(1);
         let (outgoing, received) = mpsc::channel(OUTGOING_MAX);
         let facts = node::Facts::read(&config);
         let memory = node::SaidBefore::new(&config.data_dir);
@@ -79,19 +84,33 @@ impl Kubelet {
         let (said, node_status) = watch::channel(status);
         let context = Arc::new(Context::new(config, runtime, outgoing));
         let tasks = [
-            tokio::spawn(dispatch::run(context.clone(), inbox)).abort_handle(),
+            tokio::spawn(dispatch::run(context.clone(), inbox, asked)).abort_handle(),
             tokio::spawn(host_ports::follow(context.clone())).abort_handle(),
             tokio::spawn(node::follow(context.clone(), facts.clone(), memory, said)).abort_handle(),
         ];
         let tasks = Arc::new(Mutex::new(tasks.into()));
         let facts = Arc::new(facts);
-        Ok((Self { updates, context, facts, node_status, tasks }, received))
+        Ok((Self { updates, questions, context, facts, node_status, tasks }, received))
     }
 
     /// Tells the kubelet something. Waits only while more than a few hundred updates are not yet taken.
     pub async fn update(&self, update: Update) {
         // After `stop` updates mean nothing.
         let _ = self.updates.send(update).await;
+    }
+
+    /// How a pod of this node resolves names, as its resolv.conf says when it starts now; `None` when there
+    /// is no such pod.
+    pub async fn resolver_of(&self, namespace: &str, name: &str) -> Option<Resolver> {
+        let pod = PodKey { namespace: namespace.into(), name: name.into() };
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(ResolverOf { pod, answer }).await.ok()?;
+        answered.await.ok()?
+    }
+
+    /// How the machine's own processes do.
+    pub fn node_resolver(&self) -> Resolver {
+        self.context.node_resolver()
     }
 
     /// The v1 Node as this machine would register it now: name, labels, status. JSON.

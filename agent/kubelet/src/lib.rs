@@ -65,6 +65,7 @@ mod volumes;
 pub use config::{CgroupDriver, ClusterDns, KubeletConfig, ManagedRuntime, RuntimeChoice};
 pub use interface::{Outgoing, Update};
 pub use kubelet::{Kubelet, StartError};
+pub use network::Resolver;
 pub use service_links::{ServiceLink, ServiceLinks};
 pub use socket_hooks::SocketHooks;
 

@@ -7,10 +7,13 @@ use crate::pod::spec::{DnsPolicy, PodSpec};
 
 /// Name servers, search domains and options, in resolv.conf's words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Resolver {
-    pub(crate) servers: Vec<String>,
-    pub(crate) searches: Vec<String>,
-    pub(crate) options: Vec<String>,
+pub struct Resolver {
+    /// Addresses, in the order in which they are asked.
+    pub servers: Vec<String>,
+    /// Domains that short names are looked for in.
+    pub searches: Vec<String>,
+    /// Such as `ndots:5`.
+    pub options: Vec<String>,
 }
 
 /// Limits of resolv.conf as pods may use it.
@@ -18,8 +21,8 @@ const SERVERS_MAX: usize = 3;
 const SEARCHES_MAX: usize = 32;
 
 impl Resolver {
-    /// Reads a resolv.conf.
-    pub(crate) fn parse(text: &str) -> Self {
+    /// Reads a resolv.conf (resolv.conf(5)); what is none of its words is passed over.
+    pub fn parse(text: &str) -> Self {
         let mut resolver = Self::default();
         for line in text.lines() {
             let mut words = line.split_whitespace().map(str::to_owned);

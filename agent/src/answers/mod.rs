@@ -12,6 +12,7 @@
 mod backends;
 mod connections;
 mod counters;
+mod dns;
 mod explain;
 pub(crate) mod flows;
 mod pods;
@@ -29,10 +30,12 @@ use sheave_abi::service::FrontendKey;
 use sheave_core::explain::{Owner, owners};
 use sheave_core::model::Model;
 use sheave_dataplane::{Dataplane, MapError};
+use sheave_kubelet::Kubelet;
 use sheave_sources::Connection;
 use tokio::sync::watch;
 
 use crate::announcing::Announcing;
+use crate::names::Served;
 use crate::reconcile::Reconciler;
 
 pub(crate) use pods::PodNames;
@@ -75,6 +78,9 @@ pub(crate) struct Agent {
     pub(crate) connection: Option<watch::Receiver<Connection>>,
     pub(crate) pods: PodNames,
     pub(crate) announcing: Announcing,
+    /// For names, and who asks for them.
+    pub(crate) names: Served,
+    pub(crate) kubelet: Option<Kubelet>,
     pub(crate) asked_before: counters::Before,
     /// Of the ring that says what happens to packets.
     pub(crate) reader: flows::Reader,
@@ -96,9 +102,16 @@ impl Agent {
             connection,
             pods,
             announcing,
+            names: Served::default(),
+            kubelet: None,
             asked_before: counters::Before::default(),
             reader: flows::Reader::default(),
         }
+    }
+
+    /// With the DNS server, once there is one, and the pods that ask it.
+    pub(crate) fn with_names(self, names: Served, kubelet: Option<Kubelet>) -> Self {
+        Self { names, kubelet, ..self }
     }
 }
 
@@ -120,6 +133,7 @@ impl Answers {
             "/backends" => json(backends::answer(self, query)?),
             "/connections" => json(connections::answer(self, query)?),
             "/counters" => json(counters::answer(self)?),
+            "/dns/lookup" => json(dns::answer(self, query)?),
             "/explain" => json(explain::answer(self, query)?),
             "/status" => status::answer(self),
             other => Err(Unanswered::Unknown(other.into())),

@@ -206,6 +206,15 @@ impl Forwarder {
     }
 }
 
+/// What an upstream says, once.
+///
+/// # Errors
+/// Why it says nothing, in words.
+pub(crate) async fn ask_once(server: SocketAddr, asked: &Asked) -> Result<Reply, String> {
+    let answer = exchange::ask(server, &asked.message(), ATTEMPT).await;
+    answer.map(reply).map_err(|error| error.to_string())
+}
+
 fn outcome(answer: &Result<Message, Failed>) -> UpstreamOutcome {
     match answer {
         Ok(answer) => match answer.metadata.response_code {

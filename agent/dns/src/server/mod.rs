@@ -2,8 +2,11 @@
 //! for what takes time, TCP and upstreams.
 
 mod batch;
+mod lookup;
 mod tcp;
 mod udp;
+
+pub use lookup::{Found, ask_server};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
