@@ -296,12 +296,14 @@ mod tests {
     #[test]
     fn the_words_of_the_cli_are_understood() {
         let words = "sheave-agent --data-dir /d --run-dir /r --bpffs-dir /b --server https://h:1 \
-                     --node-name n --node-ip 192.0.2.1 --uplink e0 --xdp native --image-dir /i \
-                     --cri-endpoint /c --node-port-addresses primary,10.0.0.0/8 \
-                     --node-port-addresses ::/0 --external-cluster-ip";
+                     --node-name n --node-ip 192.0.2.1 --node-ip 2001:db8::1 --uplink e0 --xdp native \
+                     --image-dir /i --cri-endpoint /c --node-port-addresses primary,10.0.0.0/8 \
+                     --node-port-addresses ::/0 --external-cluster-ip \
+                     --dns-stub-domain corp.example=192.0.2.53 --dns-stub-domain lab=192.0.2.54:5353";
         let cli = Cli::try_parse_from(words.split_whitespace()).unwrap();
         assert_eq!(cli.run.directories.control_socket(), PathBuf::from("/r/agent.sock"));
         assert_eq!(cli.run.node_port_addresses.len(), 3);
+        assert_eq!((cli.run.node_ip.len(), cli.run.dns_stub_domain.len()), (2, 2));
         for words in [
             "sheave-agent cleanup --data-dir /d --run-dir /r --bpffs-dir /b --dry-run",
             "sheave-agent doctor --bpffs-dir /b --json",

@@ -38,9 +38,10 @@ pub(crate) struct Arguments {
     /// Name of this machine's node [default: the host name].
     #[arg(long, value_name = "NAME")]
     node_name: Option<String>,
-    /// Address of this machine that nodes and clients use [default: the one of the default route].
+    /// Address of this machine that nodes and clients use, at most one a family, the API server's first
+    /// [default: the one of the default route].
     #[arg(long, value_name = "ADDRESS")]
-    node_ip: Option<IpAddr>,
+    node_ip: Vec<IpAddr>,
     /// Interface that leads outside; may be given several times [default: the one of the default route].
     #[arg(long, value_name = "INTERFACE")]
     uplink: Vec<String>,
@@ -55,6 +56,10 @@ pub(crate) struct Arguments {
     /// Whether clients outside are also served in the uplinks' drivers: auto, native or off [default: auto].
     #[arg(long, value_name = "MODE")]
     xdp: Option<String>,
+    /// Who answers for a domain that the machine's resolvers do not know, like corp.example=192.0.2.53; may be
+    /// given several times.
+    #[arg(long, value_name = "DOMAIN=ADDRESS[:PORT]")]
+    dns_stub_domain: Vec<String>,
     /// Image archives that are imported when missing [default: DATA_DIR/agent/images].
     #[arg(long, value_name = "DIR")]
     image_dir: Option<PathBuf>,
@@ -189,7 +194,7 @@ fn server_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
         ("--bind", format!("0.0.0.0:{}", arguments.api_port).into()),
         ("--node-name", node_name.into()),
     ]);
-    if let Some(address) = arguments.node_ip {
+    if let Some(address) = arguments.node_ip.first() {
         words.extend(["--advertise-address".into(), address.to_string().into()]);
     }
     Ok(Daemon {
@@ -210,7 +215,7 @@ fn agent_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
         ("--server", server.into()),
         ("--node-name", node_name.into()),
     ]);
-    if let Some(address) = arguments.node_ip {
+    for address in &arguments.node_ip {
         words.extend(["--node-ip".into(), address.to_string().into()]);
     }
     for uplink in &arguments.uplink {
@@ -224,6 +229,9 @@ fn agent_daemon(arguments: &Arguments, node_name: &str) -> Result<Daemon> {
     }
     if let Some(mode) = &arguments.xdp {
         words.extend(["--xdp".into(), mode.into()]);
+    }
+    for domain in &arguments.dns_stub_domain {
+        words.extend(["--dns-stub-domain".into(), domain.into()]);
     }
     if let Some(dir) = &arguments.image_dir {
         words.extend(["--image-dir".into(), dir.into()]);
