@@ -87,7 +87,7 @@ fn run(command: Command) -> Result<()> {
         Command::BuildEbpf { log: true } => ebpf::run_logging(),
         Command::BuildEbpf { log: false } => ebpf::run(),
         Command::Build => build::run(),
-        Command::Images => images::run(),
+        Command::Images => images::run_all(),
         Command::Up => up::run(),
         Command::Down => down::run(),
         Command::Check => check::run(),

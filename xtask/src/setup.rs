@@ -42,7 +42,7 @@ const fn package(package: &'static str, why: &'static str) -> Requirement {
 }
 
 /// What running a cluster and testing it need.
-const RUNTIME: [Requirement; 15] = [
+const RUNTIME: [Requirement; 16] = [
     program("containerd", "containerd", "runs the containers"),
     program("ctr", "containerd", "imports images"),
     program("runc", "runc", "starts the containers' processes"),
@@ -50,6 +50,7 @@ const RUNTIME: [Requirement; 15] = [
     program("curl", "curl", "asks the API as a client that has no certificate"),
     program("dig", "bind9-dnsutils", "asks for names"),
     program("dnsmasq", "dnsmasq-base", "is a resolver to be asked, and to be compared with"),
+    program("musl-gcc", "musl-tools", "links a program that resolves names as musl does"),
     program("iperf3", "iperf3", "measures throughput"),
     program("ip", "iproute2", "makes namespaces and links for tests"),
     program("nsenter", "util-linux", "runs programs inside a namespace"),

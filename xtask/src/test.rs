@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<()> {
     setup::run()?;
     build::run()?;
     crate::ebpf::run_logging()?;
-    images::run()?;
+    images::run_all()?;
     check::lint()?;
     println!("Tests:");
     let programs = programs::build(&["--workspace"])?;

@@ -2,6 +2,7 @@
 //! imports. Made from programs of this machine, so that a first cluster needs no registry.
 
 mod archive;
+mod resolvers;
 pub(crate) mod rootfs;
 
 use crate::step;
@@ -32,18 +33,29 @@ pub(crate) fn archive_dir() -> PathBuf {
     target_dir().join("images")
 }
 
-/// Builds every archive.
+/// Builds the archives of the demo, which most tests need too.
 pub(crate) fn run() -> Result<()> {
     println!("Images:");
-    step::perform("build the images", || {
-        let images = [busybox()?, hello()?, iperf3()?];
-        std::fs::create_dir_all(archive_dir())?;
-        for image in &images {
-            image.write(&archive_dir())?;
-        }
-        Ok(images.map(|image| image.name).join(", "))
-    })?;
-    Ok(())
+    let images = || Ok(vec![busybox()?, hello()?, iperf3()?]);
+    build("build the images", images, &archive_dir())
+}
+
+/// Builds every archive. Those of a few tests lie in a directory of their own: a cluster imports all that it
+/// is shown before its first pod starts.
+pub(crate) fn run_all() -> Result<()> {
+    run()?;
+    let images = || Ok(vec![hello()?, resolvers::resolvers()?]);
+    build("build the images of the tests of names", images, &archive_dir().join("names"))
+}
+
+fn build(step: &str, images: impl Fn() -> Result<Vec<Image>>, directory: &Path) -> Result<()> {
+    step::perform(step, || {
+        let images = images()?;
+        std::fs::create_dir_all(directory)?;
+        images.iter().try_for_each(|image| image.write(directory))?;
+        Ok(images.into_iter().map(|image| image.name).collect::<Vec<_>>().join(", "))
+    })
+    .map(drop)
 }
 
 fn busybox() -> Result<Image> {
