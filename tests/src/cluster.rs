@@ -35,9 +35,19 @@ pub struct Cluster {
     /// Files of the test: manifests, what is copied.
     pub scratch: tempfile::TempDir,
     supervisor: Option<Child>,
-    /// Of `sheave up`, and so of the daemons.
-    variables: Vec<(&'static str, &'static str)>,
+    settings: Settings,
     _alone: MutexGuard<'static, ()>,
+}
+
+/// What makes a cluster another one than that of [`Cluster::start`].
+#[derive(Default)]
+pub struct Settings {
+    /// In the environment of `sheave up`, and so of the daemons.
+    pub variables: Vec<(&'static str, &'static str)>,
+    /// More arguments of `sheave up`.
+    pub arguments: Vec<String>,
+    /// Where the images of its node are, below `target/images`.
+    pub images: &'static str,
 }
 
 /// A program of the release directory; built by `cargo xtask build`.
@@ -55,13 +65,13 @@ pub fn root() -> &'static Path {
 impl Cluster {
     /// Starts a cluster and waits until its node is Ready.
     pub fn start() -> Self {
-        Self::start_with(&[])
+        Self::start_with(Settings::default())
     }
 
-    /// As [`Cluster::start`], with variables in the environment of the daemons.
-    pub fn start_with(variables: &[(&'static str, &'static str)]) -> Self {
+    /// As [`Cluster::start`], but for the settings.
+    pub fn start_with(settings: Settings) -> Self {
         let mut cluster = Self::prepare();
-        cluster.variables = variables.to_vec();
+        cluster.settings = settings;
         cluster.start_supervisor();
         wait::until_true("the API server to be ready", START_LIMIT, || {
             cluster.assert_alive();
@@ -90,7 +100,7 @@ impl Cluster {
             api_port: free_port(),
             scratch: tempfile::tempdir().expect("a temporary directory"),
             supervisor: None,
-            variables: Vec::new(),
+            settings: Settings::default(),
             _alone: alone,
         }
     }
@@ -112,8 +122,9 @@ impl Cluster {
         let mut command = Command::new(program("sheave"));
         command.arg("up").args(self.flags()).args(["--cgroup-root", &self.cgroup_root()]);
         command.args(["--api-port", &self.api_port.to_string()]);
-        command.arg("--image-dir").arg(root().join("target/images"));
-        command.envs(self.variables.iter().copied()).envs([crate::machine::MARK]);
+        let Settings { variables, arguments, images } = &self.settings;
+        command.arg("--image-dir").arg(root().join("target/images").join(images)).args(arguments);
+        command.envs(variables.iter().copied()).envs([crate::machine::MARK]);
         command
     }
 

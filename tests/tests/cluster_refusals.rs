@@ -1,6 +1,6 @@
 //! What is wrong is refused in one clear sentence, and leaves nothing half done.
 
-use sheave_tests::cluster::{Cluster, program};
+use sheave_tests::cluster::{Cluster, Settings, program};
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::{command, wait};
 use std::io::Read;
@@ -37,7 +37,8 @@ fn a_missing_image_is_told_in_status_and_events() {
 #[test]
 fn a_pod_without_an_address_says_that_the_range_is_exhausted() {
     // Room for five pods.
-    let cluster = Cluster::start_with(&[("SHEAVE_NODE_CIDR_PREFIX", "29")]);
+    let variables = vec![("SHEAVE_NODE_CIDR_PREFIX", "29")];
+    let cluster = Cluster::start_with(Settings { variables, ..Settings::default() });
     let manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: many}\nspec:\n  \
                     replicas: 5\n  selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: \
                     {a: b}}\n    spec:\n      containers: [{name: a, image: sheave.local/busybox:1, \
