@@ -1,11 +1,11 @@
 //! Names in a cluster: pods ask for them, and the agent of their node answers.
 
 use nix::sys::signal::Signal;
-use sheave_tests::cluster::{Cluster, signal};
+use sheave_tests::cluster::{Cluster, Settings, signal};
 use sheave_tests::kubectl::Kubectl;
-use sheave_tests::wait;
-use std::net::UdpSocket;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use sheave_tests::lookups::{Lookups, Report};
+use sheave_tests::{dns, wait};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 const IMAGE: &str = "sheave.local/hello:1";
@@ -90,92 +90,122 @@ fn pods_find_services_by_name_and_by_variables() {
     found("db.default.svc.cluster.local", "");
 }
 
-/// Who ask, and how long each waits between questions: a thousand a second in all.
-const ASKERS: u16 = 64;
-const PAUSE: Duration = Duration::from_millis(64);
+/// Lookups a second, and threads that make them. glibc and musl ask for A and AAAA at once, so these are a
+/// thousand questions a second, in pods that have the defaults: five seconds for an answer, two attempts.
+/// There are threads enough to go on asking while the agent is away.
+const BY_GLIBC: (u32, u32) = (480, 480);
+/// Each of these is a process of its own.
+const BY_MUSL: (u32, u32) = (20, 20);
 /// As resolvers have it: so long for an answer, and so often.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 2;
+/// One that ends within five seconds has failed at its start, and the next waits longer.
+const ROUND: Duration = Duration::from_secs(6);
+/// Until the first restart, and after the last.
+const MARGIN: Duration = Duration::from_secs(20);
 
-/// Asks for the address of a name, from a socket of its own as a resolver does. The error of the last attempt.
-fn resolve(id: u16, name: &str) -> Result<(), String> {
-    let mut question = [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
-    for label in name.split('.') {
-        question.push(label.len() as u8);
-        question.extend(label.as_bytes());
-    }
-    question.extend([0, 0, 1, 0, 1]);
-    let socket = UdpSocket::bind("0.0.0.0:0").map_err(|error| error.to_string())?;
-    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
-    socket.connect("10.96.0.10:53").map_err(|error| error.to_string())?;
+/// A pod that looks the API up by its short name.
+fn pod(name: &str, (rate, threads): (u32, u32), duration: Duration, program: &[&str]) -> String {
+    let lookups = Lookups {
+        name: "kubernetes".into(),
+        rate,
+        threads,
+        duration_s: u32::try_from(duration.as_secs()).expect("it ends some day"),
+        program: program.iter().map(|word| (*word).to_owned()).collect(),
+    };
+    let lookups = serde_json::to_string(&lookups).expect("it is JSON");
+    let path = env!("CARGO_BIN_EXE_name-load");
+    format!(
+        "
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}}}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  volumes: [{{name: program, hostPath: {{path: {path}, type: File}}}}]
+  containers:
+  - name: load
+    image: sheave.local/resolvers:1
+    command: [/name-load, '{lookups}']
+    volumeMounts: [{{name: program, mountPath: /name-load, readOnly: true}}]
+---"
+    )
+}
+
+/// Asks for the API's address, as a resolver does. The error of the last attempt.
+fn resolve(id: u16) -> Result<(), String> {
+    let server = SocketAddr::from(([10, 96, 0, 10], 53));
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
-        let mut answer = [0; 512];
-        match socket.send(&question).and_then(|_| socket.recv(&mut answer)) {
-            // One answer, without an error.
-            Ok(len) if len > 12 && answer[..2] == question[..2] && answer[3] & 15 == 0 => {
-                assert_eq!(answer[7], 1, "answers");
-                return Ok(());
-            }
-            Ok(len) => last = format!("{:?}", &answer[..len]),
+        match dns::ask(server, id, "kubernetes.default.svc.cluster.local", TIMEOUT) {
+            Ok(addresses) if addresses == [Ipv4Addr::new(10, 96, 0, 1)] => return Ok(()),
+            Ok(addresses) => last = format!("{addresses:?}"),
             Err(error) => last = error.to_string(),
         }
     }
     Err(last)
 }
 
+/// Asks from sockets of the node for so long; what failed.
+fn ask_on_node(duration: Duration) -> Vec<String> {
+    let end = Instant::now() + duration;
+    let mut failures = Vec::new();
+    let mut id = 0_u16;
+    while Instant::now() < end {
+        id = id.wrapping_add(1);
+        failures.extend(resolve(id).err());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    failures
+}
+
 #[test]
 fn an_agent_that_is_started_anew_loses_no_question() {
     let rounds: u32 =
         std::env::var("SHEAVE_DNS_RESTARTS").map_or(4, |rounds| rounds.parse().unwrap());
-    let cluster = Cluster::start();
-    let name = "kubernetes.default.svc.cluster.local";
-    // A pod's own resolver, again and again.
-    let script = format!(
-        "while true; do nslookup {name} >/dev/null && echo found || echo lost; sleep 0.1; done"
-    );
-    cluster.kubectl(&["run", "box", "--image", IMAGE, "--command", "--", "sh", "-c", &script]);
-    cluster.wait_pod_ready("box");
-    wait::until_true("names to be answered", LIMIT, || resolve(1, name).is_ok());
+    let cluster = Cluster::start_with(Settings { images: "names", ..Settings::default() });
+    wait::until_true("names to be answered", LIMIT, || resolve(1).is_ok());
 
-    let (is_over, asked) = (AtomicBool::new(false), AtomicU32::new(0));
-    std::thread::scope(|scope| {
-        let ask = |first: u16| {
-            let (is_over, asked) = (&is_over, &asked);
-            move || {
-                let (mut failures, mut slowest) = (Vec::new(), Duration::ZERO);
-                let mut id = first;
-                while !is_over.load(Ordering::Relaxed) {
-                    let began = Instant::now();
-                    failures.extend(resolve(id, name).err());
-                    slowest = slowest.max(began.elapsed());
-                    asked.fetch_add(1, Ordering::Relaxed);
-                    id = id.wrapping_add(ASKERS);
-                    std::thread::sleep(PAUSE.saturating_sub(began.elapsed()));
-                }
-                (failures, slowest)
-            }
-        };
-        let askers: Vec<_> = (0..ASKERS).map(|first| scope.spawn(ask(first))).collect();
-        for round in 0..rounds {
-            let how = if round % 2 == 0 { Signal::SIGKILL } else { Signal::SIGTERM };
-            signal(cluster.daemon_pid("sheave-agent"), how);
-            // One that ends within five seconds has failed at its start, and the next waits longer.
-            std::thread::sleep(Duration::from_secs(6));
-        }
-        cluster.wait_node_ready();
-        is_over.store(true, Ordering::Relaxed);
-        let said = cluster.kubectl(&["logs", "box"]);
-        let found = said.lines().filter(|line| *line == "found").count();
-        assert!(found > 10 && said.lines().all(|line| line == "found"), "{said}");
-        let seen: Vec<_> = askers.into_iter().map(|asker| asker.join().unwrap()).collect();
-        let failures: Vec<&String> = seen.iter().flat_map(|(failures, _)| failures).collect();
-        let slowest = seen.iter().map(|(_, slowest)| *slowest).max().unwrap();
-        let asked = asked.load(Ordering::Relaxed);
+    let duration = ROUND * rounds + MARGIN;
+    let pods = [("glibc", BY_GLIBC, &[][..]), ("musl", BY_MUSL, &["musl-resolve", "any"])];
+    let manifest = pods.map(|(name, load, program)| pod(name, load, duration, program));
+    cluster.apply(&manifest.concat());
+    // busybox asks again and again too.
+    let script = "while true; do nslookup kubernetes.default.svc.cluster.local >/dev/null && echo found || \
+                  echo lost; sleep 0.1; done";
+    cluster.kubectl(&["run", "box", "--image", IMAGE, "--command", "--", "sh", "-c", script]);
+    for name in ["glibc", "musl", "box"] {
+        cluster.wait_pod_ready(name);
+    }
+    let on_node = std::thread::spawn(move || ask_on_node(duration - MARGIN));
+    for round in 0..rounds {
+        let how = if round % 2 == 0 { Signal::SIGKILL } else { Signal::SIGTERM };
+        signal(cluster.daemon_pid("sheave-agent"), how);
+        std::thread::sleep(ROUND);
+    }
+    cluster.wait_node_ready();
+    for (name, ..) in pods {
+        let phase = cluster.value(&["pod", name], "{.status.phase}");
+        assert_eq!(phase, "Running", "{name} asks until all restarts are over");
+    }
+
+    let failures = on_node.join().unwrap();
+    assert!(failures.is_empty(), "on the node: {failures:?}");
+    let said = cluster.kubectl(&["logs", "box"]);
+    let found = said.lines().filter(|line| *line == "found").count();
+    assert!(found > 10 && said.lines().all(|line| line == "found"), "{said}");
+    for (name, (rate, _), _) in pods {
+        cluster.wait_value(&["pod", name], "{.status.phase}", "Succeeded");
+        let report: Report = serde_json::from_str(&cluster.kubectl(&["logs", name])).unwrap();
+        let Report { lookups, failures, slowest_ms, slow } = report;
         println!(
-            "{asked} questions while the agent was started {rounds} times, slowest {slowest:?}"
+            "{name}: {lookups} lookups while the agent was started {rounds} times, {} failed; the slowest \
+             took {slowest_ms} ms, {slow} longer than a second",
+            failures.len()
         );
-        assert!(failures.is_empty(), "{} of {asked} failed: {failures:?}", failures.len());
-        assert!(asked > rounds * 1000, "the load was not put on: {asked}");
-    });
+        assert!(failures.is_empty(), "{failures:?}");
+        let due = f64::from(rate) * duration.as_secs_f64();
+        assert!(f64::from(lookups) > due * 0.9, "the load was not put on: {lookups} of {due}");
+    }
 }
