@@ -20,7 +20,6 @@ pub mod lookups;
 pub mod machine;
 pub mod netns;
 pub mod node;
-pub mod resolve;
 pub mod server;
 pub mod services;
 pub mod site;

@@ -5,7 +5,6 @@ use sheave_tests::cluster::{Cluster, Settings, signal};
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::lookups::{Lookups, Report};
 use sheave_tests::{dns, wait};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 const IMAGE: &str = "sheave.local/hello:1";
@@ -96,9 +95,8 @@ fn pods_find_services_by_name_and_by_variables() {
 const BY_GLIBC: (u32, u32) = (480, 480);
 /// Each of these is a process of its own.
 const BY_MUSL: (u32, u32) = (20, 20);
-/// As resolvers have it: so long for an answer, and so often.
-const TIMEOUT: Duration = Duration::from_secs(5);
-const ATTEMPTS: u32 = 2;
+/// What sockets of the node ask for.
+const NAME: &str = "kubernetes.default.svc.cluster.local";
 /// One that ends within five seconds has failed at its start, and the next waits longer.
 const ROUND: Duration = Duration::from_secs(6);
 /// Until the first restart, and after the last.
@@ -133,20 +131,6 @@ spec:
     )
 }
 
-/// Asks for the API's address, as a resolver does. The error of the last attempt.
-fn resolve(id: u16) -> Result<(), String> {
-    let server = SocketAddr::from(([10, 96, 0, 10], 53));
-    let mut last = String::new();
-    for _ in 0..ATTEMPTS {
-        match dns::ask(server, id, "kubernetes.default.svc.cluster.local", TIMEOUT) {
-            Ok(addresses) if addresses == [Ipv4Addr::new(10, 96, 0, 1)] => return Ok(()),
-            Ok(addresses) => last = format!("{addresses:?}"),
-            Err(error) => last = error.to_string(),
-        }
-    }
-    Err(last)
-}
-
 /// Asks from sockets of the node for so long; what failed.
 fn ask_on_node(duration: Duration) -> Vec<String> {
     let end = Instant::now() + duration;
@@ -154,7 +138,7 @@ fn ask_on_node(duration: Duration) -> Vec<String> {
     let mut id = 0_u16;
     while Instant::now() < end {
         id = id.wrapping_add(1);
-        failures.extend(resolve(id).err());
+        failures.extend(dns::resolve(id, NAME).err());
         std::thread::sleep(Duration::from_millis(10));
     }
     failures
@@ -165,7 +149,7 @@ fn an_agent_that_is_started_anew_loses_no_question() {
     let rounds: u32 =
         std::env::var("SHEAVE_DNS_RESTARTS").map_or(4, |rounds| rounds.parse().unwrap());
     let cluster = Cluster::start_with(Settings { images: "names", ..Settings::default() });
-    wait::until_true("names to be answered", LIMIT, || resolve(1).is_ok());
+    wait::until_true("names to be answered", LIMIT, || dns::resolve(1, NAME).is_ok());
 
     let duration = ROUND * rounds + MARGIN;
     let pods = [("glibc", BY_GLIBC, &[][..]), ("musl", BY_MUSL, &["musl-resolve", "any"])];

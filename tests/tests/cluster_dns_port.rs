@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use sheave_tests::cluster::{Cluster, signal};
 use sheave_tests::kubectl::Kubectl;
-use sheave_tests::{resolve, wait};
+use sheave_tests::{dns, wait};
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ fn an_agent_without_its_port_says_so_on_the_node_and_tries_again() {
         || cluster.kubectl(&events),
         |said| said.contains("port 10053 is needed for DNS") && said.contains("--dns-port"),
     );
-    assert!(resolve::ask(1, NAME).is_err(), "nobody answers names");
+    assert!(dns::resolve(1, NAME).is_err(), "nobody answers names");
 
     drop(taken);
-    wait::until_true("names to be answered", LIMIT, || resolve::ask(2, NAME).is_ok());
+    wait::until_true("names to be answered", LIMIT, || dns::resolve(2, NAME).is_ok());
 }

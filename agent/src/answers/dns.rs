@@ -163,8 +163,10 @@ fn verdict(name: &str, asked: &[Asked]) -> String {
         return format!("{name} is found as {}", last.name);
     }
     let failed = asked.iter().any(|asked| !["NOERROR", "NXDOMAIN"].contains(&&*asked.code));
-    let why = asked.iter().find_map(|asked| asked.why.as_deref());
-    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let mut whys: Vec<&str> = asked.iter().filter_map(|asked| asked.why.as_deref()).collect();
+    // One for each type that was asked for.
+    whys.dedup();
+    let why = if whys.is_empty() { String::new() } else { format!(": {}", whys.join(", ")) };
     match failed {
         true => format!("{name} cannot be looked up{why}"),
         false => format!("{name} is not found{why}"),
@@ -199,6 +201,10 @@ mod tests {
         assert_eq!(verdict("web", &[missing, found]), "web is found as web.");
         let missing = asked("web.shop.", "NXDOMAIN", 0, Some("there is no Service shop/web"));
         assert_eq!(verdict("web", &[missing]), "web is not found: there is no Service shop/web");
+        let twice = ["no Service shop/web", "no Service shop/web", "no Service web/shop"]
+            .map(|why| asked("web.shop.", "NXDOMAIN", 0, Some(why)));
+        let both = "web is not found: no Service shop/web, no Service web/shop";
+        assert_eq!(verdict("web", &twice), both);
         let failed = asked("web.shop.", "SERVFAIL", 0, None);
         assert_eq!(verdict("web", &[failed]), "web cannot be looked up");
     }

@@ -1,6 +1,7 @@
 //! Names in a cluster of both families, asked by the resolvers that programs bring along: glibc's, musl's,
 //! busybox's, and dig. They run in pods, with the resolv.conf that pods have.
 
+mod lookups;
 mod policies;
 mod records;
 mod resolvers;
@@ -92,6 +93,7 @@ fn every_name_is_answered_to_every_resolver() {
     check(&cluster, &records::apply(&cluster));
     too_many_for_a_datagram(&cluster);
     policies::check(&cluster);
+    lookups::check(&cluster);
 }
 
 #[test]
