@@ -66,8 +66,13 @@ pub enum Sockets {
 impl Lab {
     /// A node with the dataplane installed, for maps of a machine of 2 GiB, and no agent yet.
     pub fn new(name: &str, how: TcAttachment) -> Self {
+        Self::over(TestCgroup::new(name), how)
+    }
+
+    /// Likewise, whose socket hooks are at this cgroup.
+    pub fn over(cgroup: TestCgroup, how: TcAttachment) -> Self {
         let (node, outside) = (Netns::new(), Netns::new());
-        let (bpffs, cgroup) = (BpffsDir::new(), TestCgroup::new(name));
+        let bpffs = BpffsDir::new();
         let dir = tempfile::Builder::new().prefix("sheave-lab-").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("manifests")).unwrap();
         node.ip("link add up0 type veth peer name cl0");

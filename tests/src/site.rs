@@ -10,8 +10,10 @@ use std::time::Duration;
 use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
 use sheave_core::model::Update;
-use sheave_dataplane::{Cidr, Dataplane, Network, TcAttachment};
+use sheave_dataplane::{Cidr, Dataplane, Network};
 
+use crate::cgroup::TestCgroup;
+use crate::kernel;
 use crate::lab::Lab;
 use crate::netns::Netns;
 use crate::node::{complete, reconcile};
@@ -35,7 +37,12 @@ pub struct Site {
 impl Site {
     /// A node with the pods 2, 3 and 4, which knows its network.
     pub fn new(name: &str) -> Self {
-        let mut lab = Lab::new(name, TcAttachment::Tcx);
+        Self::over(TestCgroup::new(name))
+    }
+
+    /// Likewise, whose socket hooks are at this cgroup.
+    pub fn over(cgroup: TestCgroup) -> Self {
+        let mut lab = Lab::over(cgroup, kernel::tc_attachment());
         lab.add_pod(2);
         lab.add_pod(3);
         lab.add_pod(4);
