@@ -23,9 +23,25 @@ pub fn lacks(feature: &str) -> bool {
     if has(feature) {
         return false;
     }
-    // Not by `println!`, which the test runner keeps to itself when a test passes. It has begun a line.
-    let _ = writeln!(std::io::stdout(), "\nSKIPPED: this kernel has no {feature}");
+    skip(feature);
     true
+}
+
+/// Likewise, without its NFS client or server. Modules that are not loaded are left so.
+pub fn lacks_nfs() -> bool {
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let has =
+        |name: &str| known.lines().any(|line| line.trim_start_matches("nodev").trim() == name);
+    if has("nfs4") && has("nfsd") {
+        return false;
+    }
+    skip("client and server of NFS in it (modules nfsv4 and nfsd)");
+    true
+}
+
+fn skip(lacking: &str) {
+    // Not by `println!`, which the test runner keeps to itself when a test passes. It has begun a line.
+    let _ = writeln!(std::io::stdout(), "\nSKIPPED: this kernel has no {lacking}");
 }
 
 /// How tc programs are attached where nobody asks for one way.

@@ -19,6 +19,7 @@ pub mod load;
 pub mod lookups;
 pub mod machine;
 pub mod netns;
+pub mod nfs;
 pub mod node;
 pub mod server;
 pub mod services;

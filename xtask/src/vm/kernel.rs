@@ -10,8 +10,18 @@ use std::path::{Path, PathBuf};
 
 /// Drivers that the tests need and that these kernels have as modules. What they need themselves is
 /// found in them.
-const DRIVERS: [&str; 8] =
-    ["veth", "tun", "dummy", "sch_ingress", "cls_bpf", "inet_diag", "tcp_diag", "udp_diag"];
+const DRIVERS: [&str; 10] = [
+    "veth",
+    "tun",
+    "dummy",
+    "sch_ingress",
+    "cls_bpf",
+    "inet_diag",
+    "tcp_diag",
+    "udp_diag",
+    "nfsd",
+    "nfsv4",
+];
 
 /// A series of kernels, by the Debian release that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

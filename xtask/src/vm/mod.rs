@@ -23,10 +23,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The test programs that run inside, as (package, target).
-const PROGRAMS: [Name; 6] = [
+const PROGRAMS: [Name; 7] = [
     ("sheave-dataplane", programs::UNIT),
     ("sheave-tests", "packet"),
     ("sheave-tests", "sockets"),
+    ("sheave-tests", "mounts"),
     ("sheave-tests", "packet_path"),
     ("sheave-tests", "cni"),
     ("sheave-tests", "whole_node"),
@@ -109,7 +110,7 @@ fn selection(names: &[Name]) -> Vec<&'static str> {
 
 /// Those that run with every test. The others load all programs once for each of many tests, which takes an
 /// emulated processor minutes in all: `cargo xtask vm` runs them.
-const EVERY_TIME: [&str; 4] = [programs::UNIT, "packet", "sockets", "whole_node"];
+const EVERY_TIME: [&str; 5] = [programs::UNIT, "packet", "sockets", "mounts", "whole_node"];
 
 /// As part of every test: all kernels, with test programs that are built already.
 pub(crate) fn every(built: &[Program]) -> Result<Vec<Outcome>> {
