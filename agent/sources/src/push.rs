@@ -247,8 +247,9 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
                 ended = &mut session => ended,
                 // A server that takes connections and says nothing keeps nobody waiting longer.
                 () = tokio::time::sleep_until(offline_at), if !is_informed.load(Ordering::Relaxed) => {
-                    is_informed.store(true, Ordering::Relaxed);
-                    if from_disk(&config.view_file, &changes).await.is_err() {
+                    // It may have spoken meanwhile: then what it says counts, and goes on.
+                    let is_silent = !is_informed.swap(true, Ordering::Relaxed);
+                    if is_silent && from_disk(&config.view_file, &changes).await.is_err() {
                         return;
                     }
                     session.await

@@ -181,6 +181,20 @@ async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
 }
 
 #[tokio::test]
+async fn what_is_on_disk_is_nothing_to_a_node_with_a_server() {
+    let mut server = Server::start().await;
+    let config = server.config();
+    std::fs::write(&config.view_file, []).unwrap();
+    let (_push, mut changes) = Push::start(config, std::sync::Arc::new(Echo));
+    let caller = server.caller().await;
+    send_state(&caller, "e1", 7).await;
+    complete_state(&mut changes).await;
+    // As long as it would have waited for one, and longer.
+    let more = tokio::time::timeout(Duration::from_secs(7), changes.recv()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test]
 async fn a_tunnel_carries_bytes_both_ways() {
     let mut server = Server::start().await;
     let (_push, _changes) = Push::start(server.config(), std::sync::Arc::new(Echo));
