@@ -24,6 +24,11 @@ impl<'a> Input<'a> {
         *first
     }
 
+    /// All that is left.
+    pub fn rest(self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// One of `0..limit`, which is at most 256.
     pub fn below(&mut self, limit: u16) -> u8 {
         (u16::from(self.byte()) % limit) as u8

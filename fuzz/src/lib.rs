@@ -3,11 +3,13 @@
 //! `corpus/`; the tests of this crate try all of them again, and each input that once broke something.
 //!
 //! ```text
+//! dns        messages of clients and of upstreams, and the responses to them
 //! packets    packets of any kind at all hooks, on tables that change beneath them
 //! services   Services and endpoints come, change and go at random: what is written to the maps, one entry
 //!            after the other, and what readers find there meanwhile
 //! ```
 
+pub mod dns;
 mod input;
 pub mod packets;
 pub mod services;

@@ -28,6 +28,11 @@ fn try_all(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
+fn kept_messages_break_nothing() {
+    try_all("dns", sheave_fuzz::dns::run);
+}
+
+#[test]
 fn kept_changes_of_services_break_nothing() {
     try_all("services", sheave_fuzz::services::run);
 }
@@ -45,6 +50,22 @@ fn packets_at_random_break_nothing() {
         let len = random.next_u32() as usize % bytes.len();
         random.fill_bytes(&mut bytes[..len]);
         sheave_fuzz::packets::run(&bytes[..len]);
+    }
+}
+
+#[test]
+fn messages_at_random_break_nothing() {
+    let mut random = StdRng::seed_from_u64(20261121);
+    let mut bytes = [0; 600];
+    for _ in 0..2000 {
+        let len = random.next_u32() as usize % bytes.len();
+        random.fill_bytes(&mut bytes[..len]);
+        // The header of a question that is none to begin with, and of one with EDNS.
+        sheave_fuzz::dns::run(&bytes[..len]);
+        if len > 13 {
+            bytes[3..13].copy_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
+            sheave_fuzz::dns::run(&bytes[..len]);
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Fuzz {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Target {
+    /// Messages to the DNS server
+    Dns,
     /// Packets at all hooks
     Packets,
     /// Services and endpoints that come, change and go
@@ -35,6 +37,7 @@ enum Target {
 impl Target {
     fn name(self) -> &'static str {
         match self {
+            Self::Dns => "dns",
             Self::Packets => "packets",
             Self::Services => "services",
         }

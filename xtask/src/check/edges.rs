@@ -87,7 +87,7 @@ const ROOMS: [Room; 26] = [
     ),
     room(
         "sheave-fuzz",
-        &["sheave-abi", "sheave-core", "sheave-ebpf"],
+        &["sheave-abi", "sheave-core", "sheave-dns", "sheave-ebpf"],
         "feeds what is pure with anything",
     ),
     room("xtask", &[], "knows Sheave from the outside"),
@@ -101,7 +101,8 @@ const TESTS: &str = "sheave-tests";
 const OWNED: [(&str, &[&str]); 5] = [
     ("aya", &["sheave-dataplane", TESTS]),
     ("aya-ebpf", &["sheave-ebpf"]),
-    ("hickory-proto", &["sheave-dns"]),
+    // Fuzzing reads responses as clients do.
+    ("hickory-proto", &["sheave-dns", "sheave-fuzz"]),
     ("redb", &["sheave-store"]),
     ("rcgen", &["sheave-apiserver", TESTS]),
 ];
