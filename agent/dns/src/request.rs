@@ -3,11 +3,12 @@
 //! Bytes are read and written by hickory-proto. A response is never answered, nor is what is too short to
 //! have a header; everything else gets what the RFCs say.
 
+use hickory_proto::ProtoError;
 use hickory_proto::op::{
     Edns, Header, Message, MessageType, Metadata, OpCode, Query, ResponseCode, emit_message_parts,
 };
 use hickory_proto::rr::{DNSClass, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncoder};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder};
 
 use crate::answer::Reply;
 use crate::counts::{DropReason, Response, Transport, TypeLabel, ZoneLabel};
@@ -149,7 +150,7 @@ impl Request {
         encoder.set_max_size(limit);
         let written = emit_message_parts(
             &metadata,
-            &mut self.query.iter(),
+            &mut self.query.as_ref().map(Asked).iter(),
             &mut reply.answers[..answers].iter(),
             &mut authorities.iter(),
             &mut (if additionals { &reply.additionals[..] } else { none }).iter(),
@@ -158,6 +159,24 @@ impl Request {
             &mut encoder,
         );
         written.ok()
+    }
+}
+
+/// The question, written as hickory-proto writes it, but for what is remembered of its name: all of it, which the
+/// records of most answers point to, and not each of its ends with an allocation for each.
+struct Asked<'a>(&'a Query);
+
+impl BinEncodable for Asked<'_> {
+    fn emit(&self, encoder: &mut BinEncoder<'_>) -> Result<(), ProtoError> {
+        let start = encoder.offset();
+        for label in self.0.name().iter() {
+            encoder.emit_character_data(label)?;
+        }
+        let end = encoder.offset();
+        encoder.emit(0)?;
+        encoder.store_label_pointer(start, end);
+        self.0.query_type().emit(encoder)?;
+        self.0.query_class().emit(encoder)
     }
 }
 
