@@ -3,22 +3,21 @@
 //! A name that exists without a record of the type asked for is answered with nothing (NODATA), one that
 //! does not exist with NXDOMAIN, both with the zone's SOA so that they can be remembered (RFC 2308).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, HINFO, NS, PTR, SOA, SRV, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, HINFO, NS, PTR, SRV, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use sheave_core::model::Protocol;
 
 use crate::label::{self, Place};
 use crate::records::{Group, Port, Records};
 use crate::reverse;
-use crate::zone::Zone;
+use crate::zone::{TTL_S, Zone, own_name};
 
 /// Version of the schema that names follow.
 const SCHEMA_VERSION: &str = "1.1.0";
-/// How long a record of the zone may be remembered: as long as a change may stay unseen.
-const TTL_S: u32 = 5;
 /// Names that lead to names, one after another.
 const CHAIN_MAX: usize = 8;
 
@@ -85,14 +84,14 @@ pub fn answer(zone: &Zone, name: &Name, record_type: RecordType, turn: usize) ->
         return reversed(zone, name, address, record_type);
     }
     let mut answers = Vec::new();
-    let mut asked = name.clone();
+    let mut asked = Cow::Borrowed(name);
     for _ in 0..CHAIN_MAX {
         let found = match label::place(&asked, domain) {
             Place::Outside if answers.is_empty() => return Answer::Forward,
             Place::Outside => {
                 let reply =
                     Reply { answers, is_authoritative: true, ..Reply::code(ResponseCode::NoError) };
-                return Answer::Follow { reply, target: asked };
+                return Answer::Follow { reply, target: asked.into_owned() };
             }
             Place::Nowhere => Found::Nothing,
             Place::Below(labels) => Question { zone, record_type, turn }.find(&labels.texts()),
@@ -103,7 +102,7 @@ pub fn answer(zone: &Zone, name: &Name, record_type: RecordType, turn: usize) ->
                 if matches!(record_type, RecordType::CNAME | RecordType::ANY) {
                     return Answer::Reply(positive(answers, Vec::new()));
                 }
-                asked = target;
+                asked = Cow::Owned(target);
             }
             Found::Nothing => return Answer::Reply(missing(zone, domain, answers)),
             Found::Data(data) if data.is_empty() => {
@@ -161,11 +160,6 @@ fn names_of(zone: &Zone, owner: &crate::zone::Owner, address: IpAddr) -> Vec<Nam
     }
 }
 
-/// Nothing when it is longer than names may be.
-fn own_name(domain: &Name, labels: &[&str]) -> Option<Name> {
-    Name::from_labels(labels.iter().map(|label| label.as_bytes())).ok()?.append_domain(domain).ok()
-}
-
 fn record(name: &Name, data: RData) -> Record {
     Record::from_rdata(name.clone(), TTL_S, data)
 }
@@ -193,11 +187,7 @@ fn missing(zone: &Zone, apex: &Name, answers: Vec<Record>) -> Reply {
 }
 
 fn soa(zone: &Zone, apex: &Name) -> Record {
-    let domain = &zone.cluster().domain;
-    let of = |labels: &[&str]| own_name(domain, labels).unwrap_or_else(|| domain.clone());
-    let (server, person) = (of(&["ns", "dns"]), of(&["hostmaster"]));
-    let data = SOA::new(server, person, zone.serial(), 7200, 1800, 86_400, TTL_S);
-    record(apex, RData::SOA(data))
+    record(apex, RData::SOA(zone.soa().clone()))
 }
 
 /// A question about a name below the zone.

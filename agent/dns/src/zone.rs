@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use hickory_proto::rr::Name;
+use hickory_proto::rr::rdata::SOA;
 use ipnet::IpNet;
 use sheave_core::model::ObjectKey;
 
@@ -36,6 +37,20 @@ impl Cluster {
     }
 }
 
+/// How long a record of the zone may be remembered: as long as a change may stay unseen.
+pub(crate) const TTL_S: u32 = 5;
+
+fn soa(domain: &Name, serial: u32) -> SOA {
+    let of = |labels: &[&str]| own_name(domain, labels).unwrap_or_else(|| domain.clone());
+    let (server, person) = (of(&["ns", "dns"]), of(&["hostmaster"]));
+    SOA::new(server, person, serial, 7200, 1800, 86_400, TTL_S)
+}
+
+/// Of labels within the zone; nothing when it is longer than names may be.
+pub(crate) fn own_name(domain: &Name, labels: &[&str]) -> Option<Name> {
+    Name::from_labels(labels.iter().map(|label| label.as_bytes())).ok()?.append_domain(domain).ok()
+}
+
 /// Namespace and name of a Service.
 pub(crate) type Owner = (Arc<str>, Arc<str>);
 
@@ -47,18 +62,18 @@ pub struct Zone {
     /// Which Services have a name for an address, each once.
     owners: HashMap<IpAddr, Vec<Owner>>,
     is_complete: bool,
-    serial: u32,
+    soa: SOA,
 }
 
 impl Zone {
     /// Knows no Service yet.
     pub fn new(cluster: Cluster) -> Self {
         Self {
+            soa: soa(&cluster.domain, 1),
             cluster,
             namespaces: HashMap::new(),
             owners: HashMap::new(),
             is_complete: false,
-            serial: 1,
         }
     }
 
@@ -69,8 +84,8 @@ impl Zone {
 
     /// The cluster is called something else, or has other addresses.
     pub fn rename(&mut self, cluster: Cluster) {
+        self.soa = soa(&cluster.domain, self.soa.serial.wrapping_add(1));
         self.cluster = cluster;
-        self.serial = self.serial.wrapping_add(1);
     }
 
     /// From now on a name that is not here does not exist.
@@ -83,9 +98,10 @@ impl Zone {
         self.is_complete
     }
 
-    /// Changes whenever something changed.
-    pub fn serial(&self) -> u32 {
-        self.serial
+    /// Whose zone it is; its serial changes whenever something changed. Kept, since most answers that say that
+    /// there is nothing need it, and half of all answers do.
+    pub(crate) fn soa(&self) -> &SOA {
+        &self.soa
     }
 
     /// A Service is new or changed; without records it is gone. False when that was known.
@@ -93,7 +109,7 @@ impl Zone {
         if self.get(&key.namespace, &key.name) == records.as_ref() {
             return false;
         }
-        self.serial = self.serial.wrapping_add(1);
+        self.soa.serial = self.soa.serial.wrapping_add(1);
         self.remove(key);
         let Some(records) = records else { return true };
         let namespace = match self.namespaces.get_key_value(key.namespace.as_str()) {
