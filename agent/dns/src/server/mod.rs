@@ -92,6 +92,7 @@ pub struct Server(Arc<Running>);
 struct Running {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
+    sockets: Vec<Arc<UdpSocket>>,
     connections: Vec<tokio::task::AbortHandle>,
 }
 
@@ -132,13 +133,15 @@ impl Server {
             tcp.set_nonblocking(true)?;
             bound.push((udp.local_addr()?, udp, TcpListener::from_std(tcp)?));
         }
-        let mut running = Running { shared, addresses: Vec::new(), connections: Vec::new() };
+        let mut running =
+            Running { shared, addresses: Vec::new(), sockets: Vec::new(), connections: Vec::new() };
         for (address, socket, listener) in bound {
             running.addresses.push(address);
             let socket: Arc<UdpSocket> = Arc::new(socket);
             for _ in 0..config.threads.max(1) {
                 udp::spawn(Arc::clone(&running.shared), Arc::clone(&socket));
             }
+            running.sockets.push(socket);
             let serving = tokio::spawn(tcp::serve(Arc::clone(&running.shared), listener));
             running.connections.push(serving.abort_handle());
         }
@@ -169,6 +172,7 @@ impl Server {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shared.is_ending.store(true, Ordering::Relaxed);
+        self.sockets.iter().for_each(|socket| udp::wake(socket));
         self.connections.iter().for_each(tokio::task::AbortHandle::abort);
     }
 }

@@ -17,8 +17,6 @@ use crate::respond::Next;
 
 /// Datagrams that wait while nobody reads, as when an agent starts: some thousands of questions.
 const RECEIVE_BYTES: usize = 1 << 20;
-/// How long it takes until a thread sees that the server ends.
-const LOOK_UP: Duration = Duration::from_millis(500);
 /// Pause after an error that says nothing about the next datagram.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -31,9 +29,14 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     // Less, where the system's limit is lower.
     socket.set_recv_buffer_size(RECEIVE_BYTES)?;
     socket.bind(&address.into())?;
-    let socket = UdpSocket::from(socket);
-    socket.set_read_timeout(Some(LOOK_UP))?;
-    Ok(socket)
+    Ok(socket.into())
+}
+
+/// Has a thread that waits for datagrams look whether the server ends: it is sent one. To shut the socket down
+/// would end it also for the agent that has it next.
+pub(super) fn wake(socket: &UdpSocket) {
+    // When none can be sent because many wait, those wake it.
+    let _ = socket.local_addr().and_then(|own| socket.send_to(&[], own));
 }
 
 /// Answers what comes to a socket until the server ends. Called within a runtime.
@@ -62,7 +65,7 @@ impl Reader {
         while !self.shared.is_ending.load(Ordering::Relaxed) {
             match batch.receive(&self.socket) {
                 Ok(()) => {}
-                Err(error) if is_nothing(&error) => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     tracing::debug!(%error, "cannot read from the DNS socket");
                     std::thread::sleep(PAUSE);
@@ -86,6 +89,8 @@ impl Reader {
                     .count(took, if is_sent { Ok(response) } else { Err(DropReason::Unsent) });
             }
         }
+        // The next one of this socket; the last one leaves a datagram that says nothing.
+        wake(&self.socket);
     }
 
     /// The response, unless it takes time: then it is sent later.
@@ -120,8 +125,4 @@ impl Reader {
         });
         Ok(None)
     }
-}
-
-fn is_nothing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -237,3 +237,19 @@ async fn rubbish_costs_nothing() {
     drop(idle);
     assert_eq!(dig(address, "+tcp +short web.default.svc.cluster.local").await, "10.96.0.7\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_lets_its_sockets_go() {
+    let server = server(&[]).await;
+    let addresses = server.addresses().to_vec();
+    assert!(UdpSocket::bind(addresses[0]).is_err());
+    drop(server);
+    // No thread waits at any of them.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    for address in addresses {
+        while let Err(error) = UdpSocket::bind(address) {
+            assert!(Instant::now() < deadline, "{address}: {error}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
