@@ -2,6 +2,7 @@
 //! stop, ask, remove; nothing here knows how Sheave works inside.
 
 use crate::privilege;
+use crate::process;
 use crate::watch;
 use crate::workspace::binary;
 use anyhow::{Context, Result, anyhow, bail};
@@ -72,6 +73,11 @@ impl Cluster {
 
     /// Starts `sheave up` in a session of its own, so that it outlives this command and its terminal.
     pub(crate) fn start(&self) -> Result<Started> {
+        self.start_with(&[])
+    }
+
+    /// As [`Cluster::start`], with more words for `sheave up`.
+    pub(crate) fn start_with(&self, words: &[&str]) -> Result<Started> {
         const SCRIPT: &str = r#"set -e
             log=$1; shift
             mkdir -p "$(dirname "$log")"
@@ -81,7 +87,7 @@ impl Cluster {
         command.args(["-c", SCRIPT, "sh"]).arg(self.log("up.log"));
         command.arg(binary("sheave")).arg("up").args(self.flags());
         command.args(["--api-port", &self.api_port.to_string()]);
-        command.arg("--image-dir").arg(crate::images::archive_dir());
+        command.arg("--image-dir").arg(crate::images::archive_dir()).args(words);
         let at = Instant::now();
         let pid = output_of(&mut command).context("starting sheave up")?;
         let pid = pid.trim().parse().context("the shell tells a process id")?;
@@ -152,7 +158,7 @@ impl Cluster {
             if self.kubectl(&["get", "--raw=/readyz"]).is_ok() {
                 return Ok(Some(true));
             }
-            gave_up = started.is_some_and(|started| !is_alive(started.pid));
+            gave_up = started.is_some_and(|started| !process::is_alive(started.pid));
             Ok(gave_up.then_some(false))
         })?;
         if gave_up {
@@ -213,10 +219,15 @@ impl Cluster {
         tails
     }
 
+    /// The process id of a daemon, by its program's name.
+    pub(crate) fn daemon(&self, program: &str) -> Result<u32> {
+        let supervisor = self.supervisor().context("sheave up does not run")?;
+        process::child(supervisor, program)
+    }
+
     /// Resident memory of a daemon in bytes, by its program's name.
     pub(crate) fn resident_bytes(&self, program: &str) -> Result<u64> {
-        let supervisor = self.supervisor().context("sheave up does not run")?;
-        resident_bytes_of_child(supervisor, program)
+        process::resident_bytes(self.daemon(program)?)
     }
 }
 
@@ -226,22 +237,8 @@ pub(crate) struct Started {
     pid: u32,
 }
 
-fn is_alive(pid: u32) -> bool {
-    process_status(pid).is_some()
-}
-
 fn is_supervisor(pid: u32) -> bool {
-    process_status(pid).is_some_and(|status| field(&status, "Name:") == Some("sheave"))
-}
-
-/// `/proc/<pid>/status`, unless the process is gone or only waits to be waited for.
-fn process_status(pid: u32) -> Option<String> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    (!field(&status, "State:")?.starts_with('Z')).then_some(status)
-}
-
-fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
+    process::name(pid).is_some_and(|name| name == "sheave")
 }
 
 /// Calls `check` until it returns a value.
@@ -286,24 +283,6 @@ pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn resident_bytes_of_child(parent: u32, program: &str) -> Result<u64> {
-    // The kernel keeps 15 bytes of a program's name.
-    let name = &program[..program.len().min(15)];
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        // A process may end while it is read.
-        let Some(status) = pid.and_then(process_status) else { continue };
-        if field(&status, "Name:") == Some(name)
-            && field(&status, "PPid:") == Some(&parent.to_string())
-        {
-            let kibibytes = field(&status, "VmRSS:").and_then(|value| value.strip_suffix(" kB"));
-            let kibibytes: u64 = kibibytes.context("no VmRSS")?.trim().parse()?;
-            return Ok(kibibytes * 1024);
-        }
-    }
-    bail!("{program} does not run")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,19 +293,5 @@ mod tests {
             wait_for::<()>("rain", Duration::ZERO, || bail!("the sky is blue")).unwrap_err();
         assert_eq!(format!("{error:#}"), "waited 0 s for rain: the sky is blue");
         assert_eq!(wait_for("sun", Duration::ZERO, || Ok(Some(7))).unwrap(), 7);
-    }
-
-    #[test]
-    fn memory_is_read_of_children_alone() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let own = std::process::id();
-        let seen = wait_for("sleep to run", Duration::from_secs(5), || {
-            Ok(resident_bytes_of_child(own, "sleep").ok())
-        });
-        let strange = resident_bytes_of_child(child.id(), "sleep");
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(seen.unwrap() > 0);
-        assert!(strange.is_err());
     }
 }

@@ -1,0 +1,96 @@
+//! What the kernel tells of a process, from /proc.
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::{SysconfVar, sysconf};
+use std::time::Duration;
+
+/// Whether it runs.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    status(pid).is_some()
+}
+
+/// What it is called, while it runs.
+pub(crate) fn name(pid: u32) -> Option<String> {
+    field(&status(pid)?, "Name:").map(str::to_owned)
+}
+
+/// A child of a process, by its program's name.
+pub(crate) fn child(parent: u32, program: &str) -> Result<u32> {
+    // The kernel keeps 15 bytes of a program's name.
+    let name = &program[..program.len().min(15)];
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // A process may end while it is read.
+        let Some(status) = status(pid) else { continue };
+        if field(&status, "Name:") == Some(name)
+            && field(&status, "PPid:") == Some(&parent.to_string())
+        {
+            return Ok(pid);
+        }
+    }
+    bail!("{program} does not run")
+}
+
+/// Resident memory in bytes.
+pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    let status = status(pid).with_context(|| format!("process {pid} has ended"))?;
+    let kibibytes = field(&status, "VmRSS:").and_then(|value| value.strip_suffix(" kB"));
+    let kibibytes: u64 = kibibytes.context("no VmRSS")?.trim().parse()?;
+    Ok(kibibytes * 1024)
+}
+
+/// Processor time that it has used, in its own code and in the kernel.
+pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let ticks = cpu_ticks(&stat).with_context(|| format!("/proc/{pid}/stat has no times"))?;
+    let ticks_per_second = sysconf(SysconfVar::CLK_TCK)?.context("no length of a tick")?;
+    Ok(Duration::from_secs_f64(ticks as f64 / ticks_per_second as f64))
+}
+
+/// Fields 14 and 15 of proc_pid_stat(5). The second is the name, in parentheses, and may hold anything.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut times = rest.split_whitespace().skip(11).map(|ticks| ticks.parse::<u64>().ok());
+    Some(times.next()?? + times.next()??)
+}
+
+/// `/proc/<pid>/status`, unless the process is gone or only waits to be waited for.
+fn status(pid: u32) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    (!field(&status, "State:")?.starts_with('Z')).then_some(status)
+}
+
+fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::wait_for;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_is_found_among_the_children_alone() {
+        let mut sleep = Command::new("sleep").arg("60").spawn().unwrap();
+        let own = std::process::id();
+        let seen =
+            wait_for("sleep to run", Duration::from_secs(5), || Ok(child(own, "sleep").ok()));
+        let strange = child(sleep.id(), "sleep");
+        let resident = resident_bytes(sleep.id());
+        sleep.kill().unwrap();
+        sleep.wait().unwrap();
+        assert_eq!(seen.unwrap(), sleep.id());
+        assert!(strange.is_err());
+        assert!(resident.unwrap() > 0);
+    }
+
+    #[test]
+    fn times_come_after_the_name_whatever_that_is() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 90 0 0 0 250 31 0 0 20 0 1 0 5 8192 1";
+        assert_eq!(cpu_ticks(stat), Some(281));
+        assert_eq!(cpu_ticks("7 (a) S 1"), Some(0));
+    }
+}
