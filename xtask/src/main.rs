@@ -14,6 +14,7 @@ mod fuzz;
 mod images;
 mod outcome;
 mod privilege;
+mod process;
 mod programs;
 mod report;
 mod schema;
