@@ -6,9 +6,11 @@ mod placement;
 mod plain;
 mod pods;
 mod spread;
+mod table;
 mod throughput;
 
-use anyhow::Result;
+use crate::cluster::Cluster;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
 /// What to measure.
@@ -44,4 +46,13 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         }),
         Some(What::Footprint) => footprint::run(),
     }
+}
+
+/// The cluster of `cargo xtask up`.
+fn running_cluster() -> Result<Cluster> {
+    let cluster = Cluster::standard();
+    if cluster.supervisor().is_none() {
+        bail!("no cluster runs on this machine: run `cargo xtask up` first");
+    }
+    Ok(cluster)
 }

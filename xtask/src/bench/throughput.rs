@@ -5,10 +5,10 @@
 use super::placement::Placement;
 use super::plain::PlainVeths;
 use super::pods::{BenchPods, PORT};
-use super::spread::Spread;
-use crate::cluster::{Cluster, output_of};
+use super::table::Table;
+use crate::cluster::output_of;
 use crate::{privilege, step, traffic};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
@@ -45,10 +45,7 @@ pub(super) struct Plan<'a> {
 /// Measures every way in each round.
 pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
     privilege::require("measuring")?;
-    let cluster = Cluster::standard();
-    if cluster.supervisor().is_none() {
-        bail!("no cluster runs on this machine: run `cargo xtask up` first");
-    }
+    let cluster = super::running_cluster()?;
     let pods = BenchPods::start(&cluster)?;
     let (mtu, mtu_outside) = (pods.mtu()?, pods.mtu_outside()?);
     let plain = PlainVeths::set_up(&pods, 0, mtu_outside)?;
@@ -116,28 +113,15 @@ fn measure(
     traffic::received_gbit_s(&report)
 }
 
-fn table(setting: &Setting, paths: &[Path; PATHS]) -> String {
-    let mut text = format!(
-        "{:<36} {:>8} {:>8} {:>8}\n",
-        setting.placement.name, "median", "lowest", "highest"
-    );
-    let mut line = |name: &str, figures: Vec<f64>, remark: fn(&Spread) -> String| {
-        if let Some(spread) = Spread::of(&figures) {
-            let Spread { median, min, max, .. } = spread;
-            let remark = remark(&spread);
-            text.push_str(&format!("  {name:<34} {median:>8.3} {min:>8.3} {max:>8.3}{remark}\n"));
-        }
-    };
+fn table(setting: &Setting, paths: &[Path; PATHS]) -> Table {
+    let mut table = Table::new(setting.placement.name);
+    let column = |index: usize| setting.gbit_s.iter().map(|row| row[index]).collect::<Vec<_>>();
     for (index, path) in paths.iter().enumerate() {
-        let figures = setting.gbit_s.iter().map(|row| row[index]).collect();
-        line(&path.name, figures, |_| "  Gbit/s".to_owned());
+        table.figures(&path.name, &column(index), "Gbit/s");
     }
     for (reference, path) in paths.iter().enumerate().filter(|(index, _)| *index != CLUSTER_IP) {
-        // Within a round, so that what disturbs all of it counts for none.
-        let ratios = setting.gbit_s.iter().map(|row| row[CLUSTER_IP] / row[reference]).collect();
-        line(&format!("ClusterIP / {}", path.name), ratios, |spread| {
-            format!("  95%: {:.3} to {:.3}", spread.sure.0, spread.sure.1)
-        });
+        let name = format!("ClusterIP / {}", path.name);
+        table.ratio(&name, &column(CLUSTER_IP), &column(reference));
     }
-    text
+    table
 }
