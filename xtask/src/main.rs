@@ -67,7 +67,7 @@ enum Command {
     Vm(vm::Vm),
     /// Search for inputs that break what is pure, and keep what reached something new
     Fuzz(fuzz::Fuzz),
-    /// Measure throughput, or with `footprint` start times and memory
+    /// Measure throughput; with `footprint` start times and memory; with `dns` how fast names are answered
     Bench(bench::Bench),
 }
 

@@ -52,6 +52,7 @@ const RUNTIME: [Requirement; 16] = [
     program("dnsmasq", "dnsmasq-base", "is a resolver to be asked, and to be compared with"),
     program("musl-gcc", "musl-tools", "links a program that resolves names as musl does"),
     program("iperf3", "iperf3", "measures throughput"),
+    program("dnsperf", "dnsperf", "measures how fast names are answered"),
     program("ip", "iproute2", "makes namespaces and links for tests"),
     program("nsenter", "util-linux", "runs programs inside a namespace"),
     program("ps", "procps", "lists the processes that must not be left behind"),

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Sheave costs and gains, measured on this machine with tools that
 //! everybody has. Figures of one run are comparable, because the rounds are interleaved.
 
+mod dns;
 mod footprint;
 mod placement;
 mod plain;
@@ -18,11 +19,11 @@ use clap::{Args, Subcommand};
 pub(crate) struct Bench {
     #[command(subcommand)]
     what: Option<What>,
-    /// Rounds; each measures every path once, for each placement of its ends on processors
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100))]
+    /// Rounds; each measures everything that is compared once
+    #[arg(long, global = true, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// How long each measurement takes
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=60))]
+    #[arg(long, global = true, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=60))]
     seconds: u32,
     /// TCP's congestion control, the same for every path; containers may use reno and the kernel's
     /// default
@@ -34,6 +35,8 @@ pub(crate) struct Bench {
 enum What {
     /// How fast a first cluster is there, how fast pods start, how much memory the daemons hold
     Footprint,
+    /// How fast names of ten thousand Services are answered to a pod, beside dnsmasq, and what memory that takes
+    Dns,
 }
 
 /// Measures.
@@ -45,6 +48,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             congestion: &bench.congestion,
         }),
         Some(What::Footprint) => footprint::run(),
+        Some(What::Dns) => dns::run(&dns::Plan { rounds: bench.rounds, seconds: bench.seconds }),
     }
 }
 
