@@ -49,6 +49,20 @@ impl Default for Batch {
 impl Batch {
     /// Waits for a datagram, and takes what else is there.
     pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
+        self.receive_with(socket, libc::MSG_WAITFORONE)
+    }
+
+    /// Takes what is there; fails when there is nothing.
+    pub(super) fn receive_waiting(&mut self, socket: &UdpSocket) -> io::Result<()> {
+        self.receive_with(socket, libc::MSG_DONTWAIT)
+    }
+
+    /// How many datagrams were read.
+    pub(super) fn received(&self) -> usize {
+        self.received
+    }
+
+    fn receive_with(&mut self, socket: &UdpSocket, flags: libc::c_int) -> io::Result<()> {
         self.received = 0;
         let mut parts: [libc::iovec; DATAGRAMS_MAX] = none();
         let mut headers: [libc::mmsghdr; DATAGRAMS_MAX] = none();
@@ -67,7 +81,7 @@ impl Batch {
                 socket.as_raw_fd(),
                 headers.as_mut_ptr(),
                 DATAGRAMS_MAX as libc::c_uint,
-                libc::MSG_WAITFORONE,
+                flags,
                 ptr::null_mut(),
             )
         };

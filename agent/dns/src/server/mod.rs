@@ -42,7 +42,7 @@ pub struct ServerConfig {
     pub clients: Vec<IpAddr>,
     /// Names that are not the cluster's.
     pub upstreams: Upstreams,
-    /// Threads that read datagrams at each address.
+    /// Threads that read datagrams at each address, while there are many; otherwise one does.
     pub threads: usize,
     /// Of what happens.
     pub counts: Arc<Counts>,
@@ -138,9 +138,7 @@ impl Server {
         for (address, socket, listener) in bound {
             running.addresses.push(address);
             let socket: Arc<UdpSocket> = Arc::new(socket);
-            for _ in 0..config.threads.max(1) {
-                udp::spawn(Arc::clone(&running.shared), Arc::clone(&socket));
-            }
+            udp::spawn(&running.shared, &socket, config.threads);
             running.sockets.push(socket);
             let serving = tokio::spawn(tcp::serve(Arc::clone(&running.shared), listener));
             running.connections.push(serving.abort_handle());

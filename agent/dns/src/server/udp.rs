@@ -1,10 +1,11 @@
-//! Datagrams: each thread reads as many as wait, answers what the zone knows, and sends all of it with one
-//! call. What takes longer goes to the runtime and does not hold up the rest.
+//! Datagrams: a thread reads as many as wait, answers what the zone knows, and sends all of it with one call;
+//! when there are many, others join in. What takes longer goes to the runtime and does not hold up the rest.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -17,6 +18,8 @@ use crate::respond::Next;
 
 /// Datagrams that wait while nobody reads, as when an agent starts: some thousands of questions.
 const RECEIVE_BYTES: usize = 1 << 20;
+/// As many at once are too many for one thread.
+const MANY: usize = 8;
 /// Pause after an error that says nothing about the next datagram.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -32,7 +35,7 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// Has a thread that waits for datagrams look whether the server ends: it is sent one. To shut the socket down
+/// Has the thread that waits for datagrams look whether the server ends: it is sent one. To shut the socket down
 /// would end it also for the agent that has it next.
 pub(super) fn wake(socket: &UdpSocket) {
     // When none can be sent because many wait, those wake it.
@@ -40,16 +43,25 @@ pub(super) fn wake(socket: &UdpSocket) {
 }
 
 /// Answers what comes to a socket until the server ends. Called within a runtime.
-pub(super) fn spawn(shared: Arc<Shared>, socket: Arc<UdpSocket>) {
-    let reader = Reader { shared, socket, runtime: Handle::current() };
-    std::thread::Builder::new()
-        .name("dns".into())
-        .spawn(move || reader.serve())
-        .map(drop)
-        .unwrap_or_else(|error| tracing::error!(%error, "no thread for DNS"));
+pub(super) fn spawn(shared: &Arc<Shared>, socket: &Arc<UdpSocket>, threads: usize) {
+    let reader = || Reader {
+        shared: Arc::clone(shared),
+        socket: Arc::clone(socket),
+        runtime: Handle::current(),
+    };
+    let start = |serve: Box<dyn FnOnce() + Send>| {
+        let started = std::thread::Builder::new().name("dns".into()).spawn(serve);
+        let started = started.inspect_err(|error| tracing::error!(%error, "no thread for DNS"));
+        started.ok().map(|handle| handle.thread().clone())
+    };
+    let others = (1..threads).map(|_| reader());
+    let others: Vec<Thread> =
+        others.filter_map(|reader| start(Box::new(move || reader.join_in()))).collect();
+    let first = reader();
+    start(Box::new(move || first.serve(&others)));
 }
 
-/// A thread.
+/// What a thread works with.
 struct Reader {
     shared: Arc<Shared>,
     socket: Arc<UdpSocket>,
@@ -57,40 +69,62 @@ struct Reader {
 }
 
 impl Reader {
-    fn serve(&self) {
+    /// The thread that waits for datagrams. While it keeps up, the others sleep: the kernel would wake them in
+    /// turn, each with a cold cache and maybe on a processor where somebody else runs.
+    fn serve(&self, others: &[Thread]) {
         while self.shared.waits() {
             std::thread::sleep(WAIT);
         }
         let mut batch = Batch::default();
-        while !self.shared.is_ending.load(Ordering::Relaxed) {
+        while !self.is_ending() {
             match batch.receive(&self.socket) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if is_nothing(&error) => continue,
                 Err(error) => {
                     tracing::debug!(%error, "cannot read from the DNS socket");
                     std::thread::sleep(PAUSE);
                     continue;
                 }
             }
-            let received = Instant::now();
-            batch.answer(|message, client, response| {
-                match self.respond(message, client, received, response) {
-                    Ok(written) => written,
-                    Err(why) => {
-                        self.shared.counts.dropped(why);
-                        None
-                    }
-                }
-            });
-            let sent = batch.send(&self.socket);
-            let took = received.elapsed();
-            for (response, is_sent) in sent {
-                self.shared
-                    .count(took, if is_sent { Ok(response) } else { Err(DropReason::Unsent) });
+            if batch.received() >= MANY {
+                others.iter().for_each(Thread::unpark);
+            }
+            self.answer(&mut batch);
+        }
+        others.iter().for_each(Thread::unpark);
+    }
+
+    /// One of the others: answers while there is something, each time that it is woken.
+    fn join_in(&self) {
+        let mut batch = Batch::default();
+        while !self.is_ending() {
+            std::thread::park();
+            while batch.receive_waiting(&self.socket).is_ok() {
+                self.answer(&mut batch);
             }
         }
-        // The next one of this socket; the last one leaves a datagram that says nothing.
-        wake(&self.socket);
+    }
+
+    fn is_ending(&self) -> bool {
+        self.shared.is_ending.load(Ordering::Relaxed)
+    }
+
+    fn answer(&self, batch: &mut Batch) {
+        let received = Instant::now();
+        batch.answer(|message, client, response| {
+            match self.respond(message, client, received, response) {
+                Ok(written) => written,
+                Err(why) => {
+                    self.shared.counts.dropped(why);
+                    None
+                }
+            }
+        });
+        let sent = batch.send(&self.socket);
+        let took = received.elapsed();
+        for (response, is_sent) in sent {
+            self.shared.count(took, if is_sent { Ok(response) } else { Err(DropReason::Unsent) });
+        }
     }
 
     /// The response, unless it takes time: then it is sent later.
@@ -125,4 +159,9 @@ impl Reader {
         });
         Ok(None)
     }
+}
+
+/// Sockets of an agent before may have a limit to how long they wait.
+fn is_nothing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
