@@ -129,8 +129,8 @@ pub(crate) struct Addresses {
     first: Vec<IpAddr>,
     second: Vec<IpAddr>,
     plain: Vec<IpAddr>,
-    kubernetes: IpAddr,
-    dns: IpAddr,
+    kubernetes: Vec<IpAddr>,
+    dns: Vec<IpAddr>,
 }
 
 /// Makes the objects, and waits until they are what the tables say.
@@ -142,8 +142,7 @@ pub(crate) fn apply(cluster: &Cluster) -> Addresses {
     }
     cluster.wait_value(&["pod", "second"], "{.status.phase}", "Running");
     let service = |words: &[&str]| {
-        let address = cluster.value(&[&["service"], words].concat(), "{.spec.clusterIP}");
-        address.parse().expect("an address")
+        parse(&cluster.value(&[&["service"], words].concat(), "{.spec.clusterIPs[*]}"))
     };
     let pod = |name| parse(&cluster.value(&["pod", name], "{.status.podIPs[*].ip}"));
     Addresses {
@@ -193,7 +192,7 @@ impl Addresses {
         let none = |name: String| (name, None);
         let here = |name: &str| format!("{name}.{HERE}");
         vec![
-            row(&here("kubernetes"), &[*kubernetes]),
+            row(&here("kubernetes"), kubernetes),
             row(&here("web"), web),
             row("web.other.svc.cluster.local", &parse("10.96.7.2")),
             row(&here("six"), &parse("fd00:96::703")),
@@ -224,7 +223,7 @@ impl Addresses {
             row(&format!("{}.default.pod.cluster.local", dashed(v6(first))), &[v6(first)]),
             none("192-0-2-1.default.pod.cluster.local".into()),
             // The server itself, names on the way to others, and none.
-            row("ns.dns.cluster.local", &[*dns]),
+            row("ns.dns.cluster.local", dns),
             row(HERE, &[]),
             row("svc.cluster.local", &[]),
             row("cluster.local", &[]),
