@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sheave_tests::cluster::Cluster;
 use sheave_tests::kubectl::Kubectl;
-use sheave_tests::{http, resolve, wait};
+use sheave_tests::{dns, http, wait};
 
 const CHANGES: u8 = 100;
 /// For the whole way: the API server, the agent, and a machine that has other things to do now and then.
@@ -74,9 +74,7 @@ fn a_change_of_endpoints_is_in_the_next_answers() {
     let cluster = Cluster::start();
     cluster.apply(BY_HAND);
     let proxy = Proxy::start(&cluster);
-    let leads_to = |id, address: [u8; 4]| {
-        resolve::ask(id, NAME).is_ok_and(|addresses| addresses == [Ipv4Addr::from(address)])
-    };
+    let leads_to = |id, address: [u8; 4]| dns::resolve(id, NAME) == Ok(Ipv4Addr::from(address));
     wait::until_true("the name to lead there", LIMIT, || leads_to(0, [10, 244, 99, 200]));
 
     let before = told();
