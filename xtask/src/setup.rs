@@ -42,7 +42,7 @@ const fn package(package: &'static str, why: &'static str) -> Requirement {
 }
 
 /// What running a cluster and testing it need.
-const RUNTIME: [Requirement; 16] = [
+const RUNTIME: [Requirement; 17] = [
     program("containerd", "containerd", "runs the containers"),
     program("ctr", "containerd", "imports images"),
     program("runc", "runc", "starts the containers' processes"),
