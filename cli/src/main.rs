@@ -42,7 +42,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run a whole cluster on this machine: control plane and node.
-    Up(up::Arguments),
+    Up(Box<up::Arguments>),
     /// Take everything away that `up` put on this machine.
     Down(down::Arguments),
     /// Run the control plane; flags are those of sheave-server (see `sheave server --help`).
@@ -81,7 +81,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Up(arguments) => up::run(arguments),
+        Command::Up(arguments) => up::run(*arguments),
         Command::Down(arguments) => down::run(&arguments),
         Command::Server { arguments } => program::become_sibling("sheave-server", &arguments),
         Command::Agent { arguments } => program::become_sibling("sheave-agent", &arguments),
