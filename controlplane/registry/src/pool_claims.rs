@@ -14,19 +14,19 @@ use crate::cache::feed::Sink;
 
 const POOL: &str = "settings/load-balancer-pool";
 
-/// Must run before anybody writes.
+/// Must run before anybody writes. True when claims were changed in the store, which the sink does not know.
 pub(crate) async fn renew(
     sink: &Sink,
     store: &dyn Store,
     ranges: &Ranges,
-) -> Result<(), CommitError> {
+) -> Result<bool, CommitError> {
     let pool = ranges.load_balancer.to_string();
     let made_for = store.get(POOL.as_bytes()).await?.map(|entry| entry.value).unwrap_or_default();
     if made_for == pool {
-        return Ok(());
+        return Ok(false);
     }
     let transaction = changes(&sink.claims.load_balancer_ips(), &wanted(sink, ranges));
-    store.commit(transaction.put(POOL, pool), Durability::Synced).await.map(drop)
+    store.commit(transaction.put(POOL, pool), Durability::Synced).await.map(|_| true)
 }
 
 /// Of two Services that had one address before it belonged to the pool, the first one keeps it.

@@ -86,16 +86,19 @@ impl Registry {
         store: Arc<dyn Store>,
     ) -> Result<Arc<Self>, OpenError> {
         let sink = Arc::new(Sink { cache: Cache::new(), claims: Claims::default() });
-        let revision = feed::load(&sink, store.as_ref()).await?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(feed::run(Arc::clone(&sink), Arc::clone(&store), revision));
+        let mut revision = feed::load(&sink, store.as_ref()).await?;
         let ranges = Ranges {
             service_cidrs: config.service_cidrs,
             node_ports: config.node_ports,
             load_balancer: config.load_balancer_pool,
             external_ips: config.external_ip_pool,
         };
-        pool_claims::renew(&sink, store.as_ref(), &ranges).await?;
+        // Whose a claim is must be known before the first write: it may be the end of somebody else's Service.
+        if pool_claims::renew(&sink, store.as_ref(), &ranges).await? {
+            revision = feed::load(&sink, store.as_ref()).await?;
+        }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(feed::run(Arc::clone(&sink), Arc::clone(&store), revision));
         let registry = Arc::new(Self { store, sink, ranges, tasks: Mutex::new(tasks) });
         registry.ensure_namespaces().await?;
         registry.tasks.lock().spawn(expiry::run(Arc::downgrade(&registry), expiry::LIFETIME));
