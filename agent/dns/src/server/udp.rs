@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Handle;
 
@@ -29,8 +30,10 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // Less, where the system's limit is lower.
-    socket.set_recv_buffer_size(RECEIVE_BYTES)?;
+    // Beyond the system's limit, as root may; or else as much as it allows.
+    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BYTES).is_err() {
+        socket.set_recv_buffer_size(RECEIVE_BYTES)?;
+    }
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
@@ -164,4 +167,19 @@ impl Reader {
 /// Sockets of an agent before may have a limit to how long they wait.
 fn is_nothing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_questions_a_second_can_wait_while_an_agent_is_started_anew() {
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        // The kernel counts its own needs too, and doubles it (socket(7)).
+        let bytes = nix::sys::socket::getsockopt(&socket, sockopt::RcvBuf).unwrap();
+        // Without privileges it is the system's limit that counts.
+        let is_root = nix::unistd::geteuid().is_root();
+        assert!(bytes >= if is_root { 2 * RECEIVE_BYTES } else { 1 }, "{bytes}");
+    }
 }
