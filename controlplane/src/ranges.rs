@@ -1,10 +1,10 @@
-//! Whether the ranges of addresses that the command line names can work together.
+//! Whether what the command line says of addresses and names can work, and work together.
 
 use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
 use ipnet::IpNet;
-use sheave_api::AddressRange;
+use sheave_api::{AddressRange, name};
 
 use crate::config::Config;
 
@@ -28,6 +28,12 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     for range in &config.pod_cidr {
         check_node_prefix(config, range)?;
     }
+    let domain = &config.cluster_domain;
+    ensure!(
+        name::dns1123_subdomain(domain).is_ok(),
+        "--cluster-domain {domain:?} is no domain: labels of a-z, 0-9 and '-' with dots between them are \
+         expected, like cluster.local"
+    );
     let [v4, v6] = [IpAddr::is_ipv4, IpAddr::is_ipv6]
         .map(|is_of| config.cluster_dns.iter().filter(|address| is_of(address)).count());
     ensure!(
@@ -119,6 +125,11 @@ mod tests {
                 "--external-ip-pool 192.0.2.8/29 and --load-balancer-pool",
             ),
             (&["--external-ip-pool", "192.0.2.0/24,192.0.2.0/28"], "fine"),
+            (
+                &["--cluster-domain", "Corp..example"],
+                "--cluster-domain \"Corp..example\" is no domain",
+            ),
+            (&["--cluster-domain", "corp.example"], "fine"),
             (&["--cluster-dns", "10.96.0.3,fd00::3"], "fine"),
             (&["--cluster-dns", "10.96.0.3,10.96.0.4"], "--cluster-dns names several addresses"),
             (&["--load-balancer-pool", "192.0.2.0/28,192.0.2.4/32"], "overlap"),
