@@ -210,6 +210,7 @@ impl Agent {
                     if !self.names.try_again() {
                         continue;
                     }
+                    received = Instant::now();
                     tracing::info!("names are answered now");
                 }
             }

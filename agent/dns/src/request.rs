@@ -150,7 +150,7 @@ impl Request {
         encoder.set_max_size(limit);
         let written = emit_message_parts(
             &metadata,
-            &mut self.query.as_ref().map(Asked).iter(),
+            &mut self.query.as_ref().map(Question).iter(),
             &mut reply.answers[..answers].iter(),
             &mut authorities.iter(),
             &mut (if additionals { &reply.additionals[..] } else { none }).iter(),
@@ -164,9 +164,9 @@ impl Request {
 
 /// The question, written as hickory-proto writes it, but for what is remembered of its name: all of it, which the
 /// records of most answers point to, and not each of its ends with an allocation for each.
-struct Asked<'a>(&'a Query);
+struct Question<'a>(&'a Query);
 
-impl BinEncodable for Asked<'_> {
+impl BinEncodable for Question<'_> {
     fn emit(&self, encoder: &mut BinEncoder<'_>) -> Result<(), ProtoError> {
         let start = encoder.offset();
         for label in self.0.name().iter() {

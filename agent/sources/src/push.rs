@@ -270,12 +270,8 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
         // Between half and the whole of it, so that nodes do not come back in step.
         let wait = pause.mul_f64(0.5 + rand::random::<f64>() / 2.0);
         let until_offline = offline_at.saturating_duration_since(tokio::time::Instant::now());
-        tokio::time::sleep(if is_informed.load(Ordering::Relaxed) {
-            wait
-        } else {
-            wait.min(until_offline)
-        })
-        .await;
+        let is_informed = is_informed.load(Ordering::Relaxed);
+        tokio::time::sleep(if is_informed { wait } else { wait.min(until_offline) }).await;
         if changes.is_closed() {
             return;
         }

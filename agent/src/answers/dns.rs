@@ -61,7 +61,7 @@ struct RecordLine {
 
 pub(super) fn answer(answers: &Answers, query: &Query) -> Result<Answer, Unanswered> {
     let agent = answers.agent.as_ref().ok_or(Unanswered::AgentAway)?;
-    let name = query.get("name").ok_or_else(|| invalid("which name? e.g. default/web"))?;
+    let name = query.get("name").ok_or_else(|| invalid("which name? such as web.default"))?;
     let types = match query.get("type") {
         None => ADDRESS_TYPES.to_vec(),
         Some(text) => vec![record_type(text)?],
