@@ -55,7 +55,9 @@ pub(crate) enum Unanswered {
     #[error("{0}")]
     Invalid(String),
     /// Only a running agent knows.
-    #[error("only a running agent knows this: start it (`sheave up`), or say where it is with --run-dir")]
+    #[error(
+        "only a running agent knows this: start it (`sheave up`), or say where it is with --run-dir"
+    )]
     AgentAway,
     /// The maps cannot be read.
     #[error(transparent)]
