@@ -203,7 +203,9 @@ impl Question<'_> {
             ["", ..] => self.apex(),
             ["dns-version", "", ..] => self.text(SCHEMA_VERSION),
             ["dns", "", ..] | ["svc" | "pod", "", ..] => Found::Data(Vec::new()),
-            ["dns", "ns", "", ..] => self.addresses(&self.zone.cluster().dns_addresses),
+            ["dns", "ns", "", ..] => {
+                self.addresses(self.zone.cluster().dns_addresses.iter().copied())
+            }
             ["pod", _, "", ..] => Found::Data(Vec::new()),
             ["pod", _, address, "", ..] => self.pod(address),
             ["svc", namespace, "", ..] => match self.zone.has_namespace(namespace) {
@@ -252,11 +254,11 @@ impl Question<'_> {
         })
     }
 
-    fn addresses<'a>(&self, addresses: impl IntoIterator<Item = &'a IpAddr>) -> Found {
+    fn addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Found {
         Found::Data(match self.record_type {
             RecordType::ANY => self.any(),
             RecordType::A | RecordType::AAAA => {
-                let all = addresses.into_iter().copied().map(data);
+                let all = addresses.into_iter().map(data);
                 let mut of_type: Vec<RData> =
                     all.filter(|data| data.record_type() == self.record_type).collect();
                 let first = self.turn % of_type.len().max(1);
@@ -269,7 +271,7 @@ impl Question<'_> {
 
     fn pod(&self, label: &str) -> Found {
         match label::dashed_address(label) {
-            Some(address) if self.zone.cluster().has_pod(address) => self.addresses([&address]),
+            Some(address) if self.zone.cluster().has_pod(address) => self.addresses([address]),
             _ => Found::Nothing,
         }
     }
@@ -277,12 +279,12 @@ impl Question<'_> {
     fn service(&self, records: &Records) -> Found {
         match records {
             Records::Addresses { addresses, .. } => self.addresses(addresses.iter()),
-            Records::Name(name) => Found::Alias(name.clone()),
+            Records::Name(name) => Found::Alias(Name::clone(name)),
             // Nobody is ready: the specification, 2.4.1, wants it to be as if it were not there.
             Records::Endpoints(groups) if groups.is_empty() => Found::Nothing,
             Records::Endpoints(groups) => {
                 let hosts = groups.iter().flat_map(|group| &group.hosts);
-                self.addresses(&unique(hosts.map(|host| host.address)))
+                self.addresses(unique(hosts.map(|host| host.address)))
             }
         }
     }
@@ -291,7 +293,7 @@ impl Question<'_> {
         let Records::Endpoints(groups) = records else { return Found::Nothing };
         let hosts = groups.iter().flat_map(|group| &group.hosts);
         let addresses = unique(hosts.filter(|host| host.is_called(label)).map(|host| host.address));
-        if addresses.is_empty() { Found::Nothing } else { self.addresses(&addresses) }
+        if addresses.is_empty() { Found::Nothing } else { self.addresses(addresses) }
     }
 
     fn srv(&self, records: &Records, place: [&str; 2], protocol: &str, name: &str) -> Found {
@@ -305,7 +307,8 @@ impl Question<'_> {
             Records::Addresses { addresses, ports } => {
                 let target = own_name(domain, &[service, namespace, "svc"]);
                 let found = ports.iter().find(is_asked).zip(target);
-                targets.extend(found.map(|(port, name)| (port.number, name, addresses.to_vec())));
+                let addresses = addresses.iter().collect();
+                targets.extend(found.map(|(port, name)| (port.number, name, addresses)));
             }
             Records::Endpoints(groups) => {
                 for Group { ports, hosts } in groups {

@@ -252,7 +252,7 @@ fn change() -> impl Strategy<Value = (u8, Option<Records>)> {
     let shape = prop_oneof![
         Just(None),
         (0u8..4).prop_map(move |last| Some(Records::Addresses {
-            addresses: [address(last)].into(),
+            addresses: [address(last)][..].into(),
             ports: [].into()
         })),
         proptest::collection::vec(0u8..4, 0..4).prop_map(move |hosts| {

@@ -5,13 +5,14 @@
 //! ours. Nothing here knows where Services come from, or that a dataplane leads pods to this server.
 //!
 //! ```text
-//! Service, slices -> records -> zone <- answer <- respond (request) <- server (UDP, TCP) <- pods
+//! Service, slices -> records -> zone <- answer <- respond (direct, request) <- server (UDP, TCP) <- pods
 //!                                                                        |
 //!                          forward: cache, upstreams, stub domains  <----+----> counts
 //! ```
 
 pub mod answer;
 pub mod counts;
+mod direct;
 pub mod forward;
 mod label;
 pub mod records;

@@ -13,14 +13,33 @@ pub enum Records {
     /// Its own addresses.
     Addresses {
         /// One an address family.
-        addresses: Box<[IpAddr]>,
+        addresses: OwnAddresses,
         /// Those with a name.
         ports: Box<[Port]>,
     },
     /// Those of its endpoints.
     Endpoints(Box<[Group]>),
     /// Another name.
-    Name(Name),
+    Name(Box<Name>),
+}
+
+/// Addresses of a Service, in its order: kept with its other records, since to read what lies elsewhere costs a
+/// processor that was idle more than all the rest of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnAddresses([Option<IpAddr>; 2]);
+
+impl OwnAddresses {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = IpAddr> {
+        self.0.into_iter().flatten()
+    }
+}
+
+impl From<&[IpAddr]> for OwnAddresses {
+    /// A Service has one an address family, so that there are no more than two.
+    fn from(addresses: &[IpAddr]) -> Self {
+        Self([addresses.first().copied(), addresses.get(1).copied()])
+    }
 }
 
 /// A port with a name.
@@ -74,7 +93,7 @@ impl Records {
     /// Of a Service that this node serves: endpoints are the dataplane's business.
     pub fn of_served(service: &Service) -> Self {
         Self::Addresses {
-            addresses: service.cluster_ips.clone().into(),
+            addresses: service.cluster_ips[..].into(),
             ports: named_ports(&service.ports),
         }
     }
@@ -83,13 +102,13 @@ impl Records {
     pub fn of_named(service: &NamedService, slices: &[&EndpointSlice]) -> Option<Self> {
         Some(match &service.leads_to {
             LeadsTo::Addresses(addresses) => Self::Addresses {
-                addresses: addresses.clone().into(),
+                addresses: addresses[..].into(),
                 ports: named_ports(&service.ports),
             },
             LeadsTo::Name(name) => {
                 let mut name = Name::from_ascii(name).ok().filter(|name| !name.is_root())?;
                 name.set_fqdn(true);
-                Self::Name(name)
+                Self::Name(Box::new(name))
             }
             LeadsTo::Endpoints { publish_not_ready } => {
                 let groups = slices.iter().map(|slice| group(slice, *publish_not_ready));
@@ -100,13 +119,13 @@ impl Records {
 
     /// All addresses that names of this Service lead to, with repetitions.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        let (own, groups): (&[IpAddr], &[Group]) = match self {
-            Self::Addresses { addresses, .. } => (addresses, &[]),
-            Self::Endpoints(groups) => (&[], groups),
-            Self::Name(_) => (&[], &[]),
+        let (own, groups): (Option<&OwnAddresses>, &[Group]) = match self {
+            Self::Addresses { addresses, .. } => (Some(addresses), &[]),
+            Self::Endpoints(groups) => (None, groups),
+            Self::Name(_) => (None, &[]),
         };
         let hosts = groups.iter().flat_map(|group| &group.hosts).map(|host| host.address);
-        own.iter().copied().chain(hosts)
+        own.into_iter().flat_map(OwnAddresses::iter).chain(hosts)
     }
 }
 

@@ -6,6 +6,7 @@ use hickory_proto::rr::{Name, Record};
 
 use crate::answer::{Answer, Reply, answer};
 use crate::counts::{DropReason, Response, Transport, ZoneLabel};
+use crate::direct;
 use crate::forward::message::Asked;
 use crate::request::{self, Received, Request};
 use crate::reverse;
@@ -34,6 +35,21 @@ pub struct Pending {
 
 /// Answers what the zone knows into `response`.
 pub fn respond(zone: &Zone, message: &[u8], transport: Transport, response: &mut Vec<u8>) -> Next {
+    let directly = match transport {
+        Transport::Udp => direct::respond(zone, message, response),
+        // Connections are for answers that need room.
+        Transport::Tcp => None,
+    };
+    directly.map_or_else(|| by_message(zone, message, transport, response), Next::Respond)
+}
+
+/// Likewise, by way of a message.
+pub(crate) fn by_message(
+    zone: &Zone,
+    message: &[u8],
+    transport: Transport,
+    response: &mut Vec<u8>,
+) -> Next {
     response.clear();
     let (request, query) = match request::read(message) {
         Received::Ignored => return Next::Drop(DropReason::Malformed),

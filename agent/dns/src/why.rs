@@ -136,7 +136,7 @@ mod tests {
             pod_ranges: vec![],
         });
         let addresses = ["10.96.0.7".parse().unwrap()];
-        let web = Records::Addresses { addresses: addresses.into(), ports: [].into() };
+        let web = Records::Addresses { addresses: addresses[..].into(), ports: [].into() };
         let host = Host { address: "10.244.0.5".parse().unwrap(), hostname: None };
         let db = Records::Endpoints([Group { ports: [].into(), hosts: [host].into() }].into());
         let all = [

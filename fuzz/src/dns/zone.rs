@@ -23,7 +23,7 @@ pub(super) fn zone() -> &'static Zone {
             pod_ranges: vec!["10.244.0.0/16".parse().expect("a range")],
         });
         let web = [IpAddr::from([10, 96, 0, 7]), "fd00:96::7".parse().expect("an address")];
-        set(&mut zone, "web", Records::Addresses { addresses: web.into(), ports: ports() });
+        set(&mut zone, "web", Records::Addresses { addresses: web[..].into(), ports: ports() });
         set(&mut zone, "db", Records::Endpoints([group(3)].into()));
         set(&mut zone, "large", Records::Endpoints([group(MANY)].into()));
         set(&mut zone, "none", Records::Endpoints([].into()));
@@ -32,7 +32,7 @@ pub(super) fn zone() -> &'static Zone {
             ("outside", "www.example.org."),
             ("round", "round.default.svc.cluster.local."),
         ] {
-            set(&mut zone, from, Records::Name(name(to)));
+            set(&mut zone, from, Records::Name(Box::new(name(to))));
         }
         zone.complete();
         zone

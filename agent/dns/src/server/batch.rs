@@ -20,6 +20,8 @@ const ADDRESS_BYTES: libc::socklen_t = mem::size_of::<libc::sockaddr_storage>() 
 pub(super) struct Batch {
     slots: Box<[Slot]>,
     received: usize,
+    questions: Headers,
+    answers: Headers,
 }
 
 struct Slot {
@@ -32,17 +34,52 @@ struct Slot {
     answered: Option<Response>,
 }
 
+/// What the kernel is told of datagrams: where each lies, and whose it is. Made once: to fill it in for
+/// datagrams that may come would be work for each that does.
+struct Headers {
+    parts: Box<[libc::iovec]>,
+    headers: Box<[libc::mmsghdr]>,
+}
+
+impl Headers {
+    fn new() -> Self {
+        let mut of = Self {
+            parts: (0..DATAGRAMS_MAX).map(|_| none()).collect(),
+            headers: (0..DATAGRAMS_MAX).map(|_| none()).collect(),
+        };
+        for (header, part) in of.headers.iter_mut().zip(&mut of.parts) {
+            header.msg_hdr.msg_iov = part;
+            header.msg_hdr.msg_iovlen = 1;
+        }
+        of
+    }
+
+    /// The datagram of this number lies there, and is from or for this client.
+    fn set(&mut self, index: usize, bytes: &mut [u8], client: &mut libc::sockaddr_storage) {
+        let part = &mut self.parts[index];
+        part.iov_base = bytes.as_mut_ptr().cast();
+        part.iov_len = bytes.len();
+        self.headers[index].msg_hdr.msg_name = ptr::from_mut(client).cast();
+    }
+}
+
 impl Default for Batch {
     fn default() -> Self {
         let slot = |_| Slot {
             question: [0; QUESTION_BYTES_MAX],
             length: 0,
-            client: no_address(),
+            client: none(),
             client_length: 0,
             answer: Vec::new(),
             answered: None,
         };
-        Self { slots: (0..DATAGRAMS_MAX).map(slot).collect(), received: 0 }
+        let mut slots: Box<[Slot]> = (0..DATAGRAMS_MAX).map(slot).collect();
+        let mut questions = Headers::new();
+        for (index, slot) in slots.iter_mut().enumerate() {
+            questions.set(index, &mut slot.question, &mut slot.client);
+            questions.headers[index].msg_hdr.msg_namelen = ADDRESS_BYTES;
+        }
+        Self { slots, received: 0, questions, answers: Headers::new() }
     }
 }
 
@@ -64,18 +101,9 @@ impl Batch {
 
     fn receive_with(&mut self, socket: &UdpSocket, flags: libc::c_int) -> io::Result<()> {
         self.received = 0;
-        let mut parts: [libc::iovec; DATAGRAMS_MAX] = none();
-        let mut headers: [libc::mmsghdr; DATAGRAMS_MAX] = none();
-        for ((slot, part), header) in self.slots.iter_mut().zip(&mut parts).zip(&mut headers) {
-            part.iov_base = slot.question.as_mut_ptr().cast();
-            part.iov_len = QUESTION_BYTES_MAX;
-            header.msg_hdr.msg_iov = part;
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_name = ptr::from_mut(&mut slot.client).cast();
-            header.msg_hdr.msg_namelen = ADDRESS_BYTES;
-        }
+        let headers = &mut self.questions.headers;
         // SAFETY: the headers point to buffers and addresses of the slots, which are as long as they say
-        // and outlive the call.
+        // and live as long as the headers.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -86,10 +114,11 @@ impl Batch {
             )
         };
         self.received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        for (slot, header) in self.slots.iter_mut().zip(&headers).take(self.received) {
+        for (slot, header) in self.slots.iter_mut().zip(headers).take(self.received) {
             let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
             slot.length = if is_cut { 0 } else { header.msg_len as usize };
-            slot.client_length = header.msg_hdr.msg_namelen;
+            // The kernel has written how long this address is; the next may be longer.
+            slot.client_length = mem::replace(&mut header.msg_hdr.msg_namelen, ADDRESS_BYTES);
         }
         Ok(())
     }
@@ -109,24 +138,17 @@ impl Batch {
     /// Sends the responses, and says of each whether that could be done. One that cannot be sent is lost,
     /// as datagrams are.
     pub(super) fn send(&mut self, socket: &UdpSocket) -> impl Iterator<Item = (Response, bool)> {
-        let mut parts: [libc::iovec; DATAGRAMS_MAX] = none();
-        let mut headers: [libc::mmsghdr; DATAGRAMS_MAX] = none();
         let slots = &mut self.slots[..self.received];
-        let answered = slots.iter_mut().filter(|slot| slot.answered.is_some());
         let mut count = 0;
-        for ((slot, part), header) in answered.zip(&mut parts).zip(&mut headers) {
-            part.iov_base = slot.answer.as_mut_ptr().cast();
-            part.iov_len = slot.answer.len();
-            header.msg_hdr.msg_iov = part;
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_name = ptr::from_mut(&mut slot.client).cast();
-            header.msg_hdr.msg_namelen = slot.client_length;
+        for slot in slots.iter_mut().filter(|slot| slot.answered.is_some()) {
+            self.answers.set(count, &mut slot.answer, &mut slot.client);
+            self.answers.headers[count].msg_hdr.msg_namelen = slot.client_length;
             count += 1;
         }
         let mut is_sent = [false; DATAGRAMS_MAX];
         let mut done = 0;
         while done < count {
-            let rest = &mut headers[done..count];
+            let rest = &mut self.answers.headers[done..count];
             // SAFETY: as for receiving; the answers are only read.
             let taken = unsafe {
                 libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as libc::c_uint, 0)
@@ -162,13 +184,9 @@ fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-fn no_address() -> libc::sockaddr_storage {
-    // SAFETY: for an address of any family, zeros are one of none.
-    unsafe { mem::zeroed() }
-}
-
-/// Headers that point nowhere.
-fn none<T, const N: usize>() -> [T; N] {
-    // SAFETY: used for iovec and mmsghdr alone, for which zeros are null pointers and lengths of 0.
+/// An address of no family, and headers that point nowhere.
+fn none<T>() -> T {
+    // SAFETY: used for sockaddr_storage, iovec and mmsghdr alone, for which zeros are no family, null pointers
+    // and lengths of 0.
     unsafe { mem::zeroed() }
 }
