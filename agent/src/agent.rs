@@ -27,7 +27,7 @@ use crate::names::{self, Names};
 use crate::network::{self, Ranges};
 use crate::pods::{KubeletTunnels, OnNode, kubelet_config, pass_on, push_config};
 use crate::reconcile::{self, ApplyError, Reconciler};
-use crate::{answers, cni, node_ports, sysctl};
+use crate::{answers, cni, node_ports, overlap, sysctl};
 
 /// Changes that are applied to the maps together, at most.
 const BATCH_MAX: usize = 4096;
@@ -56,6 +56,10 @@ pub(crate) struct Agent {
     health_checks: HealthChecks,
     announcing: Announcing,
     names: Names,
+    /// Until the first cluster that this machine has ever been told of is known to fit it.
+    is_new: bool,
+    /// Why it does not.
+    unfit: Option<anyhow::Error>,
 }
 
 struct Pods {
@@ -138,6 +142,8 @@ impl Agent {
             health_checks,
             announcing,
             names,
+            is_new: arguments.manifests.is_none() && !arguments.directories.view().exists(),
+            unfit: None,
         })
     }
 
@@ -219,6 +225,9 @@ impl Agent {
                 self.metrics.noted(&what);
                 self.pass(what).await;
             }
+            if let Some(error) = self.unfit.take() {
+                return Err(error);
+            }
             let waiting = self.names.services_changed(received);
             let reconciler = Arc::clone(&self.reconciler);
             let began = Instant::now();
@@ -293,6 +302,13 @@ impl Agent {
             }
             What::NodeGone => return self.health.leaving(true),
             What::Cluster(cluster) => {
+                if std::mem::take(&mut self.is_new) {
+                    // A node that has worked goes on, whatever has come up beside it since.
+                    self.unfit = overlap::refuse(&overlap::of_cluster(&cluster)).err();
+                }
+                if self.unfit.is_some() {
+                    return;
+                }
                 if let Err(error) = self.join_cluster(&cluster).await {
                     tracing::error!("{error:#}");
                 }

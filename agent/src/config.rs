@@ -62,6 +62,16 @@ pub(crate) struct RunArguments {
     /// Only say whether the agent could start on this machine; nothing is made.
     #[arg(long)]
     pub(crate) check: bool,
+    /// With --check: addresses that the cluster has, and the server's flag that chooses them, like
+    /// pod-cidr=10.244.0.0/16; they must be nobody else's on this machine.
+    #[arg(
+        long,
+        value_name = "FLAG=CIDR",
+        requires = "check",
+        value_parser = crate::overlap::parse_range,
+        hide = true
+    )]
+    pub(crate) check_range: Vec<crate::overlap::ClusterRange>,
     /// The control plane.
     #[arg(
         long,
@@ -226,8 +236,8 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
 
 impl Directories {
     /// Certificates of this node, put there by `sheave join` or by a server on this machine.
-    pub(crate) fn pki(&self, file: &str) -> PathBuf {
-        self.data_dir.join("pki").join(file)
+    pub(crate) fn pki(&self) -> PathBuf {
+        self.data_dir.join("pki")
     }
 
     /// CNI plugins.

@@ -21,6 +21,7 @@ mod name_changes;
 mod names;
 mod network;
 mod node_ports;
+mod overlap;
 mod pods;
 mod reconcile;
 mod refusal;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sheave_core::model::HostPort;
 use sheave_kubelet::{Kubelet, KubeletConfig, ManagedRuntime, Outgoing, RuntimeChoice};
 use sheave_push::v1;
-use sheave_sources::{FromClient, Push, PushConfig, TlsFiles, Tunnels};
+use sheave_sources::{FromClient, NodeFiles, Push, PushConfig, Tunnels};
 use tokio::sync::mpsc;
 
 use crate::answers;
@@ -48,11 +48,7 @@ pub(crate) fn push_config(
     let directories = &arguments.directories;
     PushConfig {
         server: arguments.server.clone(),
-        tls: TlsFiles {
-            certificate: directories.pki("node.crt"),
-            key: directories.pki("node.key"),
-            authority: directories.pki("ca.crt"),
-        },
+        files: NodeFiles::new(directories.pki()),
         node_name: machine.name.clone(),
         agent_version: env!("CARGO_PKG_VERSION").into(),
         node_object: Arc::new(move || -> Bytes { kubelet.node_object() }),

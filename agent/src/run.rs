@@ -22,13 +22,14 @@ use crate::metrics::Metrics;
 use crate::network::NAT_PORTS;
 use crate::reconcile::Reconciler;
 use crate::refusal::refuse_what_cannot_work;
-use crate::{cni, control, memory, names, node_ports, sysctl};
+use crate::{cni, control, memory, names, node_ports, overlap, sysctl};
 
 /// Runs until it is told to end. Pods, runtime and dataplane go on.
 pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     let started = Instant::now();
     let machine = refuse_what_cannot_work(&arguments)?;
     if arguments.check {
+        overlap::refuse(&arguments.check_range)?;
         health_listeners(&machine, arguments.health_port)?;
         return names::refuse_taken_port(&arguments, &machine.addresses);
     }

@@ -1,38 +1,26 @@
-//! Reads from the API server, as the administrator.
+//! The API server, asked as whoever has a kubeconfig, or as a node.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use http_body_util::{BodyExt, Empty};
+use http::{Method, StatusCode};
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
+use crate::https::{self, Failure, Server};
 use crate::kubeconfig::Access;
 
 /// The API server, by a kubeconfig's data.
 pub(crate) struct Api {
-    authority: String,
-    host: String,
-    connector: TlsConnector,
+    server: Server,
+    tls: Arc<rustls::ClientConfig>,
 }
 
 impl Api {
     pub(crate) fn new(access: &Access) -> Result<Self> {
-        let authority = access
-            .server
-            .strip_prefix("https://")
-            .context("the kubeconfig's server must start with https://")?
-            .trim_end_matches('/')
-            .to_owned();
-        let (host, _) =
-            authority.rsplit_once(':').context("the kubeconfig's server has no port")?;
-        let host = host.trim_matches(['[', ']']).to_owned();
+        let server = Server::parse(&access.server).context("the kubeconfig's server")?;
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&access.ca_pem) {
             roots.add(certificate.context("the kubeconfig's CA is no PEM certificate")?)?;
@@ -47,39 +35,57 @@ impl Api {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_client_auth_cert(certificates, key)?;
-        Ok(Self { authority, host, connector: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { server, tls: Arc::new(config) })
     }
 
     /// GET of a path; the answer as JSON.
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
-        let (status, body) = self.get_text(path).await?;
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// Any method; the answer as JSON, and what the server refuses as its own sentence.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        object: Option<&Value>,
+    ) -> Result<Value> {
+        let (status, body) = self.send(method, path, object).await?;
         if !status.is_success() {
-            let message: Value = serde_json::from_slice(&body).unwrap_or_default();
-            bail!(
-                "the API server refused {path}: {}",
-                message["message"].as_str().unwrap_or(status.as_str())
-            );
+            bail!("the API server refused {path}: {}", refusal(status, &body));
         }
         serde_json::from_slice(&body).with_context(|| format!("the answer to {path} is not JSON"))
     }
 
     /// GET of a path; status and body as they come.
-    pub(crate) async fn get_text(&self, path: &str) -> Result<(http::StatusCode, Bytes)> {
-        let stream = TcpStream::connect(&self.authority)
-            .await
-            .with_context(|| format!("the API server at {} does not answer", self.authority))?;
-        let name = ServerName::try_from(self.host.clone())?;
-        let stream =
-            self.connector.connect(name, stream).await.context("TLS with the API server")?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let connection = tokio::spawn(connection);
-        let request = http::Request::get(path)
-            .header(http::header::HOST, &self.authority)
-            .body(Empty::<Bytes>::new())?;
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        connection.abort();
-        Ok((status, body))
+    pub(crate) async fn get_text(&self, path: &str) -> Result<(StatusCode, Bytes)> {
+        self.send(Method::GET, path, None).await
     }
+
+    /// Any method; status and body as they come.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        object: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes)> {
+        let body = object.map(|object| object.to_string().into_bytes()).unwrap_or_default();
+        let answer = https::request(&self.server, Arc::clone(&self.tls), method, path, body).await;
+        answer.map_err(|failure| {
+            let sentence = match &failure {
+                Failure::Unreachable(_) => {
+                    format!("the API server at {} does not answer", self.server.authority)
+                }
+                Failure::Tls(_) => "TLS with the API server".to_owned(),
+                Failure::Broken(_) => "the connection to the API server".to_owned(),
+            };
+            anyhow::Error::new(failure).context(sentence)
+        })
+    }
+}
+
+/// The sentence in a Status object.
+pub(crate) fn refusal(status: StatusCode, body: &[u8]) -> String {
+    let object: Value = serde_json::from_slice(body).unwrap_or_default();
+    object["message"].as_str().map_or_else(|| status.to_string(), str::to_owned)
 }

@@ -3,6 +3,7 @@
 //! It wires: the daemons are programs of their own beside it, started by `server`, `agent` and `up`;
 //! everything else asks the API server or the agent's socket and prints what they say.
 
+mod agent_flags;
 mod agent_socket;
 mod announcing;
 mod api;
@@ -18,12 +19,16 @@ mod down;
 mod drops;
 mod explain;
 mod flows;
+mod https;
+mod join;
 mod keeper;
 mod kubeconfig;
 mod program;
 mod services;
 mod status;
+mod supervision;
 mod table;
+mod token;
 mod up;
 
 use std::ffi::OsString;
@@ -43,7 +48,11 @@ struct Arguments {
 enum Command {
     /// Run a whole cluster on this machine: control plane and node.
     Up(Box<up::Arguments>),
-    /// Take everything away that `up` put on this machine.
+    /// Make this machine a node of a cluster whose control plane is elsewhere, and run it.
+    Join(Box<join::Arguments>),
+    /// Make, list and revoke the tokens that let other machines join.
+    Token(token::Arguments),
+    /// Take everything away that `up` or `join` put on this machine.
     Down(down::Arguments),
     /// Run the control plane; flags are those of sheave-server (see `sheave server --help`).
     #[command(disable_help_flag = true)]
@@ -82,6 +91,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(arguments) => up::run(*arguments),
+        Command::Join(arguments) => join::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Down(arguments) => down::run(&arguments),
         Command::Server { arguments } => program::become_sibling("sheave-server", &arguments),
         Command::Agent { arguments } => program::become_sibling("sheave-agent", &arguments),

@@ -3,11 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use ipnet::IpNet;
 use sheave_api::AddressRange;
+use sheave_apiserver::pki;
 
 use crate::ranges;
 
@@ -80,6 +82,29 @@ pub(crate) struct Config {
     /// Name of this machine's node, whose agent is given a certificate; the host name if absent.
     #[arg(long, env = "SHEAVE_NODE_NAME")]
     pub(crate) node_name: Option<String>,
+
+    /// How long certificates of the server, of the administrator and of nodes live; they are renewed with a
+    /// third of it left, or a month. The default is right but for tests.
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = parse_certificate_lifetime,
+        env = "SHEAVE_CERTIFICATE_LIFETIME",
+        default_value = "365d",
+        hide = true
+    )]
+    pub(crate) certificate_lifetime: Duration,
+}
+
+/// Shorter ones would be renewed all the time.
+const CERTIFICATE_LIFETIME_MIN: Duration = Duration::from_secs(30);
+
+fn parse_certificate_lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = sheave_join::parse_lifetime(text)?;
+    if lifetime < CERTIFICATE_LIFETIME_MIN || lifetime > pki::CERTIFICATE_LIFETIME {
+        return Err("expected a time from 30s to 365d".to_owned());
+    }
+    Ok(lifetime)
 }
 
 fn parse_port_range(text: &str) -> Result<RangeInclusive<u16>, String> {

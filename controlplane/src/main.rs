@@ -2,6 +2,7 @@
 
 mod addresses;
 mod config;
+mod membership;
 mod node_tunnels;
 mod ranges;
 mod remedy;

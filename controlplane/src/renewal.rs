@@ -2,19 +2,16 @@
 //! stop being trusted.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Context;
 use sheave_apiserver::pki::{self, PkiConfig};
 use sheave_apiserver::tls::ServerCertificate;
 
-/// Far shorter than the time before its end at which a certificate is issued anew.
-const CHECK_INTERVAL: Duration = Duration::from_secs(12 * 60 * 60);
-
 /// Renews what nears its end, in the files and for new connections; never returns.
 pub(crate) async fn run(config: PkiConfig, shown: Arc<ServerCertificate>) {
     loop {
-        tokio::time::sleep(CHECK_INTERVAL).await;
+        tokio::time::sleep(config.check_interval()).await;
         if let Err(error) = renew(&config, &shown, SystemTime::now()) {
             let error = crate::remedy::sentence(&error);
             tracing::error!(error, "certificates could not be renewed; trying again later");

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, bail};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use sheave_api::{AddressPool, time};
-use sheave_apiserver::pki::{self, Pki, PkiConfig};
+use sheave_apiserver::pki::{self, NodeIssuer, Pki, PkiConfig};
 use sheave_apiserver::{ApiServer, ApiServerConfig, GIT_VERSION, tls};
 use sheave_client::{Client, Recorder};
+use sheave_join::Introduction;
 use sheave_push::v1::ClusterConfig;
-use sheave_pushserver::{PushConfig, PushServer};
+use sheave_pushserver::{Caller, PushConfig, PushServer};
 use sheave_registry::{Identity, Registry, RegistryConfig};
 use sheave_store::{EmbeddedStore, Store};
 use tokio::net::TcpListener;
@@ -24,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::addresses;
 use crate::config::Config;
+use crate::membership::{self, Authority, PushMembership};
 use crate::node_tunnels::PushTunnels;
 use crate::renewal;
 
@@ -53,10 +56,16 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
     let client: Arc<dyn Client> = Arc::<Registry>::clone(&registry);
     let recorder = Recorder::start(Arc::clone(&client), now_s);
     let push = PushServer::start(Arc::clone(&client), recorder.clone(), push_config(config, &pki));
+    push.admit_nodes(
+        pki_config.node_name.clone(),
+        Arc::new(Authority(NodeIssuer::new(&pki_config))),
+    );
     let server = Arc::new(ApiServer::new(ApiServerConfig {
         registry: Arc::clone(&registry),
         tunnels: Arc::new(PushTunnels(push.clone())),
-        grpc: Some(tonic::service::Routes::new(push.service(node_name)).into_axum_router()),
+        grpc: Some(tonic::service::Routes::new(push.service(node_that_calls)).into_axum_router()),
+        membership: Some(Arc::new(PushMembership(push.clone()))),
+        introduction: introduction(config, &pki),
         advertised_address: SocketAddr::new(advertised, bound.port()).to_string(),
     }));
     let certificate = Arc::new(tls::ServerCertificate::new(&pki.server)?);
@@ -142,6 +151,7 @@ fn pki_config(
         addresses,
         service_address,
         server_url: format!("https://{}", SocketAddr::new(local, bound.port())),
+        certificate_lifetime: config.certificate_lifetime,
     })
 }
 
@@ -151,6 +161,19 @@ fn registry_config(config: &Config) -> RegistryConfig {
         node_ports: config.node_port_range.clone(),
         load_balancer_pool: config.load_balancer_pool.iter().copied().collect(),
         external_ip_pool: config.external_ip_pool.iter().copied().map(Into::into).collect(),
+    }
+}
+
+fn introduction(config: &Config, pki: &Pki) -> Introduction {
+    let of = |flag: &'static str, ranges: &[IpNet]| -> Vec<String> {
+        ranges.iter().map(|range| format!("{flag}={range}")).collect()
+    };
+    Introduction {
+        certificate_authority: pki.ca.clone(),
+        server_version: GIT_VERSION.to_owned(),
+        ranges: [of("pod-cidr", &config.pod_cidr), of("service-cidr", &config.service_cidr)]
+            .concat(),
+        standing: None,
     }
 }
 
@@ -231,8 +254,8 @@ impl StopSignals {
 }
 
 /// The node that calls: the API server put the identity of the certificate into the request.
-fn node_name(extensions: &tonic::Extensions) -> Option<String> {
-    extensions.get::<Identity>()?.node().map(str::to_owned)
+fn node_that_calls(extensions: &tonic::Extensions) -> Option<Caller> {
+    membership::caller(extensions.get::<Identity>()?)
 }
 
 fn now_s() -> String {

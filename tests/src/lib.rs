@@ -12,6 +12,7 @@ pub mod echo;
 pub mod flood;
 pub mod http;
 pub mod iperf;
+pub mod joined;
 pub mod kernel;
 pub mod kubectl;
 pub mod lab;

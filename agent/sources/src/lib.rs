@@ -17,11 +17,11 @@ pub mod manifest;
 pub mod message;
 mod outbox;
 pub mod push;
+mod renewal;
 mod session;
 mod tunnel;
 mod view;
 
-pub use push::{
-    Change, Connection, Generation, PodChange, Push, PushConfig, ThisNode, TlsFiles, What,
-};
+pub use push::{Change, Connection, Generation, PodChange, Push, PushConfig, ThisNode, What};
+pub use sheave_join::NodeFiles;
 pub use tunnel::{FromClient, Tunnels};

@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use sheave_core::model::{Node, Update};
+use sheave_join::{Credentials, FilesError, NodeFiles};
 use sheave_push::v1;
 use tokio::sync::{mpsc, watch};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::outbox::Outbox;
+use crate::renewal;
 use crate::session::{self, Caller, State};
 use crate::tunnel::Tunnels;
 use crate::view;
@@ -24,8 +26,8 @@ use crate::view;
 pub struct PushConfig {
     /// `https://host:port` of the server; its certificate must be for this host.
     pub server: String,
-    /// Who we are, and whom we trust.
-    pub tls: TlsFiles,
+    /// Who we are, and whom we trust; loaded at each connection, and renewed in place.
+    pub files: NodeFiles,
     /// `metadata.name` of this node, as in its certificate.
     pub node_name: String,
     /// What the server is told of this build.
@@ -34,17 +36,6 @@ pub struct PushConfig {
     pub node_object: Arc<dyn Fn() -> Bytes + Send + Sync>,
     /// Where the last complete state is kept.
     pub view_file: PathBuf,
-}
-
-/// PEM files; read again at each connection, so that they can be renewed in place.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// The node's certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-    /// The authority that the server's certificate must be of.
-    pub authority: PathBuf,
 }
 
 /// Where a change stands in its server's order. Later ones are greater; each server life (epoch) counts
@@ -132,12 +123,19 @@ pub enum Connection {
 /// Why a connection ended or did not come about.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
-    #[error("cannot read {}", path.display())]
-    File {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error(
+        "{} holds no certificate of this node with its key: run `sheave join URL --token TOKEN`",
+        .0.display()
+    )]
+    NoCertificate(PathBuf),
+    #[error(
+        "this node's certificate has ended: run `sheave join URL --token TOKEN` with a new token"
+    )]
+    CertificateEnded(#[source] Box<SessionError>),
+    #[error("the certificate is renewed")]
+    Renewed(Channel),
     #[error("--server {0}: not a URL like https://host:6443")]
     Url(String),
     #[error("cannot reach the server")]
@@ -232,6 +230,9 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
     let offline_at = tokio::time::Instant::now() + OFFLINE_AFTER;
     let changes = state.changes.clone();
     let is_informed = AtomicBool::new(false);
+    // Nodes that joined together do not renew together.
+    let early: f64 = rand::random();
+    let mut connected = None;
     let mut pause = PAUSE_MIN;
     let mut complaint = String::new();
     loop {
@@ -242,7 +243,7 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
             (pause, complaint) = (PAUSE_MIN, String::new());
         };
         let ended = {
-            let mut session = pin!(attempt(&config, &mut state, welcomed));
+            let mut session = pin!(attempt(&config, &mut state, connected.take(), early, welcomed));
             tokio::select! {
                 ended = &mut session => ended,
                 // A server that takes connections and says nothing keeps nobody waiting longer.
@@ -258,6 +259,10 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
         };
         let error = match ended {
             Ok(()) | Err(SessionError::NobodyListens) => return,
+            Err(SessionError::Renewed(channel)) => {
+                connected = Some(channel);
+                continue;
+            }
             Err(error) => error,
         };
         let text = with_causes(&error);
@@ -279,26 +284,43 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
     }
 }
 
-/// Connects, and stays so as long as it goes.
+/// Connects unless that is done, and stays so as long as it goes.
 async fn attempt(
     config: &PushConfig,
     state: &mut State,
+    connected: Option<Channel>,
+    early: f64,
     welcomed: impl FnOnce(String),
 ) -> Result<(), SessionError> {
-    // What the endpoint bounds is the TCP connection alone.
-    let connected = tokio::time::timeout(CONNECT_LIMIT, connect(config)).await;
-    let channel = connected.map_err(|_| SessionError::Silent)??;
-    let caller = Caller {
-        node_name: config.node_name.clone(),
-        agent_version: config.agent_version.clone(),
-        node_object: (config.node_object)(),
+    let credentials = config.files.load()?;
+    let no_certificate = || SessionError::NoCertificate(config.files.dir().to_owned());
+    let credentials = credentials.ok_or_else(no_certificate)?;
+    let session = async {
+        let channel = match connected {
+            Some(channel) => channel,
+            None => connect(config, &credentials).await?,
+        };
+        let caller = Caller {
+            node_name: config.node_name.clone(),
+            agent_version: config.agent_version.clone(),
+            node_object: (config.node_object)(),
+        };
+        let renewed = renewal::next_channel(config, &credentials.certificate, &channel, early);
+        state.run(channel.clone(), caller, welcomed, renewed).await
     };
-    state.run(channel, caller, welcomed).await
+    let ended = session.await;
+    // Whatever the server says of it, or breaks off without a word: this is what is to be done.
+    match ended {
+        Err(error) if credentials.certificate.is_expired(SystemTime::now()) => {
+            Err(SessionError::CertificateEnded(Box::new(error)))
+        }
+        ended => ended,
+    }
 }
 
-fn with_causes(error: &SessionError) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
         if !text.contains(&cause_text) {
@@ -309,14 +331,13 @@ fn with_causes(error: &SessionError) -> String {
     text
 }
 
-async fn connect(config: &PushConfig) -> Result<Channel, SessionError> {
-    let read = async |path: &PathBuf| {
-        let bytes = tokio::fs::read(path).await;
-        bytes.map_err(|source| SessionError::File { path: path.clone(), source })
-    };
-    let identity =
-        Identity::from_pem(read(&config.tls.certificate).await?, read(&config.tls.key).await?);
-    let authority = Certificate::from_pem(read(&config.tls.authority).await?);
+/// Opens a connection that is authenticated by these.
+pub(crate) async fn connect(
+    config: &PushConfig,
+    credentials: &Credentials,
+) -> Result<Channel, SessionError> {
+    let identity = Identity::from_pem(&credentials.certificate_pem, &credentials.key_pem);
+    let authority = Certificate::from_pem(&credentials.authority_pem);
     let tls = ClientTlsConfig::new().ca_certificate(authority).identity(identity);
     let endpoint = Endpoint::from_shared(config.server.clone())
         .map_err(|_| SessionError::Url(config.server.clone()))?
@@ -329,7 +350,9 @@ async fn connect(config: &PushConfig) -> Result<Channel, SessionError> {
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(4 * WINDOW_BYTES)
         .tcp_nodelay(true);
-    endpoint.connect().await.map_err(SessionError::Unreachable)
+    // What the endpoint bounds is the TCP connection alone.
+    let connected = tokio::time::timeout(CONNECT_LIMIT, endpoint.connect()).await;
+    connected.map_err(|_| SessionError::Silent)?.map_err(SessionError::Unreachable)
 }
 
 /// Passes on what is on disk as a complete state without a generation: there is nobody to acknowledge to.

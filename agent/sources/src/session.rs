@@ -1,6 +1,7 @@
 //! One connection to the server, from Hello to its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use sheave_core::model::{ObjectKey, Update};
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the server may take to say Welcome.
 const WELCOME_LIMIT: Duration = Duration::from_secs(15);
+/// How long the server may take to end a session that we have ended.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// Messages to the server that its flow control has not taken yet.
 const UNSENT_MAX: usize = 64;
 
@@ -70,12 +73,13 @@ impl State {
     }
 
     /// Runs until the connection ends, which always has a reason. `welcomed` is called once the server
-    /// has taken us.
+    /// has taken us; when `renewed` completes, the session ends in order and hands on the connection.
     pub(crate) async fn run(
         &mut self,
         channel: Channel,
         caller: Caller,
         welcomed: impl FnOnce(String),
+        renewed: impl Future<Output = Channel>,
     ) -> Result<(), SessionError> {
         let (unsent, sent) = mpsc::channel(UNSENT_MAX);
         let (resume_epoch, resume_generation) = self.resume.clone().unwrap_or_default();
@@ -102,18 +106,31 @@ impl State {
         self.welcome(welcome).await?;
 
         let outbox = Arc::clone(&self.outbox);
-        let speak = speak(&outbox, &unsent);
-        let listen = async {
+        let mut listen = pin!(async {
             loop {
                 match incoming.message().await.map_err(SessionError::Broken)? {
                     Some(message) => self.hear(message, &channel).await?,
                     None => return Err(SessionError::Ended),
                 }
             }
+        });
+        let mut unsaid = VecDeque::new();
+        let next = tokio::select! {
+            result = speak(&outbox, &unsent, &mut unsaid) => return result,
+            result = &mut listen => return result,
+            next = renewed => next,
         };
-        tokio::select! {
-            result = speak => result,
-            result = listen => result,
+        // What was said is sent, and what the server sends until it knows is heard.
+        let farewell = async {
+            for kind in unsaid {
+                say(&unsent, kind).await?;
+            }
+            drop(unsent);
+            listen.await
+        };
+        match tokio::time::timeout(FAREWELL_LIMIT, farewell).await {
+            Ok(Err(SessionError::NobodyListens)) => Err(SessionError::NobodyListens),
+            _ => Err(SessionError::Renewed(next)),
         }
     }
 
@@ -265,12 +282,19 @@ fn left_out(invalid: &Invalid) -> v1::Event {
     }
 }
 
-/// Sends what the node has to say, and a heartbeat when it is time.
-async fn speak(outbox: &Outbox, unsent: &mpsc::Sender<AgentMessage>) -> Result<(), SessionError> {
+/// Sends what the node has to say, and a heartbeat when it is time. What is in `unsaid` when this is given up
+/// has been taken and not been sent.
+async fn speak(
+    outbox: &Outbox,
+    unsent: &mpsc::Sender<AgentMessage>,
+    unsaid: &mut VecDeque<Said>,
+) -> Result<(), SessionError> {
     let mut heartbeat = tokio::time::interval(HEARTBEAT_INTERVAL);
     loop {
-        for message in outbox.take() {
-            say(unsent, message).await?;
+        unsaid.extend(outbox.take());
+        while !unsaid.is_empty() {
+            let room = unsent.reserve().await.map_err(|_| SessionError::Ended)?;
+            room.send(AgentMessage { kind: unsaid.pop_front() });
         }
         tokio::select! {
             () = outbox.filled() => {}

@@ -1,6 +1,7 @@
 //! Who sent a request: read from the client certificate, as Kubernetes reads it.
 
 use rustls_pki_types::CertificateDer;
+use sheave_join::Pin;
 use sheave_registry::Identity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -17,7 +18,8 @@ pub(crate) fn from_certificate(certificate: &CertificateDer<'_>) -> Option<Ident
         .iter_organization()
         .filter_map(|organization| organization.as_str().ok().map(str::to_owned))
         .chain([AUTHENTICATED_GROUP.to_owned()]);
-    (!user.is_empty()).then(|| Identity::new(user, groups))
+    let key = Pin::of_public_key(certificate.public_key().raw).to_string();
+    (!user.is_empty()).then(|| Identity::new(user, groups).with_key(key))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod etag;
 mod health;
 mod identity;
 mod impersonate;
+mod join;
 mod limits;
 mod metrics;
 mod openapi;
@@ -30,5 +31,6 @@ pub mod tls;
 mod verbs;
 mod version;
 
+pub use join::Membership;
 pub use server::{ApiServer, ApiServerConfig};
 pub use version::{GIT_VERSION, version};

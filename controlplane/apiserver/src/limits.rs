@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Largest request body, as Kubernetes allows it.
 pub(crate) const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Largest request to join: a token, a name and a certificate request.
+pub(crate) const JOIN_BYTES_MAX: usize = 16 * 1024;
 /// From the request's head to the answer's head; watches, logs and tunnels run on after that.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests in progress, watches and tunnels not counted.

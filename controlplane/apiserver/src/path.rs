@@ -9,6 +9,8 @@ pub(crate) enum Target {
     Version,
     /// `/metrics`
     Metrics,
+    /// `/join/v1`
+    Join,
     /// `/api`
     CoreVersions,
     /// `/apis`
@@ -78,6 +80,7 @@ impl Target {
         match segments.as_slice() {
             ["version"] => Self::Version,
             ["metrics"] => Self::Metrics,
+            ["join", "v1"] => Self::Join,
             ["healthz", check @ ..] => health(HealthEndpoint::Healthz, check),
             ["livez", check @ ..] => health(HealthEndpoint::Livez, check),
             ["readyz", check @ ..] => health(HealthEndpoint::Readyz, check),

@@ -27,6 +27,12 @@ pub(crate) fn json_value(code: StatusCode, value: &Value) -> Response<Body> {
     json_bytes(code, value.to_string())
 }
 
+/// Anything that is JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<Response<Body>, Status> {
+    let bytes = serde_json::to_vec(value).map_err(|error| Status::internal(error.to_string()))?;
+    Ok(json_bytes(StatusCode::OK, bytes))
+}
+
 /// Plain text.
 pub(crate) fn text(code: StatusCode, text: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(text.into());

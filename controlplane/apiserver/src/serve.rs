@@ -1,6 +1,7 @@
 //! The listening side: connections, TLS, HTTP/1.1 and HTTP/2, and their orderly end.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ use crate::{identity, limits};
 
 /// When accepting fails for want of file descriptors, connections that end make room.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Where a request comes from; in its extensions.
+#[derive(Clone, Copy)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
 impl ApiServer {
     /// Serves until `shutdown`, then lets requests in progress end; watches, logs and node streams are
@@ -60,6 +65,7 @@ impl ApiServer {
         acceptor: TlsAcceptor,
         watcher: Watcher,
     ) {
+        let peer = stream.peer_addr().ok().map(|peer| PeerAddress(peer.ip()));
         // Small answers must not wait for more; a socket that refuses is only slower.
         let _ = stream.set_nodelay(true);
         let handshake =
@@ -80,11 +86,11 @@ impl ApiServer {
             .and_then(identity::from_certificate);
         let service = service_fn(move |request: Request<Incoming>| {
             let (server, identity) = (Arc::clone(&self), identity.clone());
-            async move {
-                Ok::<Response<Body>, Infallible>(
-                    server.answer(identity, request.map(Body::new)).await,
-                )
+            let mut request = request.map(Body::new);
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
             }
+            async move { Ok::<Response<Body>, Infallible>(server.answer(identity, request).await) }
         });
         let builder = http_builder();
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

@@ -13,6 +13,7 @@ use futures::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use sheave_api::Status;
+use sheave_join::Introduction;
 use sheave_registry::{Identity, Registry};
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -20,6 +21,7 @@ use tower::ServiceExt;
 
 use crate::discovery::Discovery;
 use crate::health::Check;
+use crate::join::Membership;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use crate::path::{HealthEndpoint, Target};
@@ -35,6 +37,10 @@ pub struct ApiServerConfig {
     pub tunnels: Arc<dyn NodeTunnels>,
     /// gRPC services to serve on the same port. A caller's [`Identity`] is in the request's extensions.
     pub grpc: Option<axum::Router>,
+    /// Who is a node, and who becomes one; without it every certificate of a node counts, and nobody joins.
+    pub membership: Option<Arc<dyn Membership>>,
+    /// What a machine is told that may want to join.
+    pub introduction: Introduction,
     /// `host:port` that legacy discovery names.
     pub advertised_address: String,
 }
@@ -47,6 +53,8 @@ pub struct ApiServer {
     /// Ends what would otherwise run as long as its client wants.
     pub(crate) stopping: CancellationToken,
     grpc: Option<axum::Router>,
+    pub(crate) membership: Option<Arc<dyn Membership>>,
+    pub(crate) introduction: Introduction,
     discovery: Discovery,
     openapi: OpenApi,
     in_flight: Semaphore,
@@ -76,6 +84,8 @@ impl ApiServer {
             metrics: Metrics::default(),
             stopping: CancellationToken::new(),
             grpc: config.grpc,
+            membership: config.membership,
+            introduction: config.introduction,
             discovery: Discovery::new(&config.advertised_address),
             openapi: OpenApi::default(),
             in_flight: Semaphore::new(limits::REQUESTS_IN_FLIGHT_MAX),
@@ -158,9 +168,13 @@ impl ApiServer {
                 require_get(request.method())?;
                 return Ok(respond::json_value(StatusCode::OK, &version::version()));
             }
+            Target::Join => return self.answer_join(identity, request).await,
             _ => {}
         }
         let identity = identity.ok_or_else(respond::unauthorized)?;
+        if let (Some(membership), Some(_)) = (&self.membership, identity.node()) {
+            membership.require_member(&identity).await?;
+        }
         let identity = impersonate::effective(identity, request.headers())?;
         let path = match target {
             Target::Resource(path) => path,

@@ -12,6 +12,7 @@ mod deployment;
 pub mod dns_service;
 mod endpoints;
 mod garbage;
+mod join_tokens;
 mod load_balancer;
 mod namespace;
 mod node_lifecycle;
@@ -52,6 +53,7 @@ pub fn start(context: &Context) -> JoinSet<()> {
     running.spawn(service_account::run(context.clone()));
     running.spawn(garbage::run(context.clone()));
     running.spawn(node_lifecycle::run(context.clone()));
+    running.spawn(join_tokens::run(context.clone()));
     running
 }
 

@@ -16,7 +16,7 @@ use sheave_client::{Informer, Typed, TypedEvent};
 use sheave_push::v1;
 
 use crate::state::{DataKind, DataRef, PodView};
-use crate::{Shared, encode};
+use crate::{Shared, encode, registration};
 
 type Raw = Informer<IgnoredAny>;
 
@@ -47,8 +47,18 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                     shared.state.set_complete();
                 }
             }
-            Some(TypedEvent::Apply { new, .. }) => apply(&shared, of, new),
-            Some(TypedEvent::Delete(old)) => remove(&shared, of, &old.key),
+            Some(TypedEvent::Apply { old, new }) => {
+                if *of == resource::NODES {
+                    note_pod_cidrs(&shared, old.as_ref(), Some(&new));
+                }
+                apply(&shared, of, new);
+            }
+            Some(TypedEvent::Delete(old)) => {
+                if *of == resource::NODES {
+                    note_pod_cidrs(&shared, Some(&old), None);
+                }
+                remove(&shared, of, &old.key);
+            }
         }
     }
 }
@@ -79,6 +89,26 @@ fn apply(shared: &Shared, of: &GroupResource, object: Typed<IgnoredAny>) {
         }
     } else if *of == resource::NODES {
         state.apply_node(&key.name, fingerprint(&json), json);
+    }
+}
+
+/// Which pod ranges are whose. A name may pass from one object to the next without a deletion between.
+fn note_pod_cidrs(
+    shared: &Shared,
+    old: Option<&Typed<IgnoredAny>>,
+    new: Option<&Typed<IgnoredAny>>,
+) {
+    let read = |node: &Typed<IgnoredAny>| serde_json::from_slice::<Value>(&node.json).ok();
+    let uid = |node: &Value| node["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let (old, new) = (old.and_then(read), new.and_then(read));
+    let mut pod_cidrs = shared.pod_cidrs.lock();
+    if let Some(gone) =
+        old.as_ref().map(uid).filter(|gone| new.as_ref().map(uid).as_ref() != Some(gone))
+    {
+        pod_cidrs.node_gone(&gone);
+    }
+    if let Some(new) = &new {
+        pod_cidrs.node_has(&uid(new), &registration::strings(new.pointer("/spec/podCIDRs")));
     }
 }
 

@@ -11,6 +11,7 @@
 mod encode;
 mod follow;
 mod log;
+mod membership;
 mod node_status;
 mod pod_cidr;
 mod registration;
@@ -20,12 +21,15 @@ mod session;
 mod state;
 mod tunnel;
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use sheave_client::{Client, Recorder};
+use sheave_join::{JoinAnswer, JoinRequest, Standing};
 use sheave_push::v1;
 
-pub use service::{NodeName, NodeService};
+pub use membership::{Caller, IssuedCertificate, NodeCertificates};
+pub use service::NodeService;
 pub use state::NodeProgress;
 pub use tunnel::Tunnel;
 
@@ -58,28 +62,76 @@ struct Shared {
     recorder: Recorder,
     state: state::State,
     tunnels: tunnel::Tunnels,
-    /// Held while a node's pod range is chosen and written, so that two nodes never get the same.
-    pod_cidrs: tokio::sync::Mutex<()>,
+    /// Empty where nobody can join, and nodes are known by other means.
+    membership: OnceLock<membership::Membership>,
+    pod_cidrs: parking_lot::Mutex<pod_cidr::PodCidrs>,
 }
 
 impl PushServer {
     /// Starts to follow the objects. Must be called within a tokio runtime.
     pub fn start(client: Arc<dyn Client>, recorder: Recorder, config: PushConfig) -> Self {
+        let pod_cidrs = pod_cidr::PodCidrs::new(
+            &config.cluster.pod_cidrs,
+            config.node_prefix_len,
+            config.node_prefix_len_ipv6,
+        );
         let shared = Arc::new(Shared {
             config,
             client,
             recorder,
             state: state::State::new(),
             tunnels: tunnel::Tunnels::default(),
-            pod_cidrs: tokio::sync::Mutex::new(()),
+            membership: OnceLock::new(),
+            pod_cidrs: parking_lot::Mutex::new(pod_cidrs),
         });
         tokio::spawn(follow::run(Arc::clone(&shared)));
         Self { shared }
     }
 
-    /// The gRPC service, to be added to a tonic router. `node_name` recognises the caller.
-    pub fn service(&self, node_name: NodeName) -> v1::node_server::NodeServer<NodeService> {
-        v1::node_server::NodeServer::new(NodeService::new(Arc::clone(&self.shared), node_name))
+    /// Lets machines join, and nodes renew their certificates. From now on a certificate counts only for a
+    /// node that has joined; `own_node` is that of the server's own machine, which need not.
+    pub fn admit_nodes(&self, own_node: String, certificates: Arc<dyn NodeCertificates>) {
+        let members = membership::Membership::new(own_node, certificates);
+        if self.shared.membership.set(members).is_err() {
+            tracing::error!("who admits nodes is settled already");
+        }
+    }
+
+    /// The gRPC service, to be added to a tonic router. `caller` recognises who calls, from what the TLS
+    /// layer left in the request's extensions.
+    pub fn service<C: Into<Caller> + 'static>(
+        &self,
+        caller: fn(&tonic::Extensions) -> Option<C>,
+    ) -> v1::node_server::NodeServer<NodeService> {
+        let caller =
+            Box::new(move |extensions: &tonic::Extensions| caller(extensions).map(C::into));
+        v1::node_server::NodeServer::new(NodeService::new(Arc::clone(&self.shared), caller))
+    }
+
+    /// Lets a machine join that shows a token.
+    ///
+    /// # Errors
+    /// 401 for the token, 409 for a name that is taken, 429 for too many wrong tokens, each with the remedy.
+    pub async fn join(
+        &self,
+        request: JoinRequest,
+        from: IpAddr,
+    ) -> Result<JoinAnswer, sheave_api::Status> {
+        membership::join(&self.shared, request, from).await
+    }
+
+    /// How the cluster sees the holder of a valid certificate.
+    ///
+    /// # Errors
+    /// When objects cannot be read.
+    pub async fn standing(&self, caller: &Caller) -> Result<Standing, sheave_api::Status> {
+        membership::standing(&self.shared, caller).await
+    }
+
+    /// # Errors
+    /// 403 when the node was removed, with the remedy.
+    pub async fn require_member(&self, caller: &Caller) -> Result<(), sheave_api::Status> {
+        membership::require_member(&self.shared, caller).await.map(drop)
     }
 
     /// Asks a node to open a tunnel and waits for its answer.

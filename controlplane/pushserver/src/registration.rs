@@ -1,34 +1,33 @@
 //! A node introduces itself: its Node object is created or brought up to date, and it gets its part of
 //! the pod range once and for all.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value, json};
 use sheave_api::{ObjectKey, Status, resource};
-use sheave_client::Patch;
+use sheave_client::{Involved, Patch, Record};
 
-use crate::{Shared, node_status, pod_cidr};
+use crate::{Caller, Shared, membership, node_status};
 
 /// Ensures the Node object and returns the node's pod ranges.
+///
+/// # Errors
+/// 403 for a node that was removed; it would be back with its next connection otherwise.
 pub(crate) async fn register(
     shared: &Shared,
-    node: &str,
+    caller: &Caller,
     described: &[u8],
 ) -> Result<Vec<String>, Status> {
+    let node = caller.node.as_str();
     let described: Value = serde_json::from_slice(described)
         .map_err(|error| Status::bad_request(format!("Hello.node is not a v1 Node: {error}")))?;
     let key = ObjectKey::cluster(node);
-    let _one_at_a_time = shared.pod_cidrs.lock().await;
-    let current = match shared.client.get(&resource::NODES, &key).await {
-        Ok(stored) => serde_json::from_slice(&stored.json)
-            .map_err(|error| Status::internal(format!("stored node cannot be decoded: {error}")))?,
-        Err(status) if status.is_not_found() => {
+    let current = match membership::require_member(shared, caller).await? {
+        Value::Null => {
             let object = new_node(node, &described);
             shared.client.create(&resource::NODES, "", object).await?
         }
-        Err(status) => return Err(status),
+        current => current,
     };
-    let (pod_cidrs, patch) = update(shared, &current, &described).await?;
+    let (pod_cidrs, patch) = update(shared, &current, &described, caller.key.as_deref()).await?;
     if let Some(patch) = patch {
         shared.client.patch(&resource::NODES, &key, None, Patch::Merge(patch)).await?;
     }
@@ -53,14 +52,15 @@ fn new_node(name: &str, described: &Value) -> Value {
     object
 }
 
-/// The node's pod ranges, and what must be changed in its object: labels it brings, a missing range.
-/// Labels that somebody else set are left alone.
+/// The node's pod ranges, and what must be changed in its object: labels it brings, a missing range, the key
+/// that it has now. Labels that somebody else set are left alone.
 async fn update(
     shared: &Shared,
     current: &Value,
     described: &Value,
+    certificate_key: Option<&str>,
 ) -> Result<(Vec<String>, Option<Value>), Status> {
-    let mut patch = Map::new();
+    let mut metadata = Map::new();
     let labels = described.pointer("/metadata/labels").and_then(Value::as_object);
     let differing: Map<String, Value> = labels
         .into_iter()
@@ -69,38 +69,46 @@ async fn update(
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if !differing.is_empty() {
-        patch.insert("metadata".into(), json!({ "labels": differing }));
+        metadata.insert("labels".into(), Value::Object(differing));
+    }
+    if let Some(annotations) = membership::recorded(current, certificate_key) {
+        metadata.insert("annotations".into(), annotations);
+    }
+    let mut patch = Map::new();
+    if !metadata.is_empty() {
+        patch.insert("metadata".into(), Value::Object(metadata));
     }
     let mut pod_cidrs = strings(current.pointer("/spec/podCIDRs"));
     if pod_cidrs.is_empty() {
-        pod_cidrs = choose_pod_cidrs(shared).await?;
+        pod_cidrs = choose_pod_cidrs(shared, current).await?;
         patch.insert("spec".into(), json!({ "podCIDR": pod_cidrs[0], "podCIDRs": pod_cidrs }));
     }
     Ok((pod_cidrs, (!patch.is_empty()).then_some(Value::Object(patch))))
 }
 
-async fn choose_pod_cidrs(shared: &Shared) -> Result<Vec<String>, Status> {
-    let mut used = BTreeSet::new();
-    for stored in shared.client.list(&resource::NODES, None).await? {
-        let node: Value = serde_json::from_slice(&stored.json).unwrap_or_default();
-        used.extend(strings(node.pointer("/spec/podCIDRs")));
+async fn choose_pod_cidrs(shared: &Shared, node: &Value) -> Result<Vec<String>, Status> {
+    // What other nodes have is known once all objects have been seen.
+    let mut known = shared.state.subscribe();
+    if known.wait_for(|generation| *generation > 0).await.is_err() {
+        return Err(Status::new(503, "ServiceUnavailable", "the server stops"));
     }
-    let choose = |range: &String| {
-        let prefix_len = match range.contains(':') {
-            true => shared.config.node_prefix_len_ipv6,
-            false => shared.config.node_prefix_len,
-        };
-        pod_cidr::lowest_free(range, prefix_len, &used).ok_or_else(|| {
-            Status::internal(format!(
-                "no /{prefix_len} is left in the pod range {range}: every one belongs to a node; delete \
-                 nodes that are gone or start the server with a larger range"
-            ))
-        })
-    };
-    shared.config.cluster.pod_cidrs.iter().map(choose).collect()
+    let text = |path: &str| node.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let (uid, name) = (text("/metadata/uid"), text("/metadata/name"));
+    let chosen = shared.pod_cidrs.lock().of_node(uid);
+    chosen.map_err(|exhausted| {
+        shared.recorder.record(Record {
+            involved: Involved::new("v1", "Node", ObjectKey::cluster(name), uid.to_owned()),
+            warning: true,
+            reason: "CIDRNotAvailable".to_owned(),
+            message: exhausted.to_string(),
+            component: "sheave-server".to_owned(),
+            host: name.to_owned(),
+        });
+        Status::internal(exhausted.to_string())
+    })
 }
 
-fn strings(list: Option<&Value>) -> Vec<String> {
+pub(crate) fn strings(list: Option<&Value>) -> Vec<String> {
     let items = list.and_then(Value::as_array).into_iter().flatten();
     items.filter_map(Value::as_str).map(str::to_owned).collect()
 }

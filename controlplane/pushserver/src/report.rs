@@ -28,7 +28,11 @@ pub(crate) async fn take(
         // Acknowledgements are the stream's own matter.
         agent_message::Kind::Ack(_) => Ok(()),
         agent_message::Kind::NodeStatus(status) => {
-            node_status::write(shared, node, json_value(&status)?).await
+            match node_status::write(shared, node, json_value(&status)?).await {
+                // Removed: what it says of itself is nobody's business any more, unlike the ends of its pods.
+                Err(status) if status.is_not_found() => Ok(()),
+                written => written,
+            }
         }
         agent_message::Kind::PodStatus(report) => pod_status(shared, node, report).await,
         agent_message::Kind::PodEnded(report) => pod_ended(shared, node, report).await,
@@ -134,6 +138,11 @@ fn record(shared: &Shared, node: &str, event: v1::Event) {
 }
 
 async fn renew_lease(shared: &Shared, node: &str) -> Result<(), Status> {
+    match shared.client.get(&resource::NODES, &ObjectKey::cluster(node)).await {
+        // Removed: nobody waits for it.
+        Err(status) if status.is_not_found() => return Ok(()),
+        found => drop(found?),
+    }
     let key = ObjectKey::new(LEASE_NAMESPACE, node);
     let now = (shared.config.now)();
     let patch = Patch::Merge(json!({ "spec": { "renewTime": now } }));

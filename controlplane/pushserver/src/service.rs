@@ -7,34 +7,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::Stream;
 use sheave_push::v1::{self, agent_message};
 use sheave_push::{PROTOCOL_VERSION, TUNNEL_ID_KEY};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::session::Feed;
 use crate::tunnel::{Answer, IN_FLIGHT_MAX};
-use crate::{Shared, registration, report};
+use crate::{Caller, Shared, membership, registration, report};
 
 /// Messages to a node that it has not read yet; more wait in the shared log.
 const UNREAD_MAX: usize = 256;
 
-/// Recognises the node that calls, from what the TLS layer left in the request's extensions.
-pub type NodeName = fn(&tonic::Extensions) -> Option<String>;
+/// Recognises the node that calls.
+pub(crate) type WhoCalls = Box<dyn Fn(&tonic::Extensions) -> Option<Caller> + Send + Sync>;
 
 /// `sheave.node.v1.Node`.
 pub struct NodeService {
     shared: Arc<Shared>,
-    node_name: NodeName,
+    who_calls: WhoCalls,
     next_session: AtomicU64,
 }
 
 impl NodeService {
-    pub(crate) fn new(shared: Arc<Shared>, node_name: NodeName) -> Self {
-        Self { shared, node_name, next_session: AtomicU64::new(1) }
+    pub(crate) fn new(shared: Arc<Shared>, who_calls: WhoCalls) -> Self {
+        Self { shared, who_calls, next_session: AtomicU64::new(1) }
     }
 
-    fn caller<T>(&self, request: &Request<T>) -> Result<String, Status> {
-        (self.node_name)(request.extensions()).ok_or_else(|| {
+    fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        (self.who_calls)(request.extensions()).ok_or_else(|| {
             Status::permission_denied("only nodes may call this: use a node's client certificate")
         })
     }
@@ -51,10 +51,11 @@ impl v1::node_server::Node for NodeService {
         &self,
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::SyncStream>, Status> {
-        let node: Arc<str> = self.caller(&request)?.into();
+        let caller = self.caller(&request)?;
+        let node: Arc<str> = caller.node.as_str().into();
         let mut inbound = request.into_inner();
         let hello = hello(&node, &mut inbound).await?;
-        let pod_cidrs = registration::register(&self.shared, &node, &hello.node)
+        let pod_cidrs = registration::register(&self.shared, &caller, &hello.node)
             .await
             .map_err(|status| Status::failed_precondition(status.message))?;
         let session = self.next_session.fetch_add(1, Ordering::Relaxed);
@@ -72,8 +73,19 @@ impl v1::node_server::Node for NodeService {
             }
         });
         let feed = Feed { shared: Arc::clone(&self.shared), node: Arc::clone(&node), out };
-        tokio::spawn(async move { feed.run(&hello, pod_cidrs).await });
-        tokio::spawn(listen(Arc::clone(&self.shared), node, session, inbound));
+        let (hung_up, hangs_up) = oneshot::channel::<()>();
+        // A node that has said its last word is sent what is under way, and no more.
+        tokio::spawn(async move {
+            tokio::select! {
+                () = feed.run(&hello, pod_cidrs) => {}
+                _ = hangs_up => {}
+            }
+        });
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            listen(shared, node, session, inbound).await;
+            drop(hung_up);
+        });
         Ok(Response::new(Box::pin(ReceiverStream::new(unread))))
     }
 
@@ -81,17 +93,30 @@ impl v1::node_server::Node for NodeService {
         &self,
         request: Request<Streaming<v1::TunnelData>>,
     ) -> Result<Response<Self::TunnelStream>, Status> {
-        let node = self.caller(&request)?;
+        let caller = self.caller(&request)?;
         let id = request.metadata().get(TUNNEL_ID_KEY).and_then(|v| v.to_str().ok());
         let id =
             id.ok_or_else(|| Status::invalid_argument("metadata sheave-tunnel-id is missing"))?;
         let id = id.to_owned();
         let (outbound, unread) = mpsc::channel(IN_FLIGHT_MAX);
         let answer = Answer { inbound: request.into_inner(), outbound };
-        if !self.shared.tunnels.answer(&node, &id, answer) {
+        if !self.shared.tunnels.answer(&caller.node, &id, answer) {
             return Err(Status::not_found("nobody waits for this tunnel any more"));
         }
         Ok(Response::new(Box::pin(ReceiverStream::new(unread))))
+    }
+
+    async fn renew_certificate(
+        &self,
+        request: Request<v1::CertificateRequest>,
+    ) -> Result<Response<v1::Certificate>, Status> {
+        let caller = self.caller(&request)?;
+        let v1::CertificateRequest { request } = request.into_inner();
+        let issued = membership::renew(&self.shared, &caller, &request)
+            .await
+            .map_err(|status| Status::failed_precondition(status.message))?;
+        let authority = issued.authority;
+        Ok(Response::new(v1::Certificate { certificate: issued.certificate, authority }))
     }
 }
 

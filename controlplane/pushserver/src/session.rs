@@ -4,13 +4,18 @@
 //! node, which is sent the complete state again once the log has moved on without it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sheave_push::v1::{self, ServerMessage, server_message::Kind};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::Shared;
 use crate::log::Since;
+
+/// A node that was removed is told for so long what becomes of its pods.
+const REMOVED_GRACE: Duration = Duration::from_secs(60);
 
 pub(crate) type Out = mpsc::Sender<Result<ServerMessage, Status>>;
 
@@ -47,12 +52,18 @@ impl Feed {
         let resumed = matches!(resume, Some(Since::Changes(..)));
         self.send(0, Kind::Welcome(self.welcome(resumed, node_pod_cidrs))).await?;
         let mut seen = if resumed { hello.resume_generation } else { self.send_complete().await? };
+        let mut removed = None;
         loop {
             // Marked before reading, so that a change in between wakes us again.
             changed.borrow_and_update();
             match state.since(&self.node, seen) {
                 Since::Changes(changes, newest) => {
                     for change in changes {
+                        match &change.kind {
+                            Kind::NodeGone(_) => removed = Some(Instant::now() + REMOVED_GRACE),
+                            Kind::Node(_) => removed = None,
+                            _ => {}
+                        }
                         self.out.send(Ok(change.into())).await.map_err(|_| HungUp)?;
                     }
                     seen = newest;
@@ -62,6 +73,12 @@ impl Feed {
             tokio::select! {
                 changed = changed.changed() => changed.map_err(|_| HungUp)?,
                 () = self.out.closed() => return Err(HungUp),
+                () = tokio::time::sleep_until(removed.unwrap_or_else(Instant::now)), if removed.is_some() => {
+                    let status = Status::permission_denied("this node was removed from the cluster");
+                    // It calls again, and is told more, or is let in if it has joined again.
+                    let _ = self.out.send(Err(status)).await;
+                    return Err(HungUp);
+                }
             }
         }
     }

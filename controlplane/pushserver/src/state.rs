@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sheave_api::ObjectKey;
 use sheave_push::v1::{self, ServerMessage, server_message::Kind};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::encode::key as wire_key;
 use crate::log::{Change, Log, Since, Target};
@@ -51,8 +53,13 @@ pub(crate) struct State {
     inner: Mutex<Inner>,
     /// Carries the newest generation once the first complete state is known; 0 before.
     changed: watch::Sender<u64>,
+    /// Counts the streams that have begun.
+    connected: watch::Sender<u64>,
     epoch: String,
 }
+
+/// A node that has hung up comes back this soon, if it only changed its certificate or its server's process.
+const RETURN_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 struct Inner {
@@ -65,6 +72,8 @@ struct Inner {
     data: BTreeMap<DataRef, v1::DataObject>,
     nodes: BTreeMap<Arc<str>, (u64, Bytes)>,
     sessions: BTreeMap<Arc<str>, Session>,
+    /// When nodes that are not connected hung up.
+    left: BTreeMap<Arc<str>, Instant>,
 }
 
 struct Session {
@@ -84,7 +93,12 @@ impl State {
                 .map(|d| d.as_nanos())
                 .unwrap_or_default()
         );
-        Self { inner: Mutex::default(), changed: watch::Sender::new(0), epoch }
+        Self {
+            inner: Mutex::default(),
+            changed: watch::Sender::new(0),
+            connected: watch::Sender::new(0),
+            epoch,
+        }
     }
 
     pub(crate) fn epoch(&self) -> &str {
@@ -228,7 +242,11 @@ impl State {
 
     /// A stream of this node begins; a former one of the same node ends.
     pub(crate) fn connect(&self, node: &str, id: u64, direct: mpsc::Sender<ServerMessage>) {
-        self.inner.lock().sessions.insert(node.into(), Session { id, direct, acked: 0 });
+        let mut inner = self.inner.lock();
+        inner.left.remove(node);
+        inner.sessions.insert(node.into(), Session { id, direct, acked: 0 });
+        drop(inner);
+        self.connected.send_modify(|count| *count += 1);
     }
 
     /// A stream of this node has ended. Does nothing when a newer one has taken its place.
@@ -236,6 +254,8 @@ impl State {
         let mut inner = self.inner.lock();
         if inner.sessions.get(node).is_some_and(|s| s.id == id) {
             inner.sessions.remove(node);
+            inner.left.retain(|_, at| at.elapsed() < RETURN_LIMIT);
+            inner.left.insert(node.into(), Instant::now());
         }
     }
 
@@ -246,9 +266,21 @@ impl State {
         }
     }
 
-    /// Where messages that are no state can be sent to a node, if it is connected.
-    pub(crate) fn direct(&self, node: &str) -> Option<mpsc::Sender<ServerMessage>> {
-        self.inner.lock().sessions.get(node).map(|s| s.direct.clone())
+    /// Where messages that are no state can be sent to a node, if it is connected, or comes back soon.
+    pub(crate) async fn direct(&self, node: &str) -> Option<mpsc::Sender<ServerMessage>> {
+        let mut connected = self.connected.subscribe();
+        loop {
+            // Marked before looking, so that one that comes in between is not missed.
+            connected.borrow_and_update();
+            let until = {
+                let inner = self.inner.lock();
+                if let Some(session) = inner.sessions.get(node) {
+                    return Some(session.direct.clone());
+                }
+                *inner.left.get(node)? + RETURN_LIMIT
+            };
+            tokio::time::timeout_at(until, connected.changed()).await.ok()?.ok()?;
+        }
     }
 
     pub(crate) fn progress(&self) -> Vec<NodeProgress> {
@@ -407,6 +439,28 @@ mod tests {
         state.apply_node("n1", 1, Bytes::from_static(b"{}"));
         assert_eq!(seen(&state, "n1", 0), ["node", "node-gone", "node"]);
         assert_eq!(seen(&state, "n2", 0), Vec::<&str>::new());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_a_node_that_is_about_to_come_back_waits_for_it() {
+        let state = Arc::new(State::new());
+        assert!(state.direct("n1").await.is_none(), "never there");
+        let (direct, _messages) = mpsc::channel(1);
+        state.connect("n1", 1, direct.clone());
+        assert!(state.direct("n1").await.is_some());
+        state.disconnect("n1", 1);
+        let asked = tokio::spawn({
+            let state = Arc::clone(&state);
+            async move { state.direct("n1").await.is_some() }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!asked.is_finished());
+        state.connect("n1", 2, direct);
+        assert!(asked.await.unwrap());
+        state.disconnect("n1", 2);
+        let began = Instant::now();
+        assert!(state.direct("n1").await.is_none(), "it stays away");
+        assert!(began.elapsed() <= RETURN_LIMIT);
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Tunnels {
         node: &str,
         mut request: v1::TunnelRequest,
     ) -> Result<Tunnel, Status> {
-        let direct = state.direct(node).ok_or_else(|| {
+        let direct = state.direct(node).await.ok_or_else(|| {
             Status::new(503, "ServiceUnavailable", format!("node \"{node}\" is not connected"))
         })?;
         let id = format!("{}-{}", state.epoch(), self.next.fetch_add(1, Ordering::Relaxed));

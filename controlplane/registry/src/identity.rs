@@ -11,12 +11,20 @@ pub struct Identity {
     pub user: String,
     /// `O`s of a client certificate: `system:masters`, `system:nodes`.
     pub groups: Vec<String>,
+    /// Hash of the client certificate's key; `None` for who was not known by a certificate.
+    pub key: Option<String>,
 }
 
 impl Identity {
     /// Someone known by name and groups.
     pub fn new(user: impl Into<String>, groups: impl IntoIterator<Item = String>) -> Self {
-        Self { user: user.into(), groups: groups.into_iter().collect() }
+        Self { user: user.into(), groups: groups.into_iter().collect(), key: None }
+    }
+
+    /// The same, known by a certificate for this key.
+    #[must_use]
+    pub fn with_key(self, key: String) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// The control plane's own parts: scheduler and controllers, in this process.

@@ -6,6 +6,7 @@
 
 mod api;
 mod disk;
+mod join;
 mod machine;
 mod private;
 mod start;
@@ -70,6 +71,41 @@ const INDEX: &[(&str, &str, &str)] = &[
         "data directory not writable",
         "tests/tests/refusals/start.rs",
         "a_data_directory_that_is_not_writable_is_named",
+    ),
+    (
+        "token wrong, expired, revoked, used up",
+        "tests/tests/refusals/join.rs",
+        "a_token_that_is_wrong_revoked_or_over_does_not_let_a_machine_join",
+    ),
+    (
+        "too many wrong tokens",
+        "tests/tests/refusals/join.rs",
+        "whoever_tries_many_tokens_has_to_wait",
+    ),
+    (
+        "server of another cluster",
+        "tests/tests/refusals/join.rs",
+        "a_server_of_another_cluster_is_told_nothing",
+    ),
+    (
+        "node name taken",
+        "tests/tests/refusals/join.rs",
+        "a_taken_node_name_is_refused_with_both_ways_out",
+    ),
+    (
+        "node removed",
+        "tests/tests/refusals/join.rs",
+        "a_certificate_of_a_removed_node_is_worth_nothing",
+    ),
+    (
+        "server away, or no Sheave server",
+        "tests/tests/refusals/join.rs",
+        "a_server_that_is_away_or_something_else_is_told_apart",
+    ),
+    (
+        "machine has a control plane",
+        "tests/tests/refusals/join.rs",
+        "a_machine_with_a_control_plane_is_no_other_clusters_node",
     ),
 ];
 

@@ -17,13 +17,17 @@ const fn room(name: &'static str, may_use: &'static [&'static str], reason: &'st
     Room { name, may_use, reason }
 }
 
-const ROOMS: [Room; 26] = [
+const ROOMS: [Room; 27] = [
     room("sheave-abi", &[], "the kernel and user space share it: layouts alone"),
     room("sheave-ebpf", &["sheave-abi"], "runs in the kernel"),
     room("sheave-pause", &[], "has no runtime and links to nothing"),
     room("sheave-core", &["sheave-abi"], "is pure: plans are made of map keys and values"),
     room("sheave-dataplane", &["sheave-abi", "sheave-core"], "knows maps, and no source of state"),
-    room("sheave-sources", &["sheave-core", "sheave-push"], "meets the dataplane in core's model"),
+    room(
+        "sheave-sources",
+        &["sheave-core", "sheave-join", "sheave-push"],
+        "meets the dataplane in core's model",
+    ),
     room("sheave-announce", &["sheave-core"], "knows addresses, and neither maps nor sources"),
     room("sheave-dns", &["sheave-core"], "answers by core's model, and knows no source of it"),
     room("sheave-kubelet", &["sheave-core", "sheave-push"], "meets the dataplane in core's model"),
@@ -53,15 +57,20 @@ const ROOMS: [Room; 26] = [
     ),
     room(
         "sheave-apiserver",
-        &["sheave-api", "sheave-push", "sheave-registry"],
+        &["sheave-api", "sheave-join", "sheave-push", "sheave-registry"],
         "speaks HTTP, and reaches objects through the registry",
     ),
     room("sheave-scheduler", &["sheave-api", "sheave-client"], "meets controllers in objects"),
-    room("sheave-controllers", &["sheave-api", "sheave-client"], "meet the scheduler in objects"),
+    room(
+        "sheave-controllers",
+        &["sheave-api", "sheave-client", "sheave-join"],
+        "meet the scheduler in objects",
+    ),
+    room("sheave-join", &[], "is what both ends of joining know, and neither of them"),
     room("sheave-push", &[], "is the one crate that both sides of the node protocol know"),
     room(
         "sheave-pushserver",
-        &["sheave-api", "sheave-client", "sheave-push"],
+        &["sheave-api", "sheave-client", "sheave-join", "sheave-push"],
         "serves views of objects to agents",
     ),
     room(
@@ -71,6 +80,7 @@ const ROOMS: [Room; 26] = [
             "sheave-apiserver",
             "sheave-client",
             "sheave-controllers",
+            "sheave-join",
             "sheave-push",
             "sheave-pushserver",
             "sheave-registry",
@@ -82,7 +92,7 @@ const ROOMS: [Room; 26] = [
     room("sheave-handover", &[], "passes sockets on, and does not know what they are for"),
     room(
         "sheave-cli",
-        &["sheave-handover"],
+        &["sheave-handover", "sheave-join"],
         "is a client of the API and of the agent's socket, and keeps the agent's sockets",
     ),
     room(
@@ -104,7 +114,8 @@ const OWNED: [(&str, &[&str]); 5] = [
     // Fuzzing reads responses as clients do.
     ("hickory-proto", &["sheave-dns", "sheave-fuzz"]),
     ("redb", &["sheave-store"]),
-    ("rcgen", &["sheave-apiserver", TESTS]),
+    // One signs, the other asks to be signed.
+    ("rcgen", &["sheave-apiserver", "sheave-join", TESTS]),
 ];
 
 /// A dependency that stands in a manifest.

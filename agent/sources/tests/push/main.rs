@@ -215,11 +215,85 @@ async fn a_tunnel_carries_bytes_both_ways() {
 async fn a_server_of_another_authority_is_not_trusted() {
     let server = Server::start().await;
     let stranger = Server::start().await;
-    let mut config = server.config();
-    config.tls.authority = stranger.config().tls.authority;
+    let config = server.config();
+    let authority = |config: &PushConfig| config.files.dir().join("ca.crt");
+    std::fs::copy(authority(&stranger.config()), authority(&config)).unwrap();
     let (push, _changes) = Push::start(config, std::sync::Arc::new(Echo));
     let mut connection = push.connection();
     connection.changed().await.unwrap();
     let text = format!("{:?}", connection.borrow_and_update());
     assert!(text.contains("UnknownIssuer") || text.contains("BadSignature"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_and_nothing_under_way_is_lost() {
+    let mut server = Server::start_with(Some(Duration::from_secs(5))).await;
+    let files = server.config().files;
+    let before = files.load().unwrap().unwrap().certificate;
+    let (push, mut changes) = Push::start(server.config(), std::sync::Arc::new(Echo));
+    let mut first = server.caller().await;
+    first.welcome("e1", false).await;
+    first.send(0, Kind::InitBegin(v1::InitBegin {})).await;
+    first.send(7, Kind::InitDone(v1::InitDone {})).await;
+    while next(&mut changes).await.what != What::InitDone {}
+    let request = v1::TunnelRequest { id: "t1".into(), ..Default::default() };
+    first.send(0, Kind::TunnelRequest(request)).await;
+    let mut tunnel = server.tunnel().await;
+    assert!(matches!(tunnel.receive().await, Some(tunnel_data::Kind::Opened(_))));
+
+    // Said until the last moment, by whoever does not know of the renewal.
+    let events = tokio::spawn({
+        let push = push.clone();
+        async move {
+            for number in 0..600 {
+                push.event(v1::Event { reason: number.to_string(), ..Default::default() });
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    });
+    let said = first.hears_the_end().await;
+    // What the server sends until it has heard of the end is heard.
+    first.send(8, service("late", 80)).await;
+    let request = v1::TunnelRequest { id: "t2".into(), ..Default::default() };
+    first.send(0, Kind::TunnelRequest(request)).await;
+    drop(first);
+    assert_eq!(next(&mut changes).await.generation.number(), 8);
+    let mut late = server.tunnel().await;
+    assert!(matches!(late.receive().await, Some(tunnel_data::Kind::Opened(_))));
+
+    let mut second = server.caller().await;
+    assert_eq!((second.hello.resume_epoch.as_str(), second.hello.resume_generation), ("e1", 8));
+    second.welcome("e1", true).await;
+    let after = files.load().unwrap().unwrap().certificate;
+    assert_ne!(before.pin, after.pin);
+    for tunnel in [&mut tunnel, &mut late] {
+        tunnel.send("still".into()).await;
+        assert_eq!(tunnel.receive().await, Some(tunnel_data::Kind::Data("still".into())));
+    }
+    let mut reasons = Vec::new();
+    let events_in = |said: Vec<agent_message::Kind>, reasons: &mut Vec<String>| {
+        reasons.extend(said.into_iter().filter_map(|kind| match kind {
+            agent_message::Kind::Event(event) => Some(event.reason),
+            _ => None,
+        }));
+    };
+    events_in(said, &mut reasons);
+    while reasons.last().is_none_or(|last| last != "599") {
+        events_in(second.says(1).await, &mut reasons);
+    }
+    events.await.unwrap();
+    let expected: Vec<String> = (0..600).map(|number| number.to_string()).collect();
+    assert_eq!(reasons, expected, "each once, in order");
+}
+
+#[tokio::test]
+async fn a_certificate_that_ended_is_named_with_the_remedy() {
+    let server = Server::start_with(Some(Duration::from_secs(1))).await;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let (push, _changes) = Push::start(server.config(), std::sync::Arc::new(Echo));
+    let mut connection = push.connection();
+    connection.changed().await.unwrap();
+    let text = format!("{:?}", connection.borrow_and_update());
+    assert!(text.contains("this node's certificate has ended"), "{text}");
+    assert!(text.contains("sheave join URL --token TOKEN"), "{text}");
 }

@@ -2,17 +2,19 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::Stream;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
+};
 use sheave_push::TUNNEL_ID_KEY;
 use sheave_push::v1::node_server::{Node, NodeServer};
 use sheave_push::v1::{
     self, AgentMessage, ServerMessage, TunnelData, agent_message, server_message, tunnel_data,
 };
-use sheave_sources::{PushConfig, TlsFiles};
+use sheave_sources::{NodeFiles, PushConfig};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -47,6 +49,8 @@ pub(crate) struct Tunnel {
 struct Service {
     callers: mpsc::Sender<Caller>,
     tunnels: mpsc::Sender<Tunnel>,
+    authority: Arc<Issuer<'static, KeyPair>>,
+    authority_pem: String,
 }
 
 #[tonic::async_trait]
@@ -78,10 +82,27 @@ impl Node for Service {
         self.tunnels.send(tunnel).await.unwrap();
         Ok(Response::new(Box::pin(ReceiverStream::new(unread))))
     }
+
+    async fn renew_certificate(
+        &self,
+        request: Request<v1::CertificateRequest>,
+    ) -> Result<Response<v1::Certificate>, Status> {
+        let request = request.into_inner().request;
+        let key = CertificateSigningRequestParams::from_pem(&request).unwrap().public_key;
+        let params = CertificateParams::default();
+        let certificate = params.signed_by(&key, &self.authority).unwrap().pem();
+        let authority = self.authority_pem.clone();
+        Ok(Response::new(v1::Certificate { certificate, authority }))
+    }
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The node's certificate ends so soon.
+    pub(crate) async fn start_with(lifetime: Option<Duration>) -> Self {
         let files = tempfile::tempdir().unwrap();
         let path = |name: &str| files.path().join(name);
         let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
@@ -89,14 +110,19 @@ impl Server {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
-        let issuer = Issuer::new(authority, authority_key);
-        let issue = |name: &str| {
+        let issuer = Arc::new(Issuer::new(authority, authority_key));
+        let issue = |name: &str, lifetime: Option<Duration>| {
             let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new([name.to_owned()]).unwrap();
+            let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+            if let Some(lifetime) = lifetime {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+                params.not_before = rcgen::date_time_ymd(1970, 1, 1) + now;
+                params.not_after = params.not_before + lifetime;
+            }
             (params.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem())
         };
-        let (server, server_key) = issue("127.0.0.1");
-        let (node, node_key) = issue("n1");
+        let (server, server_key) = issue("127.0.0.1", None);
+        let (node, node_key) = issue("n1", lifetime);
         write("ca.crt", &authority_pem);
         write("node.crt", &node);
         write("node.key", &node_key);
@@ -105,10 +131,11 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let tls = ServerTlsConfig::new()
             .identity(Identity::from_pem(server, server_key))
-            .client_ca_root(Certificate::from_pem(authority_pem));
+            .client_ca_root(Certificate::from_pem(&authority_pem));
         let (callers_in, callers) = mpsc::channel(8);
         let (tunnels_in, tunnels) = mpsc::channel(8);
-        let service = Service { callers: callers_in, tunnels: tunnels_in };
+        let service =
+            Service { callers: callers_in, tunnels: tunnels_in, authority: issuer, authority_pem };
         let serving = tokio::spawn(async move {
             let router = tonic::transport::Server::builder().tls_config(tls).unwrap();
             let router = { router }.add_service(NodeServer::new(service));
@@ -116,11 +143,7 @@ impl Server {
         });
         let config = PushConfig {
             server: format!("https://127.0.0.1:{port}"),
-            tls: TlsFiles {
-                certificate: path("node.crt"),
-                key: path("node.key"),
-                authority: path("ca.crt"),
-            },
+            files: NodeFiles::new(files.path()),
             node_name: "n1".into(),
             agent_version: "test".into(),
             node_object: Arc::new(|| Bytes::from_static(b"{}")),
@@ -164,6 +187,19 @@ impl Caller {
             server_version: "test".into(),
         };
         self.send(0, server_message::Kind::Welcome(welcome)).await;
+    }
+
+    /// The node ends its side; what it said until then but heartbeats.
+    pub(crate) async fn hears_the_end(&mut self) -> Vec<agent_message::Kind> {
+        let mut said = Vec::new();
+        let until_end = async {
+            while let Some(message) = self.incoming.message().await.unwrap() {
+                said.extend(message.kind);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), until_end).await.expect("an end in 10 s");
+        said.retain(|kind| !matches!(kind, agent_message::Kind::Heartbeat(_)));
+        said
     }
 
     /// The next messages that are no heartbeats.

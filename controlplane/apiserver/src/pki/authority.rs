@@ -25,14 +25,13 @@ const AUTHORITY_NAME: &str = "sheave-ca";
 const NODE_SECRET_PURPOSE: &[u8] = b"sheave node secret 1\0";
 /// Of the authority's own certificate.
 pub(super) const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
-/// Of server and client certificates.
-pub(super) const LEAF_VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// A leaf with less than this left is issued anew at start.
-const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A leaf with less than this left is issued anew, or with a third of its life left if that is shorter.
+const RENEW_BEFORE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The authority's certificate is made again with less than this left: longer than any leaf lives.
 const RENEW_AUTHORITY_BEFORE: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
-/// Certificates begin this long ago, for machines whose clock is a little behind.
-const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
+/// Certificates begin this long ago, for machines whose clock is a little behind; those of a short life a tenth
+/// of it.
+const CLOCK_SKEW_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What a leaf certificate is to say.
 #[derive(Clone, Debug)]
@@ -61,11 +60,18 @@ pub(super) enum LeafUse {
     },
 }
 
+/// How long before its end a leaf of this life is issued anew.
+pub(super) fn renew_before(lifetime: Duration) -> Duration {
+    (lifetime / 3).min(RENEW_BEFORE_MAX)
+}
+
 /// The authority: certificate and key, ready to sign.
 pub(super) struct Authority {
     certificate: String,
     key: KeyPair,
     key_id: Vec<u8>,
+    /// Of the leaves.
+    lifetime: Duration,
 }
 
 impl Authority {
@@ -73,10 +79,14 @@ impl Authority {
     ///
     /// Its certificate is made again, under the same key and name, when it is lost, near its end, or from
     /// a future that the clock has left since: whatever was signed before stays valid.
-    pub(super) fn ensure(dir: &Path, now: SystemTime) -> Result<Self, PkiError> {
+    pub(super) fn ensure(
+        dir: &Path,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Self, PkiError> {
         let (certificate_path, key_path) = (dir.join("ca.crt"), dir.join("ca.key"));
         if files::read(&certificate_path)?.is_some() {
-            let authority = Self::load(dir)?;
+            let authority = Self::load(dir, lifetime)?;
             if is_current(&authority.certificate, now, RENEW_AUTHORITY_BEFORE) {
                 return Ok(authority);
             }
@@ -91,11 +101,11 @@ impl Authority {
             .map_err(|source| issue_error(AUTHORITY_NAME, source))?;
         files::write_if_changed(&key_path, key.serialize_pem().as_bytes())?;
         files::write(&certificate_path, certificate.pem().as_bytes())?;
-        Self::load(dir)
+        Self::load(dir, lifetime)
     }
 
-    /// Loads the authority from its two files.
-    pub(super) fn load(dir: &Path) -> Result<Self, PkiError> {
+    /// Loads the authority from its two files, to sign leaves that live so long.
+    pub(super) fn load(dir: &Path, lifetime: Duration) -> Result<Self, PkiError> {
         let (certificate_path, key_path) = (dir.join("ca.crt"), dir.join("ca.key"));
         let certificate = files::read(&certificate_path)?
             .ok_or_else(|| PkiError::AuthorityDamaged { path: certificate_path.clone() })?;
@@ -112,7 +122,7 @@ impl Authority {
         if public_key != key.der_bytes() {
             return Err(PkiError::AuthorityDamaged { path: key_path });
         }
-        Ok(Self { certificate, key, key_id })
+        Ok(Self { certificate, key, key_id, lifetime })
     }
 
     /// The authority's own certificate, PEM.
@@ -140,7 +150,7 @@ impl Authority {
             (files::read(&certificate_path)?, files::read(&key_path)?)
         {
             let found = PemPair { certificate, key };
-            if self.still_serves(&found, leaf, now) {
+            if self.still_serves(&found, leaf, now, renew_before(self.lifetime)) {
                 return Ok(found);
             }
         }
@@ -152,20 +162,36 @@ impl Authority {
 
     /// Signs a new certificate for a new key.
     pub(super) fn issue(&self, leaf: &Leaf, now: SystemTime) -> Result<PemPair, PkiError> {
-        let failed = |source| issue_error(&leaf.common_name, source);
-        let issuer = Issuer::from_ca_cert_pem(&self.certificate, &self.key).map_err(failed)?;
-        let key = KeyPair::generate().map_err(failed)?;
-        let certificate =
-            leaf_params(leaf, now).map_err(failed)?.signed_by(&key, &issuer).map_err(failed)?;
-        Ok(PemPair { certificate: certificate.pem(), key: key.serialize_pem() })
+        let key = KeyPair::generate().map_err(|source| issue_error(&leaf.common_name, source))?;
+        Ok(PemPair { certificate: self.sign(leaf, &key, now)?, key: key.serialize_pem() })
     }
 
-    fn still_serves(&self, pair: &PemPair, leaf: &Leaf, now: SystemTime) -> bool {
+    /// Signs a new certificate for somebody's key; PEM.
+    pub(super) fn sign(
+        &self,
+        leaf: &Leaf,
+        key: &impl PublicKeyData,
+        now: SystemTime,
+    ) -> Result<String, PkiError> {
+        let failed = |source| issue_error(&leaf.common_name, source);
+        let issuer = Issuer::from_ca_cert_pem(&self.certificate, &self.key).map_err(failed)?;
+        let params = leaf_params(leaf, self.lifetime, now).map_err(failed)?;
+        Ok(params.signed_by(key, &issuer).map_err(failed)?.pem())
+    }
+
+    /// True when the pair is what the leaf should be, now and for some time to come.
+    pub(super) fn still_serves(
+        &self,
+        pair: &PemPair,
+        leaf: &Leaf,
+        now: SystemTime,
+        to_come: Duration,
+    ) -> bool {
         let Ok(key) = KeyPair::from_pem(&pair.key) else { return false };
         parse(&pair.certificate, |certificate| {
             certificate.public_key().subject_public_key.data.as_ref() == key.der_bytes()
                 && authority_key_id(certificate).is_some_and(|id| id == self.key_id)
-                && is_within(certificate, now, RENEW_BEFORE)
+                && is_within(certificate, now, to_come)
                 && names_match(certificate, leaf)
         })
         .unwrap_or(false)
@@ -185,12 +211,16 @@ fn authority_params(now: SystemTime) -> CertificateParams {
     params
 }
 
-fn leaf_params(leaf: &Leaf, now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
+fn leaf_params(
+    leaf: &Leaf,
+    lifetime: Duration,
+    now: SystemTime,
+) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = subject(&leaf.common_name, leaf.organization.as_deref());
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
-    set_validity(&mut params, now, LEAF_VALIDITY);
+    set_validity(&mut params, now, lifetime);
     match &leaf.leaf_use {
         LeafUse::Client => {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -218,7 +248,8 @@ fn subject(common_name: &str, organization: Option<&str>) -> DistinguishedName {
 fn set_validity(params: &mut CertificateParams, now: SystemTime, validity: Duration) {
     let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + since_epoch.saturating_sub(CLOCK_SKEW);
+    let clock_skew = (validity / 10).min(CLOCK_SKEW_MAX);
+    params.not_before = epoch + since_epoch.saturating_sub(clock_skew);
     params.not_after = epoch + since_epoch + validity;
 }
 

@@ -48,6 +48,9 @@ pub enum PkiError {
         /// Which one.
         path: PathBuf,
     },
+    /// The files of this machine's node.
+    #[error(transparent)]
+    Node(#[from] sheave_join::FilesError),
     /// A certificate could not be made.
     #[error("cannot issue the certificate of {subject}")]
     Issue {

@@ -10,14 +10,16 @@
 mod authority;
 mod files;
 mod kubeconfig;
+mod node;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use authority::{Authority, Leaf, LeafUse};
 pub use files::PkiError;
 use files::{ensure_dir, write_if_changed};
+pub use node::{NodeIssueError, NodeIssuer, SignedForNode};
 
 /// Group whose members may do everything.
 pub const ADMIN_GROUP: &str = "system:masters";
@@ -27,6 +29,9 @@ pub const ADMIN_USER: &str = "sheave-admin";
 pub const NODES_GROUP: &str = "system:nodes";
 /// A node's user name is this and its node name.
 pub const NODE_USER_PREFIX: &str = "system:node:";
+
+/// How long server and client certificates live, unless a test makes it short.
+pub const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Names of the API server inside a cluster, whatever its domain is called outside.
 const SERVICE_NAMES: [&str; 4] = [
@@ -51,6 +56,20 @@ pub struct PkiConfig {
     pub node_name: String,
     /// What the admin kubeconfig dials, e.g. `https://127.0.0.1:6443`.
     pub server_url: String,
+    /// How long server and client certificates live.
+    pub certificate_lifetime: Duration,
+}
+
+impl PkiConfig {
+    fn server_pki(&self) -> PathBuf {
+        self.data_dir.join("server").join("pki")
+    }
+
+    /// How often to call [`ensure`], so that nothing that is about to end is missed.
+    pub fn check_interval(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+        (authority::renew_before(self.certificate_lifetime) / 8).min(LONGEST)
+    }
 }
 
 /// Certificate chain and key, PEM.
@@ -109,16 +128,15 @@ impl std::fmt::Debug for NodeSecret {
 /// Names the file and the remedy: a directory that cannot be written, an authority without its key.
 pub fn ensure(config: &PkiConfig, now: SystemTime) -> Result<Pki, PkiError> {
     let server_dir = config.data_dir.join("server");
-    let server_pki = server_dir.join("pki");
+    let server_pki = config.server_pki();
     let agent_pki = config.data_dir.join("agent").join("pki");
     for dir in [&server_dir, &server_pki, &config.data_dir.join("agent"), &agent_pki] {
         ensure_dir(dir)?;
     }
-    let authority = Authority::ensure(&server_pki, now)?;
+    let authority = Authority::ensure(&server_pki, config.certificate_lifetime, now)?;
     let server = authority.ensure_leaf(&server_pki, &server_leaf(config), now)?;
     let admin = authority.ensure_leaf(&server_pki, &admin_leaf(), now)?;
-    let node = authority.ensure_leaf(&agent_pki, &node_leaf(&config.node_name), now)?;
-    write_if_changed(&agent_pki.join("ca.crt"), authority.certificate().as_bytes())?;
+    let node = node::ensure_own(&authority, &agent_pki, &config.node_name, now)?;
     let kubeconfig = server_dir.join("admin.kubeconfig");
     let text = kubeconfig::render(&config.server_url, authority.certificate(), &admin);
     write_if_changed(&kubeconfig, text.as_bytes())?;
@@ -161,15 +179,6 @@ fn admin_leaf() -> Leaf {
     }
 }
 
-fn node_leaf(node_name: &str) -> Leaf {
-    Leaf {
-        file: "node",
-        common_name: format!("{NODE_USER_PREFIX}{node_name}"),
-        organization: Some(NODES_GROUP.to_owned()),
-        leaf_use: LeafUse::Client,
-    }
-}
-
 /// Issues a client certificate from the authority under `data_dir`, without storing it.
 ///
 /// # Errors
@@ -186,7 +195,7 @@ pub fn issue_client(
         organization: group.map(str::to_owned),
         leaf_use: LeafUse::Client,
     };
-    Authority::load(&data_dir.join("server").join("pki"))?.issue(&leaf, now)
+    Authority::load(&data_dir.join("server").join("pki"), CERTIFICATE_LIFETIME)?.issue(&leaf, now)
 }
 
 #[cfg(test)]

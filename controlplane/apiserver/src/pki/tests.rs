@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::authority::{AUTHORITY_VALIDITY, LEAF_VALIDITY};
+use super::authority::AUTHORITY_VALIDITY;
 use super::*;
 
 fn config(data_dir: &Path) -> PkiConfig {
@@ -16,6 +16,7 @@ fn config(data_dir: &Path) -> PkiConfig {
         service_address: "10.96.0.1".parse().unwrap(),
         node_name: "vm-1".to_owned(),
         server_url: "https://127.0.0.1:6443".to_owned(),
+        certificate_lifetime: CERTIFICATE_LIFETIME,
     }
 }
 
@@ -69,10 +70,10 @@ fn a_leaf_near_its_end_is_renewed() {
     let dir = tempfile::tempdir().unwrap();
     let first = ensure(&config(dir.path()), now()).unwrap();
     let day = Duration::from_secs(24 * 60 * 60);
-    let early = now() + LEAF_VALIDITY - day * 40;
+    let early = now() + CERTIFICATE_LIFETIME - day * 40;
     let kept = ensure(&config(dir.path()), early).unwrap();
     assert_eq!(first.admin.certificate, kept.admin.certificate);
-    let late = now() + LEAF_VALIDITY - day * 20;
+    let late = now() + CERTIFICATE_LIFETIME - day * 20;
     let renewed = ensure(&config(dir.path()), late).unwrap();
     assert_ne!(first.admin.certificate, renewed.admin.certificate);
     let text = fs::read_to_string(&renewed.kubeconfig).unwrap();

@@ -18,6 +18,7 @@ use sheave_api::Status;
 use sheave_apiserver::pki::{self, PemPair, Pki, PkiConfig};
 use sheave_apiserver::streaming::{NodeTunnels, Tunnel};
 use sheave_apiserver::{ApiServer, ApiServerConfig, tls};
+use sheave_join::Introduction;
 use sheave_push::v1::TunnelRequest;
 use sheave_registry::{Registry, RegistryConfig};
 use sheave_store::{EmbeddedStore, Store};
@@ -47,6 +48,7 @@ pub(crate) fn pki_config(dir: &TempDir, address: SocketAddr, addresses: Vec<IpAd
         service_address: "10.96.0.1".parse().unwrap(),
         node_name: "vm-1".to_owned(),
         server_url: format!("https://{address}"),
+        certificate_lifetime: pki::CERTIFICATE_LIFETIME,
     }
 }
 
@@ -90,6 +92,13 @@ impl Serving {
             registry,
             tunnels,
             grpc: None,
+            membership: None,
+            introduction: Introduction {
+                certificate_authority: pki.ca.clone(),
+                server_version: "test".to_owned(),
+                ranges: Vec::new(),
+                standing: None,
+            },
             advertised_address: address.to_string(),
         }));
         let certificate = Arc::new(tls::ServerCertificate::new(&pki.server).unwrap());
