@@ -91,7 +91,7 @@ impl Agent {
                 tell_network(&reconciler, &ranges)?;
                 // Manifests name no pods.
                 reconciler.lock().note(Update::HostPorts(Vec::new()));
-                (follow_manifests(path)?, None)
+                (follow_manifests(path, &reconciler.lock().machine().name)?, None)
             }
             None => {
                 let machine = reconciler.lock().machine().clone();
@@ -405,18 +405,21 @@ fn warning(reason: &str, component: &str, message: String) -> v1::Event {
     }
 }
 
-fn follow_manifests(path: &Path) -> Result<mpsc::Receiver<Change>> {
+fn follow_manifests(path: &Path, own_name: &str) -> Result<mpsc::Receiver<Change>> {
     // Refused now when it cannot be read; later the state before stands.
     file::read(path).context("--manifests")?;
     let (states, mut received) = mpsc::channel(1);
     let (changes, receiver) = mpsc::channel(BATCH_MAX);
     tokio::spawn(file::follow(path.to_owned(), states));
+    let own_name = own_name.to_owned();
     tokio::spawn(async move {
         while let Some(state) = received.recv().await {
             for update in state {
                 let what = match update {
                     Update::Init => What::Init,
                     Update::InitDone => What::InitDone,
+                    // Manifests may name all nodes of a cluster, so that they are the same on each.
+                    Update::Peer(peer) if peer.name == own_name => continue,
                     other => What::Services(other),
                 };
                 if changes.send(Change { generation: Generation::default(), what }).await.is_err() {

@@ -124,6 +124,11 @@ impl Engine {
         self.ledger.take_names()
     }
 
+    /// Whether other nodes are new, changed or gone since this was last asked.
+    pub fn take_peers_changed(&mut self) -> bool {
+        self.ledger.take_peers_changed()
+    }
+
     /// The slices of a Service, in order of name.
     pub fn slices(&self, service: &ObjectKey) -> Vec<&EndpointSlice> {
         self.ledger.slices(service)

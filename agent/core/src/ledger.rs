@@ -20,12 +20,14 @@ pub struct Ledger {
     host_ports_known: bool,
     changes: Changes,
     names: BTreeSet<ObjectKey>,
+    peers_changed: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Named {
     services: BTreeSet<ObjectKey>,
     slices: BTreeSet<ObjectKey>,
+    peers: BTreeSet<String>,
 }
 
 /// What is not as it was.
@@ -74,6 +76,11 @@ impl Ledger {
     /// was last asked: not what [`Self::take_changes`] takes.
     pub fn take_names(&mut self) -> BTreeSet<ObjectKey> {
         std::mem::take(&mut self.names)
+    }
+
+    /// Whether other nodes are new, changed or gone since this was last asked.
+    pub fn take_peers_changed(&mut self) -> bool {
+        std::mem::take(&mut self.peers_changed)
     }
 
     /// What has changed since this was last asked.
@@ -135,6 +142,19 @@ impl Ledger {
                     named.slices.remove(&key);
                 }
                 self.forget_slice(&key);
+            }
+            Update::Peer(peer) => {
+                if let Some(named) = &mut self.named {
+                    named.peers.insert(peer.name.clone());
+                }
+                self.peers_changed |= self.model.peers.get(&peer.name) != Some(&peer);
+                self.model.peers.insert(peer.name.clone(), peer);
+            }
+            Update::PeerGone(name) => {
+                if let Some(named) = &mut self.named {
+                    named.peers.remove(&name);
+                }
+                self.peers_changed |= self.model.peers.remove(&name).is_some();
             }
         }
     }
@@ -207,6 +227,9 @@ impl Ledger {
         for key in slices.cloned().collect::<Vec<_>>() {
             self.forget_slice(&key);
         }
+        let before = self.model.peers.len();
+        self.model.peers.retain(|name, _| named.peers.contains(name));
+        self.peers_changed |= self.model.peers.len() != before;
     }
 }
 
@@ -217,7 +240,7 @@ fn service_of(slice: &EndpointSlice) -> ObjectKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{LeadsTo, Service, ServiceType, TrafficPolicy};
+    use crate::model::{LeadsTo, Peer, Service, ServiceType, TrafficPolicy};
 
     fn slice(name: &str) -> EndpointSlice {
         EndpointSlice {
@@ -247,6 +270,28 @@ mod tests {
         assert_eq!(names(&ledger), ["a", "b"], "nothing is missing before the state is complete");
         ledger.note(Update::InitDone);
         assert_eq!(names(&ledger), ["b"]);
+    }
+
+    #[test]
+    fn a_peer_is_gone_when_a_complete_state_does_not_name_it_and_not_before() {
+        let peer = |name: &str| {
+            Update::Peer(Peer { name: name.into(), addresses: vec![], pod_ranges: vec![] })
+        };
+        let mut ledger = Ledger::new();
+        for update in [Update::Init, peer("a"), peer("b"), Update::InitDone] {
+            ledger.note(update);
+        }
+        assert!(ledger.take_peers_changed() && !ledger.take_peers_changed());
+        for update in [Update::Init, peer("b")] {
+            ledger.note(update);
+        }
+        assert_eq!(ledger.model().peers.len(), 2);
+        assert!(!ledger.take_peers_changed(), "nothing new was said, and nothing is missing yet");
+        ledger.note(Update::InitDone);
+        assert!(ledger.take_peers_changed());
+        assert_eq!(ledger.model().peers.keys().collect::<Vec<_>>(), ["b"]);
+        ledger.note(Update::PeerGone("b".into()));
+        assert!(ledger.take_peers_changed() && ledger.model().peers.is_empty());
     }
 
     #[test]

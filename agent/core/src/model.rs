@@ -207,6 +207,17 @@ pub struct Node {
     pub external_cluster_ips: bool,
 }
 
+/// Another node of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// `metadata.name` of its Node.
+    pub name: String,
+    /// Where it is reached: at most one a family.
+    pub addresses: Vec<IpAddr>,
+    /// Where its pods are; networks, without bits of a host.
+    pub pod_ranges: Vec<IpNet>,
+}
+
 /// A change of the desired state, from any source. A source starts with [`Update::Init`], sends all it
 /// knows, then [`Update::InitDone`]; only after that does the absence of something mean that it is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,12 +238,16 @@ pub enum Update {
     EndpointSlice(EndpointSlice),
     /// Deleted.
     EndpointSliceGone(ObjectKey),
+    /// New or changed; never this node itself.
+    Peer(Peer),
+    /// No node of the cluster any more, by name.
+    PeerGone(String),
     /// All host ports of the pods of this node, in place of those said before. From the kubelet, not from
     /// the source: outside of [`Update::Init`] and [`Update::InitDone`].
     HostPorts(Vec<HostPort>),
 }
 
-/// All Services and slices that are known, and since when they are complete.
+/// All that is known, and since when they are complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     /// Who this node is.
@@ -243,6 +258,8 @@ pub struct Model {
     pub named_services: BTreeMap<ObjectKey, NamedService>,
     /// By key of the slice.
     pub slices: BTreeMap<ObjectKey, EndpointSlice>,
+    /// The other nodes, by name.
+    pub peers: BTreeMap<String, Peer>,
     /// In the order of pods.
     pub host_ports: Vec<HostPort>,
 }

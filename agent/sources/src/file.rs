@@ -1,4 +1,4 @@
-//! The file source: Services and EndpointSlices from manifests, YAML or JSON, in a file or a directory.
+//! The file source: Services, EndpointSlices and other Nodes from manifests, YAML or JSON, in a file or a directory.
 //! Every change of the files is a new complete state. For those who want the dataplane alone, and for
 //! scenario tests.
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde_json::Value;
-use sheave_core::model::{ObjectKey, Update};
+use sheave_core::model::{EndpointSlice, ObjectKey, Peer, Update};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
@@ -69,14 +69,13 @@ const SETTLE: std::time::Duration = std::time::Duration::from_millis(50);
 /// # Errors
 /// When the path or a file cannot be read: then nothing is known, and nothing is to be concluded.
 pub fn read(path: &Path) -> Result<(Vec<Update>, Vec<LeftOut>), FileError> {
-    let mut services = BTreeMap::new();
-    let mut slices = BTreeMap::new();
+    let mut found = Found::default();
     let mut left_out = Vec::new();
     for file in files(path)? {
         let text = std::fs::read_to_string(&file)
             .map_err(|source| FileError::Read { path: file.clone(), source })?;
         for document in documents(&text) {
-            match document.and_then(|value| objects(value, &mut services, &mut slices)) {
+            match document.and_then(|value| found.take(value)) {
                 Ok(invalid) => left_out.extend(
                     invalid
                         .into_iter()
@@ -86,9 +85,10 @@ pub fn read(path: &Path) -> Result<(Vec<Update>, Vec<LeftOut>), FileError> {
             }
         }
     }
-    let slices = slices.into_values().map(Update::EndpointSlice);
-    let services = services.into_values();
-    let all = [Update::Init].into_iter().chain(slices).chain(services);
+    let peers = found.peers.into_values().map(Update::Peer);
+    let slices = found.slices.into_values().map(Update::EndpointSlice);
+    let services = found.services.into_values();
+    let all = [Update::Init].into_iter().chain(peers).chain(slices).chain(services);
     Ok((all.chain([Update::InitDone]).collect(), left_out))
 }
 
@@ -149,44 +149,57 @@ fn documents(text: &str) -> Vec<Result<Value, String>> {
     }
 }
 
-/// Takes the Services and EndpointSlices out of an object or a List; other kinds are none of ours.
-fn objects(
-    value: Value,
-    services: &mut BTreeMap<ObjectKey, Update>,
-    slices: &mut BTreeMap<ObjectKey, sheave_core::model::EndpointSlice>,
-) -> Result<Vec<Invalid>, String> {
-    let kind = value["kind"].as_str().unwrap_or_default().to_owned();
-    let typed = |error: serde_json::Error| format!("{kind}: {error}");
-    let mut invalid = Vec::new();
-    match kind.as_str() {
-        "" => return Err("kind: Required value".into()),
-        "List" => {
-            for item in value["items"].as_array().into_iter().flatten() {
-                invalid.extend(objects(item.clone(), services, slices)?);
-            }
-        }
-        "Service" => {
-            let object = serde_json::from_value(value).map_err(typed)?;
-            match manifest::service(&object) {
-                Ok(Ok(service)) => {
-                    services.insert(service.key.clone(), Update::Service(service));
+/// What files hold, by key.
+#[derive(Default)]
+struct Found {
+    services: BTreeMap<ObjectKey, Update>,
+    slices: BTreeMap<ObjectKey, EndpointSlice>,
+    peers: BTreeMap<String, Peer>,
+}
+
+impl Found {
+    /// Takes out of an object or a List what is ours; other kinds are not. Says what was left out.
+    fn take(&mut self, value: Value) -> Result<Vec<Invalid>, String> {
+        let kind = value["kind"].as_str().unwrap_or_default().to_owned();
+        let typed = |error: serde_json::Error| format!("{kind}: {error}");
+        let mut invalid = Vec::new();
+        match kind.as_str() {
+            "" => return Err("kind: Required value".into()),
+            "List" => {
+                for item in value["items"].as_array().into_iter().flatten() {
+                    invalid.extend(self.take(item.clone())?);
                 }
-                Ok(Err(named)) => {
-                    services.insert(named.key.clone(), Update::NamedService(named));
+            }
+            "Service" => {
+                let object = serde_json::from_value(value).map_err(typed)?;
+                match manifest::service(&object) {
+                    Ok(Ok(service)) => {
+                        self.services.insert(service.key.clone(), Update::Service(service));
+                    }
+                    Ok(Err(named)) => {
+                        self.services.insert(named.key.clone(), Update::NamedService(named));
+                    }
+                    Err(error) => invalid.push(error),
                 }
-                Err(error) => invalid.push(error),
             }
-        }
-        "EndpointSlice" => {
-            let object = serde_json::from_value(value).map_err(typed)?;
-            match manifest::endpoint_slice(&object) {
-                Ok(slice) => drop(slices.insert(slice.key.clone(), slice)),
-                Err(error) => invalid.push(error),
+            "EndpointSlice" => {
+                let object = serde_json::from_value(value).map_err(typed)?;
+                match manifest::endpoint_slice(&object) {
+                    Ok(slice) => drop(self.slices.insert(slice.key.clone(), slice)),
+                    Err(error) => invalid.push(error),
+                }
             }
+            "Node" => {
+                let object = serde_json::from_value(value).map_err(typed)?;
+                match manifest::peer(&object) {
+                    Ok(peer) => drop(self.peers.insert(peer.name.clone(), peer)),
+                    Err(error) => invalid.push(error),
+                }
+            }
+            _ => {}
         }
-        _ => {}
+        Ok(invalid)
     }
-    Ok(invalid)
 }
 
 /// Wakes when something in a directory changes.

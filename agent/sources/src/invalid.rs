@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use ipnet::IpNet;
-use sheave_core::model::{ObjectKey, ServiceType, TrafficPolicy};
+use sheave_core::model::{ObjectKey, Peer, ServiceType, TrafficPolicy};
 
 /// An object that was left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,10 @@ struct Key<'a>(&'a ObjectKey);
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.0.namespace, self.0.name)
+        match self.0.namespace.as_str() {
+            "" => f.write_str(&self.0.name),
+            namespace => write!(f, "{namespace}/{}", self.0.name),
+        }
     }
 }
 
@@ -92,6 +95,28 @@ pub(crate) fn ranges(field: &str, texts: &[String]) -> Result<Vec<IpNet>, Wrong>
         })
     };
     texts.iter().enumerate().map(range).collect()
+}
+
+/// Another node: its InternalIP addresses and its pod ranges.
+pub(crate) fn peer(name: &str, internal: &[String], ranges: &[String]) -> Result<Peer, Invalid> {
+    let decoded = || {
+        if name.is_empty() {
+            return Err(Wrong::new("metadata.name", "\"\"", "must not be empty"));
+        }
+        let mut one_a_family = Vec::<IpAddr>::new();
+        for address in addresses("status.addresses", internal)? {
+            if one_a_family.iter().all(|known| known.is_ipv4() != address.is_ipv4()) {
+                one_a_family.push(address);
+            }
+        }
+        Ok(Peer {
+            name: name.to_owned(),
+            addresses: one_a_family,
+            pod_ranges: self::ranges("spec.podCIDRs", ranges)?,
+        })
+    };
+    let key = || ObjectKey { namespace: String::new(), name: name.to_owned() };
+    decoded().map_err(|wrong| wrong.of("Node", &key()))
 }
 
 /// The health check port of a Service; nobody asks there unless traffic from outside stays on its node.

@@ -4,12 +4,12 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sheave_core::model::{
-    Endpoint, EndpointPort, EndpointSlice, LeadsTo, NamedService, ObjectKey, Protocol, Service,
-    ServicePort, ServiceType, TrafficPolicy,
+    Endpoint, EndpointPort, EndpointSlice, LeadsTo, NamedService, ObjectKey, Peer, Protocol,
+    Service, ServicePort, ServiceType, TrafficPolicy,
 };
 
 use crate::invalid::{
-    Invalid, Wrong, addresses, health_check_node_port, optional_port, port, ranges,
+    self, Invalid, Wrong, addresses, health_check_node_port, optional_port, port, ranges,
 };
 
 /// Seconds of session affinity when the Service does not say.
@@ -190,6 +190,19 @@ fn endpoint(index: usize, object: &discovery::Endpoint) -> Result<Endpoint, Wron
         node_hints: hints.for_nodes.into_iter().flatten().map(|node| node.name).collect(),
         hostname: object.hostname.clone().unwrap_or_default(),
     })
+}
+
+/// Another node, or this one: who reads it knows its own name.
+///
+/// # Errors
+/// The first field that is wrong.
+pub fn peer(object: &core::Node) -> Result<Peer, Invalid> {
+    let status = object.status.as_ref();
+    let addresses = status.and_then(|status| status.addresses.as_ref()).into_iter().flatten();
+    let internal = addresses.filter(|address| address.type_ == "InternalIP");
+    let internal: Vec<String> = internal.map(|address| address.address.clone()).collect();
+    let ranges = object.spec.as_ref().and_then(|spec| spec.pod_cidrs.clone()).unwrap_or_default();
+    invalid::peer(object.metadata.name.as_deref().unwrap_or_default(), &internal, &ranges)
 }
 
 fn protocol(field: String, name: Option<&str>) -> Result<Protocol, Wrong> {

@@ -2,13 +2,13 @@
 
 use prost::Message;
 use sheave_core::model::{
-    Endpoint, EndpointPort, EndpointSlice, LeadsTo, NamedService, Node, ObjectKey, Protocol,
+    Endpoint, EndpointPort, EndpointSlice, LeadsTo, NamedService, Node, ObjectKey, Peer, Protocol,
     Service, ServicePort, ServiceType, TrafficPolicy,
 };
 use sheave_push::v1;
 
 use crate::invalid::{
-    Invalid, Wrong, addresses, health_check_node_port, optional_port, port, ranges,
+    self, Invalid, Wrong, addresses, health_check_node_port, optional_port, port, ranges,
 };
 use crate::push::ThisNode;
 
@@ -141,6 +141,16 @@ fn slice(message: &v1::EndpointSlice, key: ObjectKey) -> Result<EndpointSlice, W
         ports: ports.collect::<Result<_, Wrong>>()?,
         endpoints: endpoints.collect::<Result<_, Wrong>>()?,
     })
+}
+
+/// Another node.
+///
+/// # Errors
+/// The first field that is wrong.
+pub fn peer(bytes: &[u8]) -> Result<Peer, Invalid> {
+    let message = v1::NodePeer::decode(bytes).map_err(|_| undecodable("Node"))?;
+    let v1::NodePeer { name, addresses, pod_cidrs } = message;
+    invalid::peer(&name, &addresses, &pod_cidrs)
 }
 
 /// This node's own description, from a v1 Node in JSON. NodePorts are served on its internal addresses.

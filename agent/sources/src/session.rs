@@ -245,6 +245,17 @@ pub(crate) fn decode(kind: Kind, view: Option<&mut View>) -> Result<Option<What>
             view.remove(Slot::Node, message::key(&key));
             What::NodeGone
         }
+        Kind::Peer(bytes) => {
+            let peer = message::peer(&bytes)?;
+            let key = ObjectKey { namespace: String::new(), name: peer.name.clone() };
+            view.put(Slot::Peer, key, Kind::Peer(bytes));
+            What::Services(Update::Peer(peer))
+        }
+        Kind::PeerGone(key) => {
+            let key = message::key(&key);
+            view.remove(Slot::Peer, key.clone());
+            What::Services(Update::PeerGone(key.name))
+        }
         Kind::Pod(pod) => {
             let key = message::key(&pod.key.clone().unwrap_or_default());
             view.put(Slot::Pod, key, Kind::Pod(pod.clone()));

@@ -19,6 +19,7 @@ use sheave_push::v1::{self, ServerMessage, server_message::Kind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Slot {
     Node,
+    Peer,
     ConfigMap,
     EndpointSlice,
     Service,
@@ -146,6 +147,7 @@ mod tests {
         view.put(Slot::Pod, key("p"), pod("p"));
         view.put(Slot::Service, key("s"), service("s"));
         view.put(Slot::EndpointSlice, key("s"), Kind::EndpointSlice("e".into()));
+        view.put(Slot::Peer, key("n"), Kind::Peer("n".into()));
 
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deeper/view");
@@ -153,8 +155,13 @@ mod tests {
         write(&path, &view.encode().unwrap()).unwrap();
         let kinds = decode(fs::read(&path).unwrap().into()).unwrap();
         let welcome = v1::Welcome { cluster: Some(cluster), ..Default::default() };
-        let expected =
-            [Kind::Welcome(welcome), Kind::EndpointSlice("e".into()), service("s"), pod("p")];
+        let expected = [
+            Kind::Welcome(welcome),
+            Kind::Peer("n".into()),
+            Kind::EndpointSlice("e".into()),
+            service("s"),
+            pod("p"),
+        ];
         assert_eq!(kinds, expected);
     }
 

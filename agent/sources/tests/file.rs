@@ -157,3 +157,27 @@ async fn a_change_is_a_new_complete_state() {
     drop(states);
     tokio::time::timeout(limit, following).await.unwrap().unwrap().unwrap();
 }
+
+#[test]
+fn a_node_is_a_peer_with_its_internal_addresses_and_ranges() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = "kind: Node\nmetadata: {name: b}\nspec: {podCIDRs: [10.244.1.0/24, 'fd00:244:1::/64']}\n\
+                status: {addresses: [{type: Hostname, address: b}, {type: InternalIP, address: 192.0.2.2}, \
+                {type: InternalIP, address: 192.0.2.3}, {type: InternalIP, address: '2001:db8::2'}]}";
+    write(dir.path(), "a.yaml", node);
+    write(dir.path(), "b.yaml", "kind: Node\nmetadata: {name: c}\nspec: {podCIDRs: [10.244.1.0]}");
+    let (updates, left_out) = file::read(dir.path()).unwrap();
+    let [Update::Init, Update::Peer(peer), Update::InitDone] = updates.as_slice() else {
+        panic!("{updates:?}");
+    };
+    let text = |all: Vec<String>| all.join(" ");
+    assert_eq!(peer.name, "b");
+    assert_eq!(
+        text(peer.addresses.iter().map(ToString::to_string).collect()),
+        "192.0.2.2 2001:db8::2"
+    );
+    let ranges = text(peer.pod_ranges.iter().map(ToString::to_string).collect());
+    assert_eq!(ranges, "10.244.1.0/24 fd00:244:1::/64");
+    let said = left_out[0].to_string();
+    assert!(said.contains("Node c: spec.podCIDRs[0]: Invalid value: 10.244.1.0"), "{said}");
+}

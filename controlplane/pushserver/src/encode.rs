@@ -4,7 +4,7 @@
 //! decision. Stored objects have been validated, so what cannot be read here is left out.
 
 use bytes::Bytes;
-use k8s_openapi::api::core::v1::{Service, ServicePort};
+use k8s_openapi::api::core::v1::{Node, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use prost::Message;
 use sheave_api::ObjectKey;
@@ -74,6 +74,28 @@ pub(crate) fn endpoint_slice(object_key: &ObjectKey, slice: &EndpointSlice) -> B
         address_type: slice.address_type.clone(),
         ports: ports.collect(),
         endpoints: slice.endpoints.iter().flatten().map(endpoint).collect(),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+/// An encoded `NodePeer`: a node as the others must know it.
+pub(crate) fn peer(name: &str, node: &Node) -> Bytes {
+    let status = node.status.as_ref();
+    let addresses = status.and_then(|status| status.addresses.as_ref()).into_iter().flatten();
+    let internal = addresses.filter(|address| address.type_ == "InternalIP");
+    let mut one_a_family = Vec::<String>::new();
+    for address in internal.map(|address| &address.address) {
+        let is_v6 = |text: &String| text.contains(':');
+        if one_a_family.iter().all(|known| is_v6(known) != is_v6(address)) {
+            one_a_family.push(address.clone());
+        }
+    }
+    let pod_cidrs = node.spec.as_ref().and_then(|spec| spec.pod_cidrs.clone());
+    v1::NodePeer {
+        name: name.to_owned(),
+        addresses: one_a_family,
+        pod_cidrs: pod_cidrs.unwrap_or_default(),
     }
     .encode_to_vec()
     .into()
@@ -183,6 +205,26 @@ mod tests {
         assert_eq!(message.affinity_timeout_seconds, 10_800);
         assert_eq!(message.external_traffic_policy(), v1::TrafficPolicy::Local);
         assert_eq!(message.internal_traffic_policy(), v1::TrafficPolicy::Cluster);
+    }
+
+    #[test]
+    fn a_peer_has_one_internal_address_a_family_and_its_ranges() {
+        let typed: Node = serde_json::from_value(json!({
+            "spec": { "podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:1::/64"] },
+            "status": { "addresses": [
+                { "type": "Hostname", "address": "n2" },
+                { "type": "InternalIP", "address": "192.0.2.2" },
+                { "type": "ExternalIP", "address": "198.51.100.2" },
+                { "type": "InternalIP", "address": "192.0.2.3" },
+                { "type": "InternalIP", "address": "2001:db8::2" },
+            ] },
+        }))
+        .unwrap();
+        let message = v1::NodePeer::decode(peer("n2", &typed)).unwrap();
+        assert_eq!(message.addresses, ["192.0.2.2", "2001:db8::2"]);
+        assert_eq!(message.pod_cidrs, ["10.244.1.0/24", "fd00:1::/64"]);
+        let nothing = v1::NodePeer::decode(peer("n3", &Node::default())).unwrap();
+        assert_eq!(nothing, v1::NodePeer { name: "n3".into(), ..v1::NodePeer::default() });
     }
 
     #[test]

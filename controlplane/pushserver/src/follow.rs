@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodSpec, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -88,6 +88,9 @@ fn apply(shared: &Shared, of: &GroupResource, object: Typed<IgnoredAny>) {
             state.apply_data(DataKind::Secret, key.clone(), secret(&key, object));
         }
     } else if *of == resource::NODES {
+        if let Some(node) = decode::<Node>(&key, &json) {
+            state.apply_peer(&key.name, encode::peer(&key.name, &node));
+        }
         state.apply_node(&key.name, fingerprint(&json), json);
     }
 }

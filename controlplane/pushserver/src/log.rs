@@ -15,6 +15,8 @@ pub(crate) enum Target {
     All,
     /// One node.
     Node(Arc<str>),
+    /// Every node but one.
+    AllBut(Arc<str>),
 }
 
 /// One change, encoded once; clones share the bytes.
@@ -30,6 +32,7 @@ impl Change {
         match &self.target {
             Target::All => true,
             Target::Node(name) => name.as_ref() == node,
+            Target::AllBut(name) => name.as_ref() != node,
         }
     }
 }
@@ -103,6 +106,9 @@ mod tests {
         assert_eq!(generations(log.since("n1", 0)), [1, 2]);
         assert_eq!(generations(log.since("n2", 1)), [3]);
         assert_eq!(generations(log.since("n1", 3)), Vec::<u64>::new());
+        log.push(Target::AllBut("n1".into()), gone("d"));
+        assert_eq!(generations(log.since("n1", 3)), Vec::<u64>::new());
+        assert_eq!(generations(log.since("n2", 3)), [4]);
     }
 
     #[test]

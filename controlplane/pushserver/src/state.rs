@@ -71,6 +71,8 @@ struct Inner {
     /// All of them, so that a pod that comes later finds its own; bytes shared with the watch cache.
     data: BTreeMap<DataRef, v1::DataObject>,
     nodes: BTreeMap<Arc<str>, (u64, Bytes)>,
+    /// The same nodes, as the others must know them.
+    peers: BTreeMap<Arc<str>, Bytes>,
     sessions: BTreeMap<Arc<str>, Session>,
     /// When nodes that are not connected hung up.
     left: BTreeMap<Arc<str>, Instant>,
@@ -202,8 +204,24 @@ impl State {
         });
     }
 
+    /// A node as all others must know it.
+    pub(crate) fn apply_peer(&self, name: &str, encoded: Bytes) {
+        self.change(|inner| {
+            let name: Arc<str> = name.into();
+            if inner.peers.get(&name) != Some(&encoded) {
+                let others = Target::AllBut(Arc::clone(&name));
+                inner.log.push(others, Kind::Peer(encoded.clone()));
+                inner.peers.insert(name, encoded);
+            }
+        });
+    }
+
     pub(crate) fn remove_node(&self, name: &str) {
         self.change(|inner| {
+            if inner.peers.remove(name).is_some() {
+                let key = v1::ObjectKey { namespace: String::new(), name: name.to_owned() };
+                inner.log.push(Target::AllBut(name.into()), Kind::PeerGone(key));
+            }
             if inner.nodes.remove(name).is_some() {
                 let key = v1::ObjectKey { namespace: String::new(), name: name.to_owned() };
                 inner.log.push(Target::Node(name.into()), Kind::NodeGone(key));
@@ -221,6 +239,8 @@ impl State {
         let inner = self.inner.lock();
         let mut kinds = Vec::with_capacity(inner.services.len() + inner.slices.len() + 16);
         kinds.extend(inner.nodes.get(node).map(|(_, json)| Kind::Node(json.clone())));
+        let others = inner.peers.iter().filter(|(name, _)| name.as_ref() != node);
+        kinds.extend(others.map(|(_, encoded)| Kind::Peer(encoded.clone())));
         kinds.extend(inner.slices.values().cloned().map(Kind::EndpointSlice));
         kinds.extend(inner.services.values().cloned().map(Kind::Service));
         let pods = || inner.pods.iter().filter(|(_, pod)| pod.node.as_ref() == node);
@@ -390,6 +410,8 @@ mod tests {
             Kind::Service(_) => "service",
             Kind::Node(_) => "node",
             Kind::NodeGone(_) => "node-gone",
+            Kind::Peer(_) => "peer",
+            Kind::PeerGone(_) => "peer-gone",
             _ => "other",
         }
     }
@@ -461,6 +483,25 @@ mod tests {
         let began = Instant::now();
         assert!(state.direct("n1").await.is_none(), "it stays away");
         assert!(began.elapsed() <= RETURN_LIMIT);
+    }
+
+    #[test]
+    fn a_node_is_a_peer_of_all_others_and_never_of_itself() {
+        let state = State::new();
+        state.apply_node("n1", 1, Bytes::from_static(b"{}"));
+        state.apply_peer("n1", Bytes::from_static(b"a"));
+        state.apply_peer("n1", Bytes::from_static(b"a"));
+        assert_eq!(seen(&state, "n1", 0), ["node"]);
+        assert_eq!(seen(&state, "n2", 0), ["peer"], "once, as long as it stays as it is");
+        let peers = |node: &str| {
+            let (kinds, _) = state.snapshot(node);
+            kinds.iter().filter(|kind| matches!(kind, Kind::Peer(_))).count()
+        };
+        assert_eq!((peers("n1"), peers("n2")), (0, 1));
+        state.remove_node("n1");
+        assert_eq!(seen(&state, "n2", 2), ["peer-gone"]);
+        assert_eq!(seen(&state, "n1", 2), ["node-gone"]);
+        assert_eq!(peers("n2"), 0);
     }
 
     #[test]
