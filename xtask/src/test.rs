@@ -23,6 +23,8 @@ pub(crate) fn run() -> Result<()> {
         );
     }
     let begun = Instant::now();
+    // What takes seconds first.
+    check::look()?;
     setup::run()?;
     build::run()?;
     crate::ebpf::run_logging()?;
