@@ -7,6 +7,7 @@ use crate::command::Said;
 use crate::netns::Netns;
 use crate::wait;
 use std::fs::File;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -102,11 +103,21 @@ impl Joined {
         let mut command = self.command(line.strip_prefix(&["sheave"]).expect("the line"));
         command.args(["--node-name", node_name, "--node-ip", NODE, "--uplink", "up0"]);
         command.arg("--cgroup2-path").arg(self.cgroup.path());
-        command.arg("--image-dir").arg(root().join("target/images"));
+        command.arg("--image-dir").arg(self.image_dir());
         let log = File::options().create(true).append(true).open(self.log()).expect("the log");
         command.stdout(log.try_clone().expect("the log")).stderr(log);
         let child = self.link.netns.run(|| command.spawn());
         self.supervisor = Some(child.expect("sheave is executable"));
+    }
+
+    /// One image is enough: time goes by while they are unpacked.
+    fn image_dir(&self) -> PathBuf {
+        let dir = self.scratch.path().join("images");
+        std::fs::create_dir_all(&dir).expect("scratch is writable");
+        let archive = "busybox-1.tar";
+        // There from an earlier start.
+        let _ = symlink(root().join("target/images").join(archive), dir.join(archive));
+        dir
     }
 
     /// What `sheave join` has said so far.

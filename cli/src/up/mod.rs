@@ -43,6 +43,7 @@ async fn supervise(arguments: Arguments) -> Result<ExitCode> {
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
     let directories = &arguments.directories;
     let node_name = arguments.agent.node_name.clone().map_or_else(host_name, Ok)?;
+    refuse_joined_node(directories)?;
     let server = server_daemon(&arguments, &node_name)?;
     let agent = agent_daemon(&arguments, &node_name)?;
     // Nothing is made before all of this is settled.
@@ -75,6 +76,18 @@ async fn supervise(arguments: Arguments) -> Result<ExitCode> {
     children::stop(agent.name, &mut agent_child).await;
     children::stop(server.name, &mut server_child).await;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// A machine is a node of one cluster.
+fn refuse_joined_node(directories: &Directories) -> Result<()> {
+    let has_joined = directories.agent_data_dir().join("pki/node.crt").exists();
+    if has_joined && !directories.data_dir.join("server").exists() {
+        bail!(
+            "this machine is a node of another cluster: run it with `sheave join URL`, or leave that cluster \
+             with `sheave down` first"
+        );
+    }
+    Ok(())
 }
 
 fn refuse_taken_port(port: u16) -> Result<()> {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where and ends")]
 
+mod join;
 mod node;
 mod process;
 mod services;

@@ -170,7 +170,7 @@ fn a_token_that_is_wrong_revoked_or_over_does_not_let_a_machine_join() {
         &["is not known here: it was revoked or used up", remedy],
     );
 
-    for (text, sentence) in [("guess", "three parts"), (&wrong[..40], "three parts")] {
+    for (text, sentence) in [("guess", "three parts"), (&wrong[..40], "must be 43 letters")] {
         site.refuses_token(text, &["--token is no token", sentence, "paste the whole line"]);
     }
     site.refuses(URL, &[], &["has not joined a cluster yet: run `sheave token create`"]);
@@ -403,5 +403,32 @@ fn a_machine_with_a_control_plane_is_no_other_clusters_node() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     for part in ["has a control plane of its own", "run `sheave up`", "`sheave down`"] {
         assert!(ended.said.contains(part), "{}", ended.said);
+    }
+}
+
+#[test]
+fn a_network_of_the_machine_that_overlaps_with_the_clusters_is_named() {
+    let site = Site::new();
+    let token = site.token(&[]).to_string();
+    let join = ["--token", token.as_str(), "--node-name", "vm-2"];
+    let up = site.machine.words(&["sheave", "up", "--api-port", "7443"]);
+    for (command, flag, range, net) in [
+        ("address add 10.244.9.1/24 dev up0", "--pod-cidr", "10.244.0.0/16", "10.244.9.0/24"),
+        (
+            "route add 10.96.64.0/20 via 192.0.2.1",
+            "--service-cidr",
+            "10.96.0.0/16",
+            "10.96.64.0/20",
+        ),
+    ] {
+        site.machine.netns.ip(command);
+        let sentence = format!(
+            "the cluster's {flag} {range} overlaps with {net}, which this machine reaches through up0"
+        );
+        let remedy =
+            format!("start the control plane with another {flag}, or renumber that network");
+        site.refuses(URL, &join, &[&sentence, &remedy]);
+        site.machine.refuses("true", &up, &[&sentence, &remedy]);
+        site.machine.netns.ip(&command.replacen(" add ", " del ", 1));
     }
 }

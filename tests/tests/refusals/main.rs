@@ -103,6 +103,11 @@ const INDEX: &[(&str, &str, &str)] = &[
         "a_server_that_is_away_or_something_else_is_told_apart",
     ),
     (
+        "addresses overlap with the machine's",
+        "tests/tests/refusals/join.rs",
+        "a_network_of_the_machine_that_overlaps_with_the_clusters_is_named",
+    ),
+    (
         "machine has a control plane",
         "tests/tests/refusals/join.rs",
         "a_machine_with_a_control_plane_is_no_other_clusters_node",
