@@ -16,8 +16,17 @@ pub(crate) async fn write(shared: &Shared, node: &str, reported: Value) -> Resul
     let current: Value = serde_json::from_slice(&stored.json)
         .map_err(|error| Status::internal(format!("stored node cannot be decoded: {error}")))?;
     let status = with_transition_times(&current["status"], reported, &(shared.config.now_s)());
-    let patch = Patch::Strategic(json!({ "status": status }));
+    let patch = Patch::Strategic(patch(status));
     shared.client.patch(&resource::NODES, &key, Some("status"), patch).await.map(drop)
+}
+
+/// Addresses are told apart by their type where patches are merged, of which a node with two families has two
+/// alike: the list is replaced as a whole, as other kubelets have it.
+fn patch(mut status: Value) -> Value {
+    if let Some(addresses) = status["addresses"].as_array_mut() {
+        addresses.insert(0, json!({ "$patch": "replace" }));
+    }
+    json!({ "status": status })
 }
 
 /// A condition whose status stays keeps its time; one whose status changes against the object there is
@@ -47,6 +56,26 @@ mod tests {
             { "type": "Ready", "status": reported, "lastTransitionTime": "reported" }] });
         with_transition_times(&current, reported, "now")["conditions"][0]["lastTransitionTime"]
             .clone()
+    }
+
+    #[test]
+    fn a_node_keeps_the_addresses_of_both_families_however_often_it_reports() {
+        let node = sheave_api::schema::of("", "v1", "Node").unwrap();
+        let address = |family| json!({ "type": "InternalIP", "address": family });
+        let both = json!([address("192.0.2.1"), address("2001:db8::1")]);
+        let mut object = json!({ "status": { "capacity": { "cpu": "2" } } });
+        for _ in 0..2 {
+            let patch = patch(json!({ "addresses": both }));
+            object = sheave_api::patch::strategic(&object, &patch, node).unwrap();
+            assert_eq!(object["status"]["addresses"], both);
+        }
+        assert_eq!(object["status"]["capacity"]["cpu"], "2");
+        let other = patch(json!({ "phase": "Running" }));
+        assert_eq!(
+            other,
+            json!({ "status": { "phase": "Running" } }),
+            "what is not reported stays"
+        );
     }
 
     #[test]

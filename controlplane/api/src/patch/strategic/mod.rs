@@ -198,7 +198,12 @@ fn delete_from_list(current: &mut Object, list: &str, gone: &Value) -> Result<()
 fn cleaned(value: Value) -> Option<Value> {
     match value {
         Value::Object(object) => without_directives(object).map(Value::Object),
-        Value::Array(list) => Some(Value::Array(list.into_iter().filter_map(cleaned).collect())),
+        Value::Array(list) => {
+            // Nothing was there to be replaced.
+            let is_element = |value: &Value| value.get(PATCH).is_none_or(|word| word != "replace");
+            let elements = list.into_iter().filter(is_element);
+            Some(Value::Array(elements.filter_map(cleaned).collect()))
+        }
         scalar => Some(scalar),
     }
 }

@@ -133,6 +133,12 @@ fn directives_in_lists() {
                 containers(json!([{ "name": "c" }])),
             ),
             (
+                "the list can be replaced before there is one",
+                json!({ "spec": {} }),
+                containers(json!([{ "$patch": "replace" }, { "name": "c" }])),
+                containers(json!([{ "name": "c" }])),
+            ),
+            (
                 "replace one element",
                 containers(json!([{ "name": "a", "image": "1", "tty": true }])),
                 containers(json!([{ "name": "a", "securityContext": { "$patch": "delete" },
