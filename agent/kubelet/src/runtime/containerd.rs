@@ -23,6 +23,9 @@ use crate::kubelet::StartError;
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// How long a containerd may take to end when asked.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Descriptors below this one can have been left open by whoever started the agent: the limit that processes
+/// have by default.
+const INHERITED_MAX: i32 = 1024;
 /// The log is cut off at a start when it is longer.
 const LOG_BYTES_MAX: u64 = 16 << 20;
 
@@ -276,13 +279,7 @@ impl Containerd {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        // SAFETY: setsid is async-signal-safe and touches no memory of ours.
-        unsafe {
-            command.pre_exec(|| {
-                nix::unistd::setsid()?;
-                Ok(())
-            });
-        }
+        outlive_starter(&mut command);
         let mut child = command.spawn()?;
         let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
         let process = Process::of(pid)
@@ -294,6 +291,25 @@ impl Containerd {
             .stack_size(64 << 10)
             .spawn(move || child.wait())?;
         Ok(process)
+    }
+}
+
+/// Puts the program into a session of its own, without descriptors that somebody left open for the agent: a
+/// lock, or the end of a pipe, would be held for as long as containerd and its shims live.
+fn outlive_starter(command: &mut std::process::Command) {
+    // SAFETY: only async-signal-safe system calls, which touch no memory of ours.
+    unsafe {
+        command.pre_exec(|| {
+            nix::unistd::setsid()?;
+            let (first, last, flags) = (3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+            if libc::syscall(libc::SYS_close_range, first, last, flags) != 0 {
+                // Before 5.11 there is no such flag. What is not open is an error that says so.
+                for fd in 3..INHERITED_MAX {
+                    libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+                }
+            }
+            Ok(())
+        });
     }
 }
 
@@ -356,6 +372,26 @@ mod tests {
         assert_eq!(Process::from_file(&file), Some(me));
         Process { start_ticks: me.start_ticks + 1, ..me }.write(&file).unwrap();
         assert_eq!(Process::from_file(&file), None);
+    }
+
+    #[test]
+    fn what_outlives_its_starter_holds_nothing_of_it() {
+        let (read, write) = std::io::pipe().unwrap();
+        let fds = [std::os::fd::AsRawFd::as_raw_fd(&read), std::os::fd::AsRawFd::as_raw_fd(&write)];
+        for fd in fds {
+            // SAFETY: the descriptor is open; a child would inherit it from here on.
+            assert_eq!(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }, 0);
+        }
+        let list = |prepare: fn(&mut std::process::Command)| {
+            let mut command = std::process::Command::new("ls");
+            command.args(["-l", "/proc/self/fd"]);
+            prepare(&mut command);
+            String::from_utf8(command.output().unwrap().stdout).unwrap()
+        };
+        let pipe = std::fs::read_link(format!("/proc/self/fd/{}", fds[0])).unwrap();
+        let pipe = pipe.to_str().unwrap();
+        assert!(list(|_| {}).contains(pipe), "others inherit it");
+        assert!(!list(outlive_starter).contains(pipe));
     }
 
     #[test]
