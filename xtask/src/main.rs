@@ -12,6 +12,7 @@ mod down;
 mod ebpf;
 mod fuzz;
 mod images;
+mod lab;
 mod outcome;
 mod privilege;
 mod process;
@@ -59,6 +60,8 @@ enum Command {
     Up,
     /// Take the cluster away again
     Down,
+    /// Several nodes on this machine, each with its own network, containerd and agent: up, exec, cut, down
+    Lab(lab::Arguments),
     /// Check format, lints, the house's rules, and run the tests that need no root
     Check,
     /// Set up, build, check, then run every test
@@ -91,6 +94,7 @@ fn run(command: Command) -> Result<()> {
         Command::Images => images::run_all(),
         Command::Up => up::run(),
         Command::Down => down::run(),
+        Command::Lab(arguments) => lab::run(&arguments),
         Command::Check => check::run(),
         Command::Test => test::run(),
         Command::Vm(vm) => vm::run(&vm),

@@ -28,8 +28,9 @@ impl Program {
     fn rank(&self) -> u8 {
         match () {
             () if self.target.starts_with("cluster_") => 3,
+            () if self.target.starts_with("lab_") => 4,
             // Compares the machine before and after, so nothing may run after it.
-            () if self.target == "down" => 4,
+            () if self.target == "down" => 5,
             () if self.needs_root => 2,
             () if self.target == UNIT => 0,
             () => 1,

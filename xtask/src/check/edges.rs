@@ -100,7 +100,12 @@ const ROOMS: [Room; 27] = [
         &["sheave-abi", "sheave-core", "sheave-dns", "sheave-ebpf"],
         "feeds what is pure with anything",
     ),
-    room("xtask", &[], "knows Sheave from the outside"),
+    room(
+        "sheave-lab",
+        &[],
+        "knows Sheave from the outside, as a person with several machines does",
+    ),
+    room("xtask", &["sheave-lab"], "knows Sheave from the outside"),
     room(TESTS, &[], "uses everything"),
 ];
 
