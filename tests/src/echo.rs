@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails, and says where")]
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+use tokio::sync::watch;
 
 use crate::connections::{REQUEST_LEN, RESPONSE_LEN};
 use crate::netns::Netns;
@@ -25,43 +27,88 @@ pub fn serve(netns: &Netns, name: &str, tcp: Vec<SocketAddr>, udp: Vec<SocketAdd
     netns.spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            for address in tcp {
-                let socket =
-                    if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-                let socket = socket.unwrap();
-                socket.set_reuseaddr(true).unwrap();
-                socket.bind(address).unwrap();
-                let listener = socket.listen(BACKLOG).unwrap();
-                let name = name.clone();
-                tokio::spawn(async move {
-                    loop {
-                        // Without descriptors or memory the client sees a failure, which is counted there.
-                        if let Ok((stream, _)) = listener.accept().await {
-                            tokio::spawn(answer(stream, name.clone()));
-                        }
-                    }
-                });
-            }
-            for address in udp {
-                let socket = UdpSocket::bind(address).await.unwrap();
-                // What waits while the machine is busy elsewhere must not be lost here.
-                setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES).unwrap();
-                let name = name.clone();
-                tokio::spawn(async move {
-                    let mut request = [0; REQUEST_LEN];
-                    loop {
-                        // An error is an earlier client's, who is gone.
-                        if let Ok((REQUEST_LEN, from)) = socket.recv_from(&mut request).await {
-                            let _ = socket.send_to(&response(&request, &name), from).await;
-                        }
-                    }
-                });
-            }
+            let _echo = start(&name, &tcp, &udp).await;
             listens.send(()).unwrap();
             std::future::pending::<()>().await;
         });
     });
     listening.recv().unwrap();
+}
+
+/// A server that answers, in the runtime that it was started in.
+pub struct Echo {
+    ends: watch::Sender<bool>,
+    /// Listeners and connections.
+    open: watch::Sender<usize>,
+}
+
+/// Answers as `name` at these addresses. Listens when it returns.
+pub async fn start(name: &str, tcp: &[SocketAddr], udp: &[SocketAddr]) -> Echo {
+    let (open, _) = watch::channel(tcp.len());
+    let (ends, _) = watch::channel(false);
+    for address in tcp {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = socket.unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(*address).unwrap();
+        let listener = socket.listen(BACKLOG).unwrap();
+        tokio::spawn(accept(listener, name.to_owned(), ends.subscribe(), open.clone()));
+    }
+    for address in udp {
+        let socket = UdpSocket::bind(*address).await.unwrap();
+        // What waits while the machine is busy elsewhere must not be lost here. More than others may have, if
+        // this process may have it.
+        let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES);
+        tokio::spawn(answer_datagrams(socket, name.to_owned()));
+    }
+    Echo { ends, open }
+}
+
+impl Echo {
+    /// Accepts what waits for it, then no more, and waits until all have ended; says how many have not.
+    pub async fn end(self, grace: Duration) -> usize {
+        self.ends.send_replace(true);
+        let mut open = self.open.subscribe();
+        let _ = tokio::time::timeout(grace, open.wait_for(|open| *open == 0)).await;
+        *self.open.borrow()
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    name: String,
+    mut ends: watch::Receiver<bool>,
+    open: watch::Sender<usize>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            // What waits is accepted first.
+            biased;
+            accepted = listener.accept() => accepted,
+            _ = ends.wait_for(|ends| *ends) => break,
+        };
+        // Without descriptors or memory the client sees a failure, which is counted there.
+        if let Ok((stream, _)) = accepted {
+            let (name, open) = (name.clone(), open.clone());
+            open.send_modify(|open| *open += 1);
+            tokio::spawn(async move {
+                answer(stream, name).await;
+                open.send_modify(|open| *open -= 1);
+            });
+        }
+    }
+    drop(listener);
+    open.send_modify(|open| *open -= 1);
+}
+
+async fn answer_datagrams(socket: UdpSocket, name: String) {
+    let mut request = [0; REQUEST_LEN];
+    loop {
+        // An error is an earlier client's, who is gone.
+        if let Ok((REQUEST_LEN, from)) = socket.recv_from(&mut request).await {
+            let _ = socket.send_to(&response(&request, &name), from).await;
+        }
+    }
 }
 
 async fn answer(mut stream: TcpStream, name: String) {
@@ -77,7 +124,8 @@ async fn answer(mut stream: TcpStream, name: String) {
 fn response(request: &[u8; REQUEST_LEN], name: &str) -> [u8; RESPONSE_LEN] {
     let mut response = [b' '; RESPONSE_LEN];
     response[..REQUEST_LEN].copy_from_slice(request);
-    let name = name.as_bytes();
+    // The end of a pod's name is what tells it from others.
+    let name = &name.as_bytes()[name.len().saturating_sub(RESPONSE_LEN - REQUEST_LEN)..];
     response[REQUEST_LEN..REQUEST_LEN + name.len()].copy_from_slice(name);
     response
 }
@@ -86,7 +134,6 @@ fn response(request: &[u8; REQUEST_LEN], name: &str) -> [u8; RESPONSE_LEN] {
 mod tests {
     use super::*;
     use crate::connections::Job;
-    use std::time::Duration;
 
     fn run(netns: &Netns, job: Job) -> crate::connections::Report {
         netns.run(move || {
