@@ -107,7 +107,7 @@ async fn connect_all(
             while Instant::now() < deadline {
                 let attempt = tokio::time::timeout(Duration::from_secs(5), connect(port, &machine));
                 if let Ok(Ok((welcome, _open))) = attempt.await {
-                    return Some((machine.name, ranges(&welcome)));
+                    return Some((machine.name.clone(), ranges(&welcome)));
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
