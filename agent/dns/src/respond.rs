@@ -1,7 +1,7 @@
 //! From the bytes of a question to those of its response, as far as the zone knows the answer. Pure: who
 //! has to ask upstreams does so in between.
 
-use hickory_proto::op::{Query, ResponseCode};
+use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, Record};
 
 use crate::answer::{Answer, Reply, answer};
@@ -99,7 +99,13 @@ impl Pending {
         response: &mut Vec<u8>,
     ) -> Result<Response, DropReason> {
         reply.answers.splice(..0, self.before);
-        self.request.respond(&reply, ZoneLabel::Other, transport, response)
+        let written = self.request.respond(&reply, ZoneLabel::Other, transport, response)?;
+        if Message::from_vec(response).is_ok() {
+            return Ok(written);
+        }
+        // An upstream's record that was read may still be none that a client can read.
+        let failed = Reply::code(ResponseCode::ServFail);
+        self.request.respond(&failed, ZoneLabel::Other, transport, response)
     }
 }
 
