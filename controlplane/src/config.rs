@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use ipnet::IpNet;
+use jiff::SignedDuration;
 use sheave_api::AddressRange;
 use sheave_apiserver::pki;
 
@@ -79,6 +80,17 @@ pub(crate) struct Config {
     #[arg(long, default_value = "cluster.local")]
     pub(crate) cluster_domain: String,
 
+    /// How long a pod that goes away is kept running until all nodes have acknowledged that its endpoints are
+    /// gone, and a new one is not counted as available until its endpoints are there; 0: not at all.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "SHEAVE_ENDPOINT_ACKNOWLEDGEMENT_TIMEOUT",
+        default_value = "10s",
+        value_parser = parse_duration
+    )]
+    pub(crate) endpoint_acknowledgement_timeout: Duration,
+
     /// Name of this machine's node, whose agent is given a certificate; the host name if absent.
     #[arg(long, env = "SHEAVE_NODE_NAME")]
     pub(crate) node_name: Option<String>,
@@ -105,6 +117,19 @@ fn parse_certificate_lifetime(text: &str) -> Result<Duration, String> {
         return Err("expected a time from 30s to 365d".to_owned());
     }
     Ok(lifetime)
+}
+
+/// Longer than this nobody waits for a pod to end.
+const DURATION_MAX: Duration = Duration::from_secs(600);
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text {
+        "0" => Some(Duration::ZERO),
+        text => text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok()),
+    };
+    parsed
+        .filter(|duration| *duration <= DURATION_MAX)
+        .ok_or_else(|| "expected a duration of at most 10 minutes, like 10s, 500ms or 0".to_owned())
 }
 
 fn parse_port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
@@ -181,6 +206,16 @@ mod tests {
         assert_eq!(config.service_address().unwrap().to_string(), "fd00:96::1");
         assert_eq!(dns(&config), ["fd00:96::a", "10.96.0.10"]);
         assert_eq!(config.load_balancer_pool.len(), 2);
+    }
+
+    #[test]
+    fn durations() {
+        for (text, ms) in [("10s", 10_000), ("500ms", 500), ("0", 0), ("0s", 0), ("10m", 600_000)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for wrong in ["", "10", "-1s", "11m", "soon"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use ipnet::IpNet;
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::addresses;
 use crate::config::Config;
 use crate::membership::{self, Authority, PushMembership};
-use crate::node_tunnels::PushTunnels;
+use crate::node_tunnels::{PushProgress, PushTunnels};
 use crate::renewal;
 
 /// Runs until SIGTERM or SIGINT. `started` is when the process began.
@@ -63,6 +63,7 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
     let server = Arc::new(ApiServer::new(ApiServerConfig {
         registry: Arc::clone(&registry),
         tunnels: Arc::new(PushTunnels(push.clone())),
+        progress: Arc::new(PushProgress(push.clone())),
         grpc: Some(tonic::service::Routes::new(push.service(node_that_calls)).into_axum_router()),
         membership: Some(Arc::new(PushMembership(push.clone()))),
         introduction: introduction(config, &pki),
@@ -79,7 +80,8 @@ async fn serve(config: &Config, started: Instant) -> anyhow::Result<()> {
     );
 
     let pool = config.load_balancer_pool.iter().copied().collect();
-    let mut background = start_background(&client, &recorder, pool);
+    let timeout = config.endpoint_acknowledgement_timeout;
+    let mut background = start_background(&client, &recorder, pool, timeout);
     background.spawn(renewal::run(pki_config, certificate));
     publish_api_service(client.as_ref(), service_address, advertised, bound.port()).await;
     publish_dns_service(client.as_ref(), &config.dns_service_addresses()).await;
@@ -194,6 +196,7 @@ fn push_config(config: &Config, pki: &Pki) -> PushConfig {
                 .collect(),
             node_secret: pki.node_secret.bytes().to_vec().into(),
         },
+        acknowledgement_timeout: config.endpoint_acknowledgement_timeout,
         node_prefix_len: config.node_cidr_prefix,
         node_prefix_len_ipv6: config.node_cidr_prefix_ipv6,
         server_version: GIT_VERSION.to_owned(),
@@ -206,12 +209,14 @@ fn start_background(
     client: &Arc<dyn Client>,
     recorder: &Recorder,
     load_balancer_pool: AddressPool,
+    acknowledgement_timeout: Duration,
 ) -> JoinSet<()> {
     let mut background = sheave_controllers::start(&sheave_controllers::Context {
         client: Arc::clone(client),
         recorder: recorder.clone(),
         now: Timestamp::now,
         load_balancer_pool,
+        acknowledgement_timeout,
     });
     background.spawn(sheave_scheduler::run(Arc::clone(client), recorder.clone(), now_s));
     background

@@ -32,5 +32,5 @@ mod verbs;
 mod version;
 
 pub use join::Membership;
-pub use server::{ApiServer, ApiServerConfig};
+pub use server::{ApiServer, ApiServerConfig, Progress};
 pub use version::{GIT_VERSION, version};

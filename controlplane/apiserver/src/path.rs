@@ -11,6 +11,8 @@ pub(crate) enum Target {
     Metrics,
     /// `/join/v1`
     Join,
+    /// `/sheave/v1/progress`
+    Progress,
     /// `/api`
     CoreVersions,
     /// `/apis`
@@ -81,6 +83,7 @@ impl Target {
             ["version"] => Self::Version,
             ["metrics"] => Self::Metrics,
             ["join", "v1"] => Self::Join,
+            ["sheave", "v1", "progress"] => Self::Progress,
             ["healthz", check @ ..] => health(HealthEndpoint::Healthz, check),
             ["livez", check @ ..] => health(HealthEndpoint::Livez, check),
             ["readyz", check @ ..] => health(HealthEndpoint::Readyz, check),

@@ -29,12 +29,24 @@ use crate::query::Query;
 use crate::streaming::NodeTunnels;
 use crate::{authorize, health, impersonate, limits, respond, review, verbs, version};
 
+/// How far the nodes are with what they were told.
+pub trait Progress: Send + Sync + 'static {
+    /// What every node has in effect, and since when each Service's newest change is in effect everywhere, as
+    /// JSON.
+    fn progress(&self) -> String;
+
+    /// The same in numbers, in the Prometheus text format.
+    fn metrics(&self) -> String;
+}
+
 /// What the API server is made of.
 pub struct ApiServerConfig {
     /// Where objects are read and written.
     pub registry: Arc<Registry>,
     /// The way to the nodes, for logs, exec, attach and port-forward.
     pub tunnels: Arc<dyn NodeTunnels>,
+    /// How far the nodes are.
+    pub progress: Arc<dyn Progress>,
     /// gRPC services to serve on the same port. A caller's [`Identity`] is in the request's extensions.
     pub grpc: Option<axum::Router>,
     /// Who is a node, and who becomes one; without it every certificate of a node counts, and nobody joins.
@@ -49,6 +61,7 @@ pub struct ApiServerConfig {
 pub struct ApiServer {
     pub(crate) registry: Arc<Registry>,
     pub(crate) tunnels: Arc<dyn NodeTunnels>,
+    progress: Arc<dyn Progress>,
     pub(crate) metrics: Metrics,
     /// Ends what would otherwise run as long as its client wants.
     pub(crate) stopping: CancellationToken,
@@ -81,6 +94,7 @@ impl ApiServer {
         Self {
             registry: config.registry,
             tunnels: config.tunnels,
+            progress: config.progress,
             metrics: Metrics::default(),
             stopping: CancellationToken::new(),
             grpc: config.grpc,
@@ -203,11 +217,15 @@ impl ApiServer {
         let headers = request.headers();
         match target {
             Target::Metrics => {
-                let mut response = respond::text(StatusCode::OK, self.metrics.render());
+                let mut response =
+                    respond::text(StatusCode::OK, self.metrics.render() + &self.progress.metrics());
                 let version =
                     http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 response.headers_mut().insert(CONTENT_TYPE, version);
                 Ok(response)
+            }
+            Target::Progress => {
+                Ok(respond::json_bytes(StatusCode::OK, self.progress.progress()))
             }
             Target::OpenApiV2 => self.openapi.v2(headers),
             Target::OpenApiIndex => self.openapi.index(headers),

@@ -11,6 +11,7 @@ pub mod api_service;
 mod deployment;
 pub mod dns_service;
 mod endpoints;
+mod endpoints_live;
 mod garbage;
 mod join_tokens;
 mod load_balancer;
@@ -23,6 +24,7 @@ mod selector;
 mod service_account;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sheave_api::AddressPool;
@@ -40,6 +42,9 @@ pub struct Context {
     pub now: fn() -> Timestamp,
     /// Addresses for Services of type LoadBalancer; empty: they are left to others.
     pub load_balancer_pool: AddressPool,
+    /// For how long others wait until all nodes have a pod's endpoints in effect; a pod of a Service does not
+    /// count as available before. Zero: nobody does.
+    pub acknowledgement_timeout: Duration,
 }
 
 /// Starts all controllers; they end when the set is dropped.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
+use sheave_api::kinds::pod::ENDPOINTS_LIVE;
 
 /// A named port of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) struct PodFacts {
     pub(crate) ready: bool,
     /// Since when `ready` is what it is.
     pub(crate) ready_since: Option<Timestamp>,
+    /// All nodes have had its endpoints in effect.
+    pub(crate) endpoints_live: bool,
     pub(crate) terminating: bool,
     pub(crate) node_name: String,
     /// One a family.
@@ -44,7 +47,9 @@ impl From<Pod> for PodFacts {
         let metadata = pod.metadata;
         let spec = pod.spec.unwrap_or_default();
         let status = pod.status.unwrap_or_default();
-        let ready = status.conditions.iter().flatten().find(|c| c.type_ == "Ready");
+        let condition = |kind| status.conditions.iter().flatten().find(|c| c.type_ == kind);
+        let ready = condition("Ready");
+        let live = condition(ENDPOINTS_LIVE);
         let annotations = metadata.annotations.unwrap_or_default();
         let containers = spec.containers.iter().flat_map(|c| c.ports.iter().flatten());
         let named_ports = containers.filter_map(|port| {
@@ -72,6 +77,7 @@ impl From<Pod> for PodFacts {
                 .unwrap_or_default(),
             ready: ready.is_some_and(|c| c.status == "True"),
             ready_since: ready.and_then(|c| c.last_transition_time.as_ref()).map(|t| t.0),
+            endpoints_live: live.is_some_and(|c| c.status == "True"),
             terminating: metadata.deletion_timestamp.is_some(),
             created: metadata.creation_timestamp.map(|t| t.0),
             deletion_cost: annotations

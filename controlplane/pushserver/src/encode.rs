@@ -59,7 +59,6 @@ pub(crate) fn service(object_key: &ObjectKey, service: &Service) -> Bytes {
 
 /// An encoded `EndpointSlice`.
 pub(crate) fn endpoint_slice(object_key: &ObjectKey, slice: &EndpointSlice) -> Bytes {
-    let labels = slice.metadata.labels.as_ref();
     let ports = slice.ports.iter().flatten().filter_map(|port| {
         Some(v1::EndpointPort {
             name: port.name.clone().unwrap_or_default(),
@@ -70,7 +69,7 @@ pub(crate) fn endpoint_slice(object_key: &ObjectKey, slice: &EndpointSlice) -> B
     });
     v1::EndpointSlice {
         key: Some(key(object_key)),
-        service_name: labels.and_then(|l| l.get(SERVICE_NAME_LABEL)).cloned().unwrap_or_default(),
+        service_name: service_of(slice).to_owned(),
         address_type: slice.address_type.clone(),
         ports: ports.collect(),
         endpoints: slice.endpoints.iter().flatten().map(endpoint).collect(),
@@ -99,6 +98,12 @@ pub(crate) fn peer(name: &str, node: &Node) -> Bytes {
     }
     .encode_to_vec()
     .into()
+}
+
+/// The Service that a slice is of, or nothing.
+pub(crate) fn service_of(slice: &EndpointSlice) -> &str {
+    let labels = slice.metadata.labels.as_ref();
+    labels.and_then(|labels| labels.get(SERVICE_NAME_LABEL)).map_or("", String::as_str)
 }
 
 fn endpoint(endpoint: &Endpoint) -> v1::Endpoint {

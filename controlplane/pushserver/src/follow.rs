@@ -5,18 +5,22 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodSpec, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+use sheave_api::kinds::pod::ENDPOINTS_LIVE;
 use sheave_api::{GroupResource, ObjectKey, resource};
 use sheave_client::{Informer, Typed, TypedEvent};
 use sheave_push::v1;
 
-use crate::state::{DataKind, DataRef, PodView};
-use crate::{Shared, encode, registration};
+use crate::acks::Health;
+use crate::state::{DataKind, DataRef, Ending, PodView};
+use crate::{Shared, encode, endpoints, registration};
 
 type Raw = Informer<IgnoredAny>;
 
@@ -68,14 +72,19 @@ fn apply(shared: &Shared, of: &GroupResource, object: Typed<IgnoredAny>) {
     let state = &shared.state;
     if *of == resource::SERVICES {
         if let Some(service) = decode::<Service>(&key, &json) {
-            state.apply_service(key.clone(), encode::service(&key, &service));
+            let selector = endpoints::selector(&service);
+            state.apply_service(key.clone(), encode::service(&key, &service), selector);
         }
     } else if *of == resource::ENDPOINT_SLICES {
         if let Some(slice) = decode::<EndpointSlice>(&key, &json) {
-            state.apply_slice(key.clone(), encode::endpoint_slice(&key, &slice));
+            let encoded = encode::endpoint_slice(&key, &slice);
+            let service = encode::service_of(&slice);
+            state.apply_slice(key.clone(), encoded, service, endpoints::named(&slice));
         }
     } else if *of == resource::PODS {
-        match decode::<Pod>(&key, &json).and_then(|pod| pod_view(&key, &pod, json)) {
+        let holds = shared.config.acknowledgement_timeout > Duration::ZERO;
+        let view = |key: &ObjectKey, pod: &Pod, json| pod_view(key, pod, json, holds);
+        match decode::<Pod>(&key, &json).and_then(|pod| view(&key, &pod, json)) {
             Some(view) => state.apply_pod(key, view),
             None => state.remove_pod(&key),
         }
@@ -91,7 +100,8 @@ fn apply(shared: &Shared, of: &GroupResource, object: Typed<IgnoredAny>) {
         if let Some(node) = decode::<Node>(&key, &json) {
             state.apply_peer(&key.name, encode::peer(&key.name, &node));
         }
-        state.apply_node(&key.name, fingerprint(&json), json);
+        let health = health(&json);
+        state.apply_node(&key.name, fingerprint(&json), json, health);
     }
 }
 
@@ -138,17 +148,52 @@ fn decode<T: DeserializeOwned>(key: &ObjectKey, json: &Bytes) -> Option<T> {
         .ok()
 }
 
-/// `None` for a pod that no node has been chosen for.
-fn pod_view(key: &ObjectKey, pod: &Pod, json: Bytes) -> Option<PodView> {
+/// `None` for a pod that no node has been chosen for. `holds`: that a pod is to end is kept from its node at
+/// first.
+fn pod_view(key: &ObjectKey, pod: &Pod, json: Bytes, holds: bool) -> Option<PodView> {
     let spec = pod.spec.as_ref()?;
     let node = spec.node_name.as_deref().filter(|name| !name.is_empty())?;
-    Some(PodView {
-        node: node.into(),
-        uid: pod.metadata.uid.clone().unwrap_or_default(),
-        fingerprint: fingerprint(&json),
-        uses: uses(&key.namespace, spec),
-        json,
-    })
+    let conditions = || pod.status.iter().flat_map(|s| s.conditions.iter().flatten());
+    let is_true = |kind: &str| conditions().any(|c| c.type_ == kind && c.status == "True");
+    let (ready, endpoints_live) = (is_true("Ready"), is_true(ENDPOINTS_LIVE));
+    let fingerprint_now = fingerprint(&json);
+    let held = holds.then(|| without_end(pod, &json)).flatten();
+    let (json, fingerprint, ending) = match held {
+        None => (json, fingerprint_now, None),
+        Some((held, age)) => {
+            let ending = Ending { json, fingerprint: fingerprint_now, age };
+            (held.clone(), fingerprint(&held), Some(ending))
+        }
+    };
+    let uid = pod.metadata.uid.clone().unwrap_or_default();
+    let uses = uses(&key.namespace, spec);
+    let node = node.into();
+    Some(PodView { node, uid, json, fingerprint, uses, ready, endpoints_live, ending })
+}
+
+/// The pod as it was before it was to end, and how long ago that was; `None` when it is not to end, or at
+/// once.
+fn without_end(pod: &Pod, json: &Bytes) -> Option<(Bytes, Duration)> {
+    let end = pod.metadata.deletion_timestamp.as_ref()?.0;
+    let grace_s = pod.metadata.deletion_grace_period_seconds.filter(|grace_s| *grace_s > 0)?;
+    let mut object: Value = serde_json::from_slice(json).ok()?;
+    let metadata = object.get_mut("metadata")?.as_object_mut()?;
+    metadata.remove("deletionTimestamp");
+    metadata.remove("deletionGracePeriodSeconds");
+    let age_s = Timestamp::now().as_second() - (end.as_second() - grace_s);
+    let age = Duration::from_secs(u64::try_from(age_s).unwrap_or_default());
+    Some((object.to_string().into(), age))
+}
+
+fn health(node: &Bytes) -> Health {
+    let node: Value = serde_json::from_slice(node).unwrap_or_default();
+    let conditions = node["status"]["conditions"].as_array();
+    let ready = conditions.into_iter().flatten().find(|c| c["type"] == "Ready");
+    match ready.and_then(|condition| condition["status"].as_str()) {
+        Some("True") => Health::Ready,
+        Some("Unknown") => Health::Lost,
+        _ => Health::NotReady,
+    }
 }
 
 /// Hash of the object without what its node writes itself.
@@ -284,5 +329,37 @@ mod tests {
         );
         assert_eq!(a, b);
         assert_ne!(b, c);
+    }
+
+    #[test]
+    fn that_a_pod_is_to_end_is_kept_apart_from_what_it_was() {
+        let pod = |metadata: Value| {
+            let object = json!({
+                "metadata": metadata, "spec": { "nodeName": "n1", "containers": [] },
+                "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+            });
+            let json = Bytes::from(object.to_string());
+            let typed: Pod = serde_json::from_slice(&json).unwrap();
+            move |holds| {
+                pod_view(&ObjectKey::new("default", "p"), &typed, json.clone(), holds).unwrap()
+            }
+        };
+        let alive = pod(json!({ "uid": "u" }))(true);
+        assert!(alive.ready && alive.ending.is_none());
+        let ends = |grace_s: u32| {
+            pod(json!({
+                "uid": "u", "deletionTimestamp": "2026-01-01T00:00:30Z",
+                "deletionGracePeriodSeconds": grace_s,
+            }))
+        };
+        let held = ends(30)(true);
+        assert_eq!((held.fingerprint, &held.json), (alive.fingerprint, &alive.json));
+        let ending = held.ending.unwrap();
+        assert!(String::from_utf8_lossy(&ending.json).contains("deletionTimestamp"));
+        assert!(ending.age > Duration::from_secs(60));
+        for at_once in [ends(0)(true), ends(30)(false)] {
+            assert!(at_once.ending.is_none());
+            assert_ne!(at_once.fingerprint, alive.fingerprint);
+        }
     }
 }

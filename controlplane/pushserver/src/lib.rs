@@ -8,21 +8,28 @@
 //! else. It does not know HTTP, TLS or how identities are established; whoever serves it says how a
 //! request's node is recognised.
 
+mod acks;
 mod encode;
+mod endpoints;
 mod follow;
+mod histogram;
 mod log;
 mod membership;
 mod node_status;
+mod outcomes;
 mod pod_cidr;
+mod propagation;
 mod registration;
 mod report;
 mod service;
 mod session;
 mod state;
 mod tunnel;
+mod waiting;
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use sheave_client::{Client, Recorder};
 use sheave_join::{JoinAnswer, JoinRequest, Standing};
@@ -30,7 +37,6 @@ use sheave_push::v1;
 
 pub use membership::{Caller, IssuedCertificate, NodeCertificates};
 pub use service::NodeService;
-pub use state::NodeProgress;
 pub use tunnel::Tunnel;
 
 /// What the push server is told at start.
@@ -42,6 +48,9 @@ pub struct PushConfig {
     pub node_prefix_len: u8,
     /// Prefix length of one node's part of the IPv6 pod range.
     pub node_prefix_len_ipv6: u8,
+    /// How long a pod that goes away waits for the nodes to acknowledge that its endpoints are gone, and a
+    /// new one that they are there; zero: it does not.
+    pub acknowledgement_timeout: Duration,
     /// Sent in Welcome.
     pub server_version: String,
     /// The time in RFC 3339 with microseconds, as Leases have it.
@@ -75,16 +84,18 @@ impl PushServer {
             config.node_prefix_len,
             config.node_prefix_len_ipv6,
         );
+        let wait_max = Some(config.acknowledgement_timeout).filter(|wait_max| !wait_max.is_zero());
         let shared = Arc::new(Shared {
             config,
             client,
             recorder,
-            state: state::State::new(),
+            state: state::State::new(wait_max),
             tunnels: tunnel::Tunnels::default(),
             membership: OnceLock::new(),
             pod_cidrs: parking_lot::Mutex::new(pod_cidrs),
         });
         tokio::spawn(follow::run(Arc::clone(&shared)));
+        tokio::spawn(outcomes::run(Arc::clone(&shared)));
         Self { shared }
     }
 
@@ -146,8 +157,13 @@ impl PushServer {
         self.shared.tunnels.open(&self.shared.state, node, request).await
     }
 
-    /// How far each connected node is.
-    pub fn progress(&self) -> Vec<NodeProgress> {
+    /// How far each node is, and since when each Service's newest change is in effect on all of them.
+    pub fn progress(&self) -> serde_json::Value {
         self.shared.state.progress()
+    }
+
+    /// In the Prometheus text format.
+    pub fn metrics(&self) -> String {
+        self.shared.state.metrics()
     }
 }

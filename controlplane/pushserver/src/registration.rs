@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use sheave_api::{ObjectKey, Status, resource};
 use sheave_client::{Involved, Patch, Record};
 
-use crate::{Caller, Shared, membership, node_status};
+use crate::{Caller, Shared, membership, node_status, report};
 
 /// Ensures the Node object and returns the node's pod ranges.
 ///
@@ -31,6 +31,8 @@ pub(crate) async fn register(
     if let Some(patch) = patch {
         shared.client.patch(&resource::NODES, &key, None, Patch::Merge(patch)).await?;
     }
+    // Before the status: one of a node that nobody has heard of for long counts for nothing.
+    report::renew_lease(shared, node).await?;
     if let Some(status) = described.get("status") {
         node_status::write(shared, node, status.clone()).await?;
     }

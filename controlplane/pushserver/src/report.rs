@@ -137,7 +137,8 @@ fn record(shared: &Shared, node: &str, event: v1::Event) {
     });
 }
 
-async fn renew_lease(shared: &Shared, node: &str) -> Result<(), Status> {
+/// The node is there.
+pub(crate) async fn renew_lease(shared: &Shared, node: &str) -> Result<(), Status> {
     match shared.client.get(&resource::NODES, &ObjectKey::cluster(node)).await {
         // Removed: nobody waits for it.
         Err(status) if status.is_not_found() => return Ok(()),

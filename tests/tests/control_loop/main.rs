@@ -2,6 +2,7 @@
 //! protocol but runs nothing: it says at once that its pods run. What Kubernetes users rely on between an
 //! applied object and a pod's status is shown here, without containers and without root.
 
+mod acknowledgement;
 mod balancers;
 mod node;
 mod plane;

@@ -23,6 +23,9 @@ struct Memory {
     epoch: String,
     generation: u64,
     next_address: u8,
+    /// Acknowledgements are kept back.
+    silent: bool,
+    out: Option<Out>,
     /// By namespace and name.
     services: BTreeMap<String, v1::Service>,
     /// By name of the Service.
@@ -44,13 +47,14 @@ impl Node {
     }
 
     pub(crate) async fn reconnect(&mut self, plane: &Plane) {
-        let endpoint = format!("http://{}", plane.node_address);
+        let endpoint = format!("http://{}", plane.node_address(&self.name));
         let mut client = NodeClient::connect(endpoint).await.unwrap();
         let (out, messages) = mpsc::channel(64);
         out.send(message(agent_message::Kind::Hello(self.hello()))).await.unwrap();
         let answers = client.sync(ReceiverStream::new(messages)).await.unwrap();
         let mut answers = answers.into_inner();
         let memory = Arc::clone(&self.memory);
+        memory.lock().unwrap().out = Some(out.clone());
         self.running = Some(tokio::spawn(async move {
             // An error is the end of the stream, which the test brings about.
             while let Ok(Some(answer)) = answers.message().await {
@@ -60,10 +64,37 @@ impl Node {
     }
 
     pub(crate) async fn hang_up(&mut self) {
+        self.memory.lock().unwrap().out = None;
         if let Some(running) = self.running.take() {
             running.abort();
             let _ = running.await;
         }
+    }
+
+    /// Begins or ceases to keep acknowledgements back; then says the newest.
+    pub(crate) async fn keep_silent(&self, silent: bool) {
+        let (out, generation) = {
+            let mut memory = self.memory.lock().unwrap();
+            memory.silent = silent;
+            (memory.out.clone(), memory.generation)
+        };
+        // Who is not connected says it later.
+        if let Some(out) = out.filter(|_| !silent) {
+            let ack = agent_message::Kind::Ack(v1::Ack { generation });
+            out.send(message(ack)).await.unwrap();
+        }
+    }
+
+    /// It is there; renews its lease.
+    pub(crate) async fn heartbeat(&self) {
+        let out = self.memory.lock().unwrap().out.clone().unwrap();
+        out.send(message(agent_message::Kind::Heartbeat(v1::Heartbeat {}))).await.unwrap();
+    }
+
+    /// What it knew is lost: it will be sent a complete state.
+    pub(crate) fn forget(&self) {
+        let mut memory = self.memory.lock().unwrap();
+        (memory.epoch, memory.generation) = (String::new(), 0);
     }
 
     pub(crate) fn seen(&self, what: &str) -> usize {
@@ -120,7 +151,8 @@ async fn take(memory: &Mutex<Memory>, out: &Out, answer: v1::ServerMessage) {
         Kind::Welcome(welcome) => {
             let mut memory = memory.lock().unwrap();
             memory.epoch = welcome.epoch;
-            assert_eq!(welcome.cluster.unwrap().node_pod_cidrs, ["10.244.0.0/24"]);
+            let ranges = welcome.cluster.unwrap().node_pod_cidrs;
+            assert!(["10.244.0.0/24", "10.244.1.0/24"].contains(&&*ranges[0]), "{ranges:?}");
         }
         Kind::InitBegin(_) => note(memory, "init".into()),
         Kind::Service(encoded) => {
@@ -144,8 +176,11 @@ async fn take(memory: &Mutex<Memory>, out: &Out, answer: v1::ServerMessage) {
         Kind::Pod(pod) => replies.push(message(status_of(memory, pod))),
         _ => {}
     }
+    let silent = memory.lock().unwrap().silent;
     if generation > 0 {
         memory.lock().unwrap().generation = generation;
+    }
+    if generation > 0 && !silent {
         replies.push(message(agent_message::Kind::Ack(v1::Ack { generation })));
     }
     for reply in replies {
@@ -161,16 +196,20 @@ fn note(memory: &Mutex<Memory>, what: String) {
 /// Runs at once; ends at once when deleted.
 fn status_of(memory: &Mutex<Memory>, pod: v1::Pod) -> agent_message::Kind {
     let object: Value = serde_json::from_slice(&pod.object).unwrap();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
     if object["metadata"].get("deletionTimestamp").is_some() {
+        note(memory, format!("end of {name}"));
         return agent_message::Kind::PodEnded(v1::PodEnded { pod: pod.key, uid: pod.uid });
     }
+    note(memory, format!("pod {name}"));
     let mut memory = memory.lock().unwrap();
     let ip = format!("10.244.0.{}", memory.next_address);
     memory.next_address += 1;
+    let ready_at = sheave_api::time::seconds(jiff::Timestamp::now());
     let status = json!({
         "phase": "Running", "podIP": ip, "podIPs": [{ "ip": ip }],
         "conditions": [
-            { "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z" }],
+            { "type": "Ready", "status": "True", "lastTransitionTime": ready_at }],
     });
     let status = status.to_string().into();
     agent_message::Kind::PodStatus(v1::PodStatus { pod: pod.key, uid: pod.uid, status })

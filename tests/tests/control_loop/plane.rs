@@ -1,5 +1,6 @@
 //! A control plane without HTTP: everything behind the API server, on a store of its own.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,14 +21,39 @@ use tokio_stream::wrappers::TcpListenerStream;
 pub(crate) const NODE_ADDRESS: &str = "192.0.2.2";
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Recognises who calls.
+type NodeName = fn(&tonic::Extensions) -> Option<String>;
+
+/// What makes a control plane another one than that of [`Plane::start`].
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    /// For how long pods wait for nodes.
+    pub(crate) acknowledgement_timeout: Duration,
+    pub(crate) now: fn() -> Timestamp,
+    /// The same in text, as leases have it.
+    pub(crate) now_us: fn() -> String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            acknowledgement_timeout: Duration::from_secs(10),
+            now: Timestamp::now,
+            now_us: || time::micros(Timestamp::now()),
+        }
+    }
+}
+
 /// Runs until it is dropped.
 pub(crate) struct Plane {
     pub(crate) client: Arc<dyn Client>,
-    /// Where nodes connect.
-    pub(crate) node_address: SocketAddr,
+    /// Where nodes connect, by name.
+    node_addresses: BTreeMap<&'static str, SocketAddr>,
+    push: PushServer,
     recorder: Recorder,
+    settings: Settings,
     controllers: JoinSet<()>,
-    _running: JoinSet<()>,
+    running: JoinSet<()>,
     _dir: tempfile::TempDir,
 }
 
@@ -38,31 +64,69 @@ pub(crate) fn at(name: &str) -> ObjectKey {
 
 impl Plane {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Settings::default()).await
+    }
+
+    pub(crate) async fn start_with(settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(EmbeddedStore::open(&dir.path().join("store")).unwrap());
         let registry = Registry::open(registry_config(), store).await.unwrap();
         let client: Arc<dyn Client> = registry;
         let recorder = Recorder::start(Arc::clone(&client), now_s);
-        let controllers = controllers(&client, &recorder);
+        let controllers = controllers(&client, &recorder, settings);
         let mut running = JoinSet::new();
         running.spawn(sheave_scheduler::run(Arc::clone(&client), recorder.clone(), now_s));
-        let push = PushServer::start(Arc::clone(&client), recorder.clone(), push_config());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let node_address = listener.local_addr().unwrap();
-        // Who calls is the TLS layer's to say; here there is one node.
-        let service = push.service(|_| Some("node-1".to_owned()));
-        running.spawn(async move {
-            let incoming = TcpListenerStream::new(listener);
-            let server = tonic::transport::Server::builder().add_service(service);
-            server.serve_with_incoming(incoming).await.unwrap();
-        });
-        Self { client, node_address, recorder, controllers, _running: running, _dir: dir }
+        let push = PushServer::start(Arc::clone(&client), recorder.clone(), push_config(settings));
+        let node_addresses = BTreeMap::new();
+        let mut plane = Self {
+            client,
+            node_addresses,
+            push,
+            recorder,
+            settings,
+            controllers,
+            running,
+            _dir: dir,
+        };
+        plane.listen().await;
+        plane
+    }
+
+    /// Who calls is the TLS layer's to say; here each node has a port of its own.
+    async fn listen(&mut self) {
+        let names: [(&'static str, NodeName); 2] =
+            [("node-1", |_| Some("node-1".to_owned())), ("node-2", |_| Some("node-2".to_owned()))];
+        for (name, node_name) in names {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            self.node_addresses.insert(name, listener.local_addr().unwrap());
+            let service = self.push.service(node_name);
+            self.running.spawn(async move {
+                let incoming = TcpListenerStream::new(listener);
+                let server = tonic::transport::Server::builder().add_service(service);
+                server.serve_with_incoming(incoming).await.unwrap();
+            });
+        }
+    }
+
+    /// Another push server takes the place of the first, knowing nothing but the objects.
+    pub(crate) async fn restart_push(&mut self) {
+        let (client, recorder) = (Arc::clone(&self.client), self.recorder.clone());
+        self.push = PushServer::start(client, recorder, push_config(self.settings));
+        self.listen().await;
+    }
+
+    pub(crate) fn node_address(&self, node: &str) -> SocketAddr {
+        self.node_addresses[node]
+    }
+
+    pub(crate) fn push(&self) -> &PushServer {
+        &self.push
     }
 
     /// The controllers end wherever they are and begin anew, knowing nothing but the objects.
     pub(crate) async fn restart_controllers(&mut self) {
         self.controllers.shutdown().await;
-        self.controllers = controllers(&self.client, &self.recorder);
+        self.controllers = controllers(&self.client, &self.recorder, self.settings);
     }
 
     pub(crate) async fn create(&self, resource: &GroupResource, object: Value) {
@@ -121,12 +185,13 @@ fn now_s() -> String {
     time::seconds(Timestamp::now())
 }
 
-fn controllers(client: &Arc<dyn Client>, recorder: &Recorder) -> JoinSet<()> {
+fn controllers(client: &Arc<dyn Client>, recorder: &Recorder, settings: Settings) -> JoinSet<()> {
     sheave_controllers::start(&sheave_controllers::Context {
         client: Arc::clone(client),
         recorder: recorder.clone(),
-        now: Timestamp::now,
+        now: settings.now,
         load_balancer_pool: pool(),
+        acknowledgement_timeout: settings.acknowledgement_timeout,
     })
 }
 
@@ -139,8 +204,9 @@ fn registry_config() -> RegistryConfig {
     RegistryConfig { load_balancer_pool: pool(), ..RegistryConfig::default() }
 }
 
-fn push_config() -> PushConfig {
+fn push_config(settings: Settings) -> PushConfig {
     PushConfig {
+        acknowledgement_timeout: settings.acknowledgement_timeout,
         cluster: v1::ClusterConfig {
             service_cidrs: vec!["10.96.0.0/16".into()],
             pod_cidrs: vec!["10.244.0.0/16".into()],
@@ -154,7 +220,7 @@ fn push_config() -> PushConfig {
         node_prefix_len: 24,
         node_prefix_len_ipv6: 64,
         server_version: "test".into(),
-        now: || time::micros(Timestamp::now()),
+        now: settings.now_us,
         now_s,
     }
 }

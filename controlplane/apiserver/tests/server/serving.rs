@@ -17,7 +17,7 @@ use serde_json::Value;
 use sheave_api::Status;
 use sheave_apiserver::pki::{self, PemPair, Pki, PkiConfig};
 use sheave_apiserver::streaming::{NodeTunnels, Tunnel};
-use sheave_apiserver::{ApiServer, ApiServerConfig, tls};
+use sheave_apiserver::{ApiServer, ApiServerConfig, Progress, tls};
 use sheave_join::Introduction;
 use sheave_push::v1::TunnelRequest;
 use sheave_registry::{Registry, RegistryConfig};
@@ -55,6 +55,18 @@ pub(crate) fn pki_config(dir: &TempDir, address: SocketAddr, addresses: Vec<IpAd
 /// No node is connected.
 pub(crate) struct NoNodes;
 
+struct NoProgress;
+
+impl Progress for NoProgress {
+    fn progress(&self) -> String {
+        "{\"newest\":7}".to_owned()
+    }
+
+    fn metrics(&self) -> String {
+        "sheave_nodes_connected 0\n".to_owned()
+    }
+}
+
 #[async_trait]
 impl NodeTunnels for NoNodes {
     async fn open(&self, node: &str, _request: TunnelRequest) -> Result<Tunnel, Status> {
@@ -91,6 +103,7 @@ impl Serving {
         let server = Arc::new(ApiServer::new(ApiServerConfig {
             registry,
             tunnels,
+            progress: Arc::new(NoProgress),
             grpc: None,
             membership: None,
             introduction: Introduction {

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde_json::{Value, json};
 use sheave_api::{ObjectKey, Status, resource};
 use sheave_client::{DeleteOptions, Informer, Involved, Patch, Record, Typed, TypedEvent};
 
+use crate::endpoints_live::{Selecting, wait_left_s};
 use crate::pod::PodFacts;
 use crate::queue::Queue;
 use crate::{Context, controller_reference, selector};
@@ -30,6 +32,7 @@ struct Controller {
     context: Context,
     sets: Informer<ReplicaSet>,
     pods: Informer<PodFacts>,
+    services: Informer<Selecting>,
     queue: Queue<ObjectKey>,
     /// Pods by uid of their controlling owner.
     owned: BTreeMap<String, BTreeSet<ObjectKey>>,
@@ -47,6 +50,7 @@ impl Controller {
         Self {
             sets: Informer::new(context.client.as_ref(), &resource::REPLICA_SETS),
             pods: Informer::new(context.client.as_ref(), &resource::PODS),
+            services: Informer::new(context.client.as_ref(), &resource::SERVICES),
             context,
             queue: Queue::new(),
             owned: BTreeMap::new(),
@@ -59,7 +63,8 @@ impl Controller {
 
     async fn run(mut self) {
         loop {
-            let synced = self.sets.is_synced() && self.pods.is_synced();
+            let synced =
+                self.sets.is_synced() && self.pods.is_synced() && self.services.is_synced();
             tokio::select! {
                 biased;
                 event = self.sets.next() => match event {
@@ -68,6 +73,10 @@ impl Controller {
                 },
                 event = self.pods.next() => match event {
                     Some(event) => self.pod_event(event),
+                    None => return,
+                },
+                event = self.services.next() => match event {
+                    Some(event) => self.service_event(event),
                     None => return,
                 },
                 key = self.queue.next(), if synced => match self.reconcile(&key).await {
@@ -117,6 +126,23 @@ impl Controller {
         }
     }
 
+    /// Pods that it selects no more wait for its endpoints no more.
+    fn service_event(&mut self, event: TypedEvent<Selecting>) {
+        let namespace = match event {
+            TypedEvent::Apply { old: Some(old), new } if old.object != new.object => {
+                new.key.namespace
+            }
+            TypedEvent::Delete(old) => old.key.namespace,
+            // What a new one selects is available already, or will say so.
+            TypedEvent::Apply { .. } | TypedEvent::Synced => return,
+        };
+        let first = ObjectKey::new(&namespace, "");
+        let sets = self.sets.objects().range(first..).map(|(key, _)| key);
+        for key in sets.take_while(|key| key.namespace == namespace) {
+            self.queue.mark(key.clone());
+        }
+    }
+
     fn remember(&mut self, pod: &Typed<PodFacts>) {
         if pod.object.owner_uid.is_empty() {
             self.orphans.insert(pod.key.clone());
@@ -162,8 +188,8 @@ impl Controller {
         if !terminating && self.adopt_or_release(&set).await? {
             return Ok(());
         }
-        let pods = self.pods_of(&set_uid);
         let now = (self.context.now)();
+        let pods = self.pods_of(&set_uid, now);
         if !terminating {
             let plan = plan::plan(&set.object, &pods);
             self.create(&set, plan.create).await?;
@@ -176,9 +202,15 @@ impl Controller {
         self.write_status(key, &set, status).await
     }
 
-    fn pods_of(&self, set_uid: &str) -> Vec<plan::Owned> {
+    fn pods_of(&self, set_uid: &str, now: Timestamp) -> Vec<plan::Owned> {
         let keys = self.owned.get(set_uid).into_iter().flatten();
+        let services = self.services.objects();
+        let waits_s = |pod: &Typed<PodFacts>| {
+            let timeout = self.context.acknowledgement_timeout;
+            wait_left_s(timeout, services, &pod.key.namespace, &pod.object, now)
+        };
         let pods = keys.filter_map(|key| self.pods.get(key)).map(|pod| plan::Owned {
+            waits_s: waits_s(pod),
             key: pod.key.clone(),
             deleting: self.deleting.contains(&pod.object.uid),
             facts: Arc::clone(&pod.object),

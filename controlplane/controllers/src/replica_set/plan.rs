@@ -17,12 +17,18 @@ pub(super) struct Owned {
     pub(super) key: ObjectKey,
     /// We have deleted it, though the picture does not show it yet.
     pub(super) deleting: bool,
+    /// Seconds for which it may still wait until its endpoints are in effect everywhere, if it does.
+    pub(super) waits_s: Option<i64>,
     pub(super) facts: Arc<PodFacts>,
 }
 
 impl Owned {
     fn counts(&self) -> bool {
         self.facts.is_active() && !self.deleting
+    }
+
+    fn is_available(&self, min_ready_seconds: i32, now: Timestamp) -> bool {
+        self.waits_s.is_none() && self.facts.is_available(min_ready_seconds, now)
     }
 }
 
@@ -92,15 +98,15 @@ pub(super) fn status(set: &ReplicaSet, pods: &[Owned], now: Timestamp) -> Value 
         .as_ref()
         .and_then(|spec| spec.template.as_ref()?.metadata.as_ref()?.labels.clone())
         .unwrap_or_default();
-    let count = |wanted: &dyn Fn(&PodFacts) -> bool| {
-        pods.iter().filter(|pod| pod.counts() && wanted(&pod.facts)).count()
+    let count = |wanted: &dyn Fn(&Owned) -> bool| {
+        pods.iter().filter(|pod| pod.counts() && wanted(pod)).count()
     };
     let labelled =
-        |pod: &PodFacts| template_labels.iter().all(|(k, v)| pod.labels.get(k) == Some(v));
+        |pod: &Owned| template_labels.iter().all(|(k, v)| pod.facts.labels.get(k) == Some(v));
     json!({
         "replicas": count(&|_| true),
         "fullyLabeledReplicas": count(&labelled),
-        "readyReplicas": count(&|pod| pod.ready),
+        "readyReplicas": count(&|pod| pod.facts.ready),
         "availableReplicas": count(&|pod| pod.is_available(min_ready_seconds, now)),
         "terminatingReplicas": pods.iter().filter(|p| p.facts.terminating && !p.facts.has_ended()).count(),
         "observedGeneration": set.metadata.generation.unwrap_or_default(),
@@ -119,8 +125,11 @@ pub(super) fn next_available_s(set: &ReplicaSet, pods: &[Owned], now: Timestamp)
     let min_ready_seconds = min_ready_seconds(set);
     pods.iter()
         .filter(|pod| pod.counts() && pod.facts.ready)
-        .filter(|pod| !pod.facts.is_available(min_ready_seconds, now))
-        .map(|pod| i64::from(min_ready_seconds) - pod.facts.seconds_ready(now))
+        .filter(|pod| !pod.is_available(min_ready_seconds, now))
+        .map(|pod| {
+            let left = i64::from(min_ready_seconds) - pod.facts.seconds_ready(now);
+            left.max(pod.waits_s.unwrap_or_default())
+        })
         .filter_map(|seconds| u64::try_from(seconds.max(1)).ok())
         .min()
 }
@@ -164,6 +173,7 @@ mod tests {
         Owned {
             key: ObjectKey::new("default", name),
             deleting: false,
+            waits_s: None,
             facts: Arc::new(serde_json::from_value::<Pod>(value).unwrap().into()),
         }
     }
@@ -207,6 +217,19 @@ mod tests {
         assert_eq!(next_available_s(&set(2), &pods, now), Some(6));
         assert!(same_status(&status.clone(), &status));
         assert!(!same_status(&json!({}), &status));
+    }
+
+    #[test]
+    fn a_pod_whose_endpoints_are_awaited_is_ready_and_not_available() {
+        let mut pods = [pod("a", "n", Some(EARLY), EARLY), pod("b", "n", Some(EARLY), EARLY)];
+        pods[0].waits_s = Some(25);
+        let now: Timestamp = "2026-01-01T00:01:04Z".parse().unwrap();
+        let status = status(&set(2), &pods, now);
+        assert_eq!(
+            (&status["readyReplicas"], &status["availableReplicas"]),
+            (&json!(2), &json!(1))
+        );
+        assert_eq!(next_available_s(&set(2), &pods, now), Some(25));
     }
 
     #[test]

@@ -26,6 +26,9 @@ use super::{Context, Strategy};
 use crate::field::Path;
 use crate::{FieldErrors, GroupResource, Status, meta, time};
 
+/// Type of the condition of a pod whose endpoints every node has had in effect.
+pub const ENDPOINTS_LIVE: &str = "sheave.io/EndpointsLive";
+
 /// Rules of pods.
 pub(super) struct Pod;
 

@@ -3,6 +3,9 @@
 //! One lock around plain maps: it is held for the time of a map operation, never across an await. The
 //! objects' bytes are shared with the watch cache or encoded once; nothing is kept once a node.
 
+mod acknowledgement;
+mod progress;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +14,16 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sheave_api::ObjectKey;
 use sheave_push::v1::{self, ServerMessage, server_message::Kind};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
+use self::acknowledgement::Acknowledgement;
+pub(crate) use self::acknowledgement::{Ending, Outcome, Verdict};
+use crate::acks::Health;
 use crate::encode::key as wire_key;
+use crate::endpoints::{Named, Selector};
 use crate::log::{Change, Log, Since, Target};
+use crate::propagation::Moment;
 
 /// ConfigMaps and Secrets go only to the nodes whose pods use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,17 +44,11 @@ pub(crate) struct PodView {
     /// Of what the node must act on; a change of status alone leaves it as it was.
     pub(crate) fingerprint: u64,
     pub(crate) uses: BTreeSet<DataRef>,
-}
-
-/// How far a connected node is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeProgress {
-    /// Name of the node.
-    pub node: String,
-    /// Everything up to this generation is in effect on the node.
-    pub acked: u64,
-    /// The newest generation there is.
-    pub newest: u64,
+    pub(crate) ready: bool,
+    /// The API says that its endpoints are in effect everywhere.
+    pub(crate) endpoints_live: bool,
+    /// It is to end, which `json` does not say yet.
+    pub(crate) ending: Option<Ending>,
 }
 
 pub(crate) struct State {
@@ -55,6 +57,8 @@ pub(crate) struct State {
     changed: watch::Sender<u64>,
     /// Counts the streams that have begun.
     connected: watch::Sender<u64>,
+    /// There are outcomes to be written, or another deadline is the next.
+    due: Notify,
     epoch: String,
 }
 
@@ -66,7 +70,7 @@ struct Inner {
     complete: bool,
     log: Log,
     services: BTreeMap<ObjectKey, Bytes>,
-    slices: BTreeMap<ObjectKey, Bytes>,
+    slices: BTreeMap<ObjectKey, Slice>,
     pods: BTreeMap<ObjectKey, PodView>,
     /// All of them, so that a pod that comes later finds its own; bytes shared with the watch cache.
     data: BTreeMap<DataRef, v1::DataObject>,
@@ -76,16 +80,22 @@ struct Inner {
     sessions: BTreeMap<Arc<str>, Session>,
     /// When nodes that are not connected hung up.
     left: BTreeMap<Arc<str>, Instant>,
+    acknowledgement: Acknowledgement,
+}
+
+struct Slice {
+    encoded: Bytes,
+    service: ObjectKey,
 }
 
 struct Session {
     id: u64,
     direct: mpsc::Sender<ServerMessage>,
-    acked: u64,
 }
 
 impl State {
-    pub(crate) fn new() -> Self {
+    /// `wait_max`: how long pods wait for nodes; `None`: they do not.
+    pub(crate) fn new(wait_max: Option<Duration>) -> Self {
         // Differs between any two server processes of one cluster, which is all that is asked of it.
         let epoch = format!(
             "{}-{:x}",
@@ -95,10 +105,12 @@ impl State {
                 .map(|d| d.as_nanos())
                 .unwrap_or_default()
         );
+        let acknowledgement = Acknowledgement::new(wait_max);
         Self {
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner { acknowledgement, ..Inner::default() }),
             changed: watch::Sender::new(0),
             connected: watch::Sender::new(0),
+            due: Notify::new(),
             epoch,
         }
     }
@@ -118,49 +130,76 @@ impl State {
         inner.complete = true;
         // A generation of its own, so that even an empty cluster has a state to acknowledge.
         inner.log.push(Target::Node("".into()), Kind::InitDone(v1::InitDone {}));
-        self.changed.send_replace(inner.log.newest());
+        inner.consider_all();
+        inner.settle(Moment::now());
+        self.tell(&inner);
     }
 
     fn change(&self, edit: impl FnOnce(&mut Inner)) {
         let mut inner = self.inner.lock();
         edit(&mut inner);
+        inner.settle(Moment::now());
+        self.tell(&inner);
+    }
+
+    fn tell(&self, inner: &Inner) {
         if inner.complete {
             let newest = inner.log.newest();
             self.changed.send_if_modified(|seen| std::mem::replace(seen, newest) != newest);
         }
+        if inner.acknowledgement.has_news() {
+            self.due.notify_one();
+        }
     }
 
-    pub(crate) fn apply_service(&self, key: ObjectKey, encoded: Bytes) {
+    pub(crate) fn apply_service(&self, key: ObjectKey, encoded: Bytes, selector: Option<Selector>) {
         self.change(|inner| {
             if inner.services.get(&key) != Some(&encoded) {
-                inner.log.push(Target::All, Kind::Service(encoded.clone()));
-                inner.services.insert(key, encoded);
+                let generation = inner.log.push(Target::All, Kind::Service(encoded.clone()));
+                inner.services.insert(key.clone(), encoded);
+                inner.service_changed(&key, generation);
             }
+            inner.selector_changed(&key, selector);
         });
     }
 
     pub(crate) fn remove_service(&self, key: &ObjectKey) {
         self.change(|inner| {
             if inner.services.remove(key).is_some() {
-                inner.log.push(Target::All, Kind::ServiceGone(wire_key(key)));
+                let generation = inner.log.push(Target::All, Kind::ServiceGone(wire_key(key)));
+                inner.service_removed(key, generation);
             }
+            inner.selector_changed(key, None);
         });
     }
 
-    pub(crate) fn apply_slice(&self, key: ObjectKey, encoded: Bytes) {
+    /// `service`: whose slice it is, if it is one's; `named`: the pods in it that may be waited for.
+    pub(crate) fn apply_slice(
+        &self,
+        key: ObjectKey,
+        encoded: Bytes,
+        service: &str,
+        named: Vec<Named>,
+    ) {
         self.change(|inner| {
-            if inner.slices.get(&key) != Some(&encoded) {
-                inner.log.push(Target::All, Kind::EndpointSlice(encoded.clone()));
-                inner.slices.insert(key, encoded);
+            if inner.slices.get(&key).is_none_or(|slice| slice.encoded != encoded) {
+                let generation = inner.log.push(Target::All, Kind::EndpointSlice(encoded.clone()));
+                let service = ObjectKey::new(&key.namespace, service);
+                inner.service_changed(&service, generation);
+                inner.slices.insert(key.clone(), Slice { encoded, service });
             }
+            inner.endpoints_changed(&key, named);
         });
     }
 
     pub(crate) fn remove_slice(&self, key: &ObjectKey) {
         self.change(|inner| {
-            if inner.slices.remove(key).is_some() {
-                inner.log.push(Target::All, Kind::EndpointSliceGone(wire_key(key)));
+            if let Some(slice) = inner.slices.remove(key) {
+                let gone = Kind::EndpointSliceGone(wire_key(key));
+                let generation = inner.log.push(Target::All, gone);
+                inner.service_changed(&slice.service, generation);
             }
+            inner.endpoints_changed(key, Vec::new());
         });
     }
 
@@ -194,8 +233,9 @@ impl State {
     }
 
     /// A node object; `fingerprint` covers what the node itself must act on.
-    pub(crate) fn apply_node(&self, name: &str, fingerprint: u64, json: Bytes) {
+    pub(crate) fn apply_node(&self, name: &str, fingerprint: u64, json: Bytes, health: Health) {
         self.change(|inner| {
+            inner.acknowledgement.acks.health(name, health);
             let name: Arc<str> = name.into();
             let known = inner.nodes.insert(Arc::clone(&name), (fingerprint, json.clone()));
             if known.is_none_or(|(old, _)| old != fingerprint) {
@@ -222,6 +262,7 @@ impl State {
                 let key = v1::ObjectKey { namespace: String::new(), name: name.to_owned() };
                 inner.log.push(Target::AllBut(name.into()), Kind::PeerGone(key));
             }
+            inner.acknowledgement.acks.forget(name);
             if inner.nodes.remove(name).is_some() {
                 let key = v1::ObjectKey { namespace: String::new(), name: name.to_owned() };
                 inner.log.push(Target::Node(name.into()), Kind::NodeGone(key));
@@ -241,7 +282,7 @@ impl State {
         kinds.extend(inner.nodes.get(node).map(|(_, json)| Kind::Node(json.clone())));
         let others = inner.peers.iter().filter(|(name, _)| name.as_ref() != node);
         kinds.extend(others.map(|(_, encoded)| Kind::Peer(encoded.clone())));
-        kinds.extend(inner.slices.values().cloned().map(Kind::EndpointSlice));
+        kinds.extend(inner.slices.values().map(|s| Kind::EndpointSlice(s.encoded.clone())));
         kinds.extend(inner.services.values().cloned().map(Kind::Service));
         let pods = || inner.pods.iter().filter(|(_, pod)| pod.node.as_ref() == node);
         let used: BTreeSet<_> = pods().flat_map(|(_, pod)| &pod.uses).collect();
@@ -262,28 +303,35 @@ impl State {
 
     /// A stream of this node begins; a former one of the same node ends.
     pub(crate) fn connect(&self, node: &str, id: u64, direct: mpsc::Sender<ServerMessage>) {
-        let mut inner = self.inner.lock();
-        inner.left.remove(node);
-        inner.sessions.insert(node.into(), Session { id, direct, acked: 0 });
-        drop(inner);
+        self.change(|inner| {
+            inner.left.remove(node);
+            inner.sessions.insert(node.into(), Session { id, direct });
+            inner.acknowledgement.acks.connected(node, true);
+        });
         self.connected.send_modify(|count| *count += 1);
     }
 
     /// A stream of this node has ended. Does nothing when a newer one has taken its place.
     pub(crate) fn disconnect(&self, node: &str, id: u64) {
-        let mut inner = self.inner.lock();
-        if inner.sessions.get(node).is_some_and(|s| s.id == id) {
-            inner.sessions.remove(node);
-            inner.left.retain(|_, at| at.elapsed() < RETURN_LIMIT);
-            inner.left.insert(node.into(), Instant::now());
-        }
+        self.change(|inner| {
+            if inner.sessions.get(node).is_some_and(|s| s.id == id) {
+                inner.sessions.remove(node);
+                inner.left.retain(|_, at| at.elapsed() < RETURN_LIMIT);
+                inner.left.insert(node.into(), Instant::now());
+                inner.acknowledgement.acks.connected(node, false);
+            }
+        });
     }
 
     pub(crate) fn ack(&self, node: &str, id: u64, generation: u64) {
-        let mut inner = self.inner.lock();
-        if let Some(session) = inner.sessions.get_mut(node).filter(|s| s.id == id) {
-            session.acked = session.acked.max(generation);
-        }
+        self.change(|inner| {
+            // What was never sent cannot be in effect.
+            if inner.sessions.get(node).is_some_and(|s| s.id == id)
+                && generation <= inner.log.newest()
+            {
+                inner.acknowledgement.acks.acked(node, generation);
+            }
+        });
     }
 
     /// Where messages that are no state can be sent to a node, if it is connected, or comes back soon.
@@ -302,29 +350,24 @@ impl State {
             tokio::time::timeout_at(until, connected.changed()).await.ok()?.ok()?;
         }
     }
-
-    pub(crate) fn progress(&self) -> Vec<NodeProgress> {
-        let inner = self.inner.lock();
-        let newest = inner.log.newest();
-        let progress = inner.sessions.iter().map(|(node, session)| NodeProgress {
-            node: node.to_string(),
-            acked: session.acked,
-            newest,
-        });
-        progress.collect()
-    }
 }
 
 impl Inner {
-    fn apply_pod(&mut self, key: ObjectKey, pod: PodView) {
-        let old = self.pods.get(&key);
+    fn apply_pod(&mut self, key: ObjectKey, mut pod: PodView) {
+        self.recall(&mut pod);
+        self.put_pod(&key, pod);
+        self.consider(&key);
+    }
+
+    fn put_pod(&mut self, key: &ObjectKey, pod: PodView) {
+        let old = self.pods.get(key);
         if old.is_some_and(|old| old.uid == pod.uid && old.fingerprint == pod.fingerprint) {
-            self.pods.insert(key, pod);
+            self.pods.insert(key.clone(), pod);
             return;
         }
         // The name was taken over by another pod: for its node, the old one is gone first.
         if old.is_some_and(|old| old.uid != pod.uid) {
-            self.remove_pod(&key);
+            self.remove_pod(key);
         }
         let known = self.used_on(&pod.node);
         let target = Target::Node(Arc::clone(&pod.node));
@@ -333,12 +376,13 @@ impl Inner {
                 self.log.push(target.clone(), data_kind(data_ref.0, object.clone()));
             }
         }
-        self.log.push(target, pod_kind(&key, &pod));
-        self.pods.insert(key, pod);
+        self.log.push(target, pod_kind(key, &pod));
+        self.pods.insert(key.clone(), pod);
     }
 
     fn remove_pod(&mut self, key: &ObjectKey) {
         let Some(pod) = self.pods.remove(key) else { return };
+        self.acknowledgement.forget(key, &pod.uid);
         let target = Target::Node(Arc::clone(&pod.node));
         self.log.push(target.clone(), Kind::PodGone(wire_key(key)));
         let still_used = self.used_on(&pod.node);
@@ -393,6 +437,9 @@ mod tests {
             json: Bytes::from_static(b"{}"),
             fingerprint,
             uses: uses.iter().cloned().collect(),
+            ready: false,
+            endpoints_live: false,
+            ending: None,
         }
     }
 
@@ -418,7 +465,7 @@ mod tests {
 
     #[test]
     fn a_secret_reaches_only_the_node_that_uses_it_and_before_the_pod() {
-        let state = State::new();
+        let state = State::new(None);
         let secret = (DataKind::Secret, ObjectKey::new("default", "s"));
         state.apply_data(DataKind::Secret, secret.1.clone(), v1::DataObject::default());
         state.apply_pod(
@@ -433,7 +480,7 @@ mod tests {
 
     #[test]
     fn a_change_of_status_alone_is_not_sent() {
-        let state = State::new();
+        let state = State::new(None);
         let key = ObjectKey::new("default", "p");
         state.apply_pod(key.clone(), pod("n1", "u", 1, &[]));
         state.apply_pod(key.clone(), pod("n1", "u", 1, &[]));
@@ -444,7 +491,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_takes_over_a_name_replaces_the_old_one() {
-        let state = State::new();
+        let state = State::new(None);
         let key = ObjectKey::new("default", "p");
         state.apply_pod(key.clone(), pod("n1", "u1", 1, &[]));
         state.apply_pod(key, pod("n2", "u2", 1, &[]));
@@ -454,18 +501,18 @@ mod tests {
 
     #[test]
     fn a_node_is_told_that_it_is_deleted_and_that_it_is_back() {
-        let state = State::new();
-        state.apply_node("n1", 1, Bytes::from_static(b"{}"));
+        let state = State::new(None);
+        state.apply_node("n1", 1, Bytes::from_static(b"{}"), Health::Ready);
         state.remove_node("n1");
         state.remove_node("n1");
-        state.apply_node("n1", 1, Bytes::from_static(b"{}"));
+        state.apply_node("n1", 1, Bytes::from_static(b"{}"), Health::Ready);
         assert_eq!(seen(&state, "n1", 0), ["node", "node-gone", "node"]);
         assert_eq!(seen(&state, "n2", 0), Vec::<&str>::new());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_asks_a_node_that_is_about_to_come_back_waits_for_it() {
-        let state = Arc::new(State::new());
+        let state = Arc::new(State::new(None));
         assert!(state.direct("n1").await.is_none(), "never there");
         let (direct, _messages) = mpsc::channel(1);
         state.connect("n1", 1, direct.clone());
@@ -487,8 +534,8 @@ mod tests {
 
     #[test]
     fn a_node_is_a_peer_of_all_others_and_never_of_itself() {
-        let state = State::new();
-        state.apply_node("n1", 1, Bytes::from_static(b"{}"));
+        let state = State::new(None);
+        state.apply_node("n1", 1, Bytes::from_static(b"{}"), Health::Ready);
         state.apply_peer("n1", Bytes::from_static(b"a"));
         state.apply_peer("n1", Bytes::from_static(b"a"));
         assert_eq!(seen(&state, "n1", 0), ["node"]);
@@ -506,10 +553,10 @@ mod tests {
 
     #[test]
     fn an_unchanged_service_is_encoded_and_sent_once() {
-        let state = State::new();
+        let state = State::new(None);
         let key = ObjectKey::new("default", "web");
-        state.apply_service(key.clone(), Bytes::from_static(b"a"));
-        state.apply_service(key, Bytes::from_static(b"a"));
+        state.apply_service(key.clone(), Bytes::from_static(b"a"), None);
+        state.apply_service(key, Bytes::from_static(b"a"), None);
         assert_eq!(seen(&state, "n1", 0), ["service"]);
     }
 }
