@@ -1,7 +1,7 @@
 //! Questions about this node: to its agent, or to the pinned maps when no agent answers.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -42,6 +42,11 @@ impl Asking {
             Format::Table => println!("{}", table(&answer).trim_end()),
         }
         Ok(())
+    }
+
+    /// Of the administrator of a cluster that has its server on this machine.
+    pub(crate) fn admin_kubeconfig(&self) -> PathBuf {
+        self.directories.admin_kubeconfig()
     }
 
     /// True when JSON is wanted.

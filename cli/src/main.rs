@@ -24,6 +24,7 @@ mod join;
 mod keeper;
 mod kubeconfig;
 mod program;
+mod progress;
 mod services;
 mod status;
 mod supervision;

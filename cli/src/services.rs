@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::ask::Asking;
+use crate::progress::Progress;
 use crate::table::{list, table, text};
 
 #[derive(clap::Args)]
@@ -23,12 +24,14 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let filters =
         [("service", arguments.service.as_deref()), ("namespace", arguments.namespace.as_deref())];
+    let shown =
+        |answer: &Value| shown(answer, &Progress::ask(&arguments.asking.admin_kubeconfig()));
     arguments.asking.print("/services", &filters, shown)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn shown(answer: &Value) -> String {
-    let header = [
+fn shown(answer: &Value, progress: &Progress) -> String {
+    let mut header = vec![
         "SERVICE",
         "PORT",
         "ADDRESS",
@@ -39,6 +42,13 @@ fn shown(answer: &Value) -> String {
         "POLICY",
         "AFFINITY",
     ];
+    if progress.is_known() {
+        header.push("LIVE ON ALL NODES SINCE");
+    }
+    let row = |frontend: &Value| {
+        let live = progress.is_known().then(|| progress.service(&text(frontend, "service")));
+        row(frontend).into_iter().chain(live).collect()
+    };
     let mut said = table(&header, list(answer, "frontends").iter().map(row));
     for conflict in list(answer, "conflicts") {
         said += &format!(
@@ -103,4 +113,23 @@ fn policy(frontend: &Value) -> String {
     ];
     let said: Vec<String> = fields.into_iter().flatten().collect();
     if said.is_empty() { "-".into() } else { said.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_the_control_plane_knows_is_a_column_where_it_can_be_asked() {
+        let answer = json!({ "frontends": [{ "service": "a/web", "port": 80, "backends": [] }] });
+        assert!(!shown(&answer, &Progress::default()).contains("LIVE"));
+        let progress = Progress::of(&json!({
+            "services": [{ "namespace": "a", "name": "web", "behind": ["n2"] }],
+            "nodes": [{ "name": "n2", "connected": true }],
+        }));
+        let table = shown(&answer, &progress);
+        assert!(table.contains("LIVE ON ALL NODES SINCE"), "{table}");
+        assert!(table.contains("not on n2"), "{table}");
+    }
 }

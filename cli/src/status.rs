@@ -13,6 +13,7 @@ use crate::announcing;
 use crate::api::Api;
 use crate::directories::Directories;
 use crate::kubeconfig;
+use crate::progress::Progress;
 use crate::table::list;
 
 #[derive(clap::Args)]
@@ -36,15 +37,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             api.get("/version").await?,
             api.get("/api/v1/nodes").await?,
             api.get("/api/v1/pods").await?,
+            // A server of an older version does not tell.
+            api.get("/sheave/v1/progress").await.unwrap_or_default(),
         ))
     });
     // Addresses are announced without the API server, and this is when one wants to know.
-    let (version, nodes, pods) = asked.inspect_err(|_| print!("{of_node}"))?;
+    let (version, nodes, pods, progress) = asked.inspect_err(|_| print!("{of_node}"))?;
     println!("API server {} is ready", version["gitVersion"].as_str().unwrap_or("?"));
     let rows = node_rows(&nodes, &pods);
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["NODE", "READY", "ADDRESS", "PODS RUNNING", "PODS NOT RUNNING"]);
+    table.set_header(["NODE", "READY", "ADDRESS", "PODS RUNNING", "PODS NOT RUNNING", "SERVICES"]);
+    let progress = Progress::of(&progress);
     for row in &rows {
         table.add_row([
             row.name.clone(),
@@ -52,6 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             row.address.clone(),
             row.running.to_string(),
             row.not_running.to_string(),
+            progress.node(&row.name),
         ]);
     }
     println!("{table}");
