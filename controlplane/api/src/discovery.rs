@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn core_is_told_apart_from_groups() {
-        assert_eq!(groups(KINDS), ["apps", "coordination.k8s.io", "discovery.k8s.io"]);
+        assert_eq!(groups(KINDS), ["apps", "coordination.k8s.io", "discovery.k8s.io", "policy"]);
         let core = aggregated_core(KINDS);
         assert_eq!(core["items"].as_array().unwrap().len(), 1);
         assert_eq!(core["items"][0]["metadata"].get("name"), None);

@@ -52,4 +52,5 @@ resources! {
     ENDPOINT_SLICES = "discovery.k8s.io", "endpointslices";
     DEPLOYMENTS = "apps", "deployments";
     REPLICA_SETS = "apps", "replicasets";
+    POD_DISRUPTION_BUDGETS = "policy", "poddisruptionbudgets";
 }

@@ -9,6 +9,7 @@
 
 pub mod api_service;
 mod deployment;
+mod disruption;
 pub mod dns_service;
 mod endpoints;
 mod endpoints_live;
@@ -52,6 +53,7 @@ pub fn start(context: &Context) -> JoinSet<()> {
     let mut running = JoinSet::new();
     running.spawn(deployment::run(context.clone()));
     running.spawn(replica_set::run(context.clone()));
+    running.spawn(disruption::run(context.clone()));
     running.spawn(endpoints::run(context.clone()));
     running.spawn(load_balancer::run(context.clone()));
     running.spawn(namespace::run(context.clone()));

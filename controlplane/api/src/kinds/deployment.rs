@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::rules::{empty, fill, fill_zero, non_negative, required_one_of, text};
+use super::rules::{
+    count_or_percent, empty, fill, fill_zero, non_negative, percent, required_one_of, text,
+};
 use super::{Scale, Strategy, template};
 use crate::FieldErrors;
 use crate::field::Path;
@@ -76,7 +78,7 @@ fn validate_strategy(strategy: &Value, path: &Path, errors: &mut FieldErrors) {
         }
         "RollingUpdate" => {
             for field in ["maxUnavailable", "maxSurge"] {
-                validate_count_or_percent(&rolling[field], &path.child(field), errors);
+                count_or_percent(&rolling[field], &path.child(field), errors);
             }
             if is_zero(&rolling["maxUnavailable"]) && is_zero(&rolling["maxSurge"]) {
                 let why = "may not be 0 when `maxSurge` is 0";
@@ -97,24 +99,6 @@ fn validate_strategy(strategy: &Value, path: &Path, errors: &mut FieldErrors) {
         }
         _ => {}
     }
-}
-
-/// `3` or `25%`.
-fn validate_count_or_percent(field: &Value, path: &Path, errors: &mut FieldErrors) {
-    match field {
-        Value::String(text) if percent(field).is_none() => errors.invalid(
-            path,
-            text.as_str(),
-            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or \
-             '93%', regex used for validation is '[0-9]+%')",
-        ),
-        _ => non_negative(field, path, errors),
-    }
-}
-
-fn percent(field: &Value) -> Option<u64> {
-    let digits = field.as_str()?.strip_suffix('%')?;
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 fn is_zero(field: &Value) -> bool {

@@ -14,6 +14,7 @@
 
 mod config;
 mod deployment;
+mod disruption_budget;
 mod endpoints;
 mod event;
 mod lease;

@@ -122,6 +122,25 @@ pub(super) fn non_negative(field: &Value, path: &Path, errors: &mut FieldErrors)
     }
 }
 
+/// `3` or `25%`.
+pub(super) fn count_or_percent(field: &Value, path: &Path, errors: &mut FieldErrors) {
+    match field {
+        Value::String(text) if percent(field).is_none() => errors.invalid(
+            path,
+            text.as_str(),
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or \
+             '93%', regex used for validation is '[0-9]+%')",
+        ),
+        _ => non_negative(field, path, errors),
+    }
+}
+
+/// The number in `25%`; `None` for anything else.
+pub(super) fn percent(field: &Value) -> Option<u64> {
+    let digits = field.as_str()?.strip_suffix('%')?;
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
 /// A number within bounds, if it is there.
 pub(super) fn within(field: &Value, min: i64, max: i64, path: &Path, errors: &mut FieldErrors) {
     if let Some(number) = field.as_i64()

@@ -2,6 +2,7 @@
 
 use super::config::{ConfigMap, Secret};
 use super::deployment::Deployment;
+use super::disruption_budget::PodDisruptionBudget;
 use super::endpoints::{EndpointSlice, Endpoints};
 use super::event::Event;
 use super::lease::Lease;
@@ -240,6 +241,20 @@ pub static KINDS: &[Kind] = &[
         generation_of: &["addressType", "endpoints", "ports"],
         strategy: &EndpointSlice,
         printer: &printers::EndpointSlice,
+        ..CORE
+    },
+    Kind {
+        group: "policy",
+        kind: "PodDisruptionBudget",
+        list_kind: "PodDisruptionBudgetList",
+        plural: "poddisruptionbudgets",
+        singular: "poddisruptionbudget",
+        short_names: &["pdb"],
+        schema: "k8s.io.api.policy.v1.PodDisruptionBudget",
+        subresources: &[status("PodDisruptionBudget", "policy", "v1")],
+        generation_of: &["spec"],
+        strategy: &PodDisruptionBudget,
+        printer: &printers::PodDisruptionBudget,
         ..CORE
     },
 ];

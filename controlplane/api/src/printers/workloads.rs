@@ -1,4 +1,4 @@
-//! Columns of Deployments and ReplicaSets.
+//! Columns of Deployments, ReplicaSets and PodDisruptionBudgets.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -75,6 +75,37 @@ impl Printer for ReplicaSet {
     }
 }
 
+/// Columns of PodDisruptionBudgets.
+pub struct PodDisruptionBudget;
+
+impl Printer for PodDisruptionBudget {
+    fn columns(&self) -> &'static [Column] {
+        const COLUMNS: &[Column] = &[
+            NAME,
+            column("Min Available", "The minimum number of pods that must be available."),
+            column("Max Unavailable", "The maximum number of pods that may be unavailable."),
+            integer("Allowed Disruptions", "Number of pods that may be evicted now."),
+            AGE,
+        ];
+        COLUMNS
+    }
+
+    fn cells(&self, budget: &Value, now: Timestamp) -> Vec<Value> {
+        let amount = |field: &str| match &budget["spec"][field] {
+            Value::Null => json!("N/A"),
+            Value::String(percent) => json!(percent),
+            number => json!(number.to_string()),
+        };
+        vec![
+            json!(meta::name(budget)),
+            amount("minAvailable"),
+            amount("maxUnavailable"),
+            json!(count(&budget["status"]["disruptionsAllowed"])),
+            json!(age(budget, now)),
+        ]
+    }
+}
+
 fn count(field: &Value) -> i64 {
     field.as_i64().unwrap_or(0)
 }
@@ -89,6 +120,20 @@ fn template_cells(spec: &Value) -> [Value; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budgets_show_what_they_allow() {
+        let now = "2026-01-01T01:00:00Z".parse().unwrap();
+        let metadata = json!({ "name": "web", "creationTimestamp": "2026-01-01T00:59:15Z" });
+        let cells = |spec: Value| {
+            let status = json!({ "disruptionsAllowed": 1 });
+            let object = json!({ "metadata": metadata, "spec": spec, "status": status });
+            json!(PodDisruptionBudget.cells(&object, now))
+        };
+        assert_eq!(cells(json!({ "minAvailable": 2 })), json!(["web", "2", "N/A", 1, "45s"]));
+        let percent = cells(json!({ "maxUnavailable": "25%" }));
+        assert_eq!(percent, json!(["web", "N/A", "25%", 1, "45s"]));
+    }
 
     #[test]
     fn workloads_show_counts_and_templates() {

@@ -92,7 +92,9 @@ pub(super) fn check_kind(object: &mut Value, expected: &Expected) -> Result<(), 
             "{kind} in version {version:?} cannot be handled as a {wanted}: the request is for {wanted}"
         )));
     }
-    if !api_version.is_empty() && api_version != expected.api_version {
+    // Old clients evict in the version before, which has the same fields.
+    let is_former = expected.kind == "Eviction" && api_version == "policy/v1beta1";
+    if !api_version.is_empty() && api_version != expected.api_version && !is_former {
         return Err(Status::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({})",
             expected.api_version
@@ -141,5 +143,9 @@ mod tests {
             check(json!({})).unwrap(),
             json!({ "apiVersion": "apps/v1", "kind": "Deployment" })
         );
+        let expected = Expected::new("policy", "v1", "Eviction").unwrap();
+        let mut former = json!({ "apiVersion": "policy/v1beta1", "kind": "Eviction" });
+        check_kind(&mut former, &expected).unwrap();
+        assert_eq!(former["apiVersion"], "policy/v1");
     }
 }

@@ -11,6 +11,7 @@
 
 mod create;
 mod delete;
+mod eviction;
 mod subresource;
 mod update;
 

@@ -1,10 +1,10 @@
 //! Subresources that are created: `pods/binding` and `pods/eviction`.
 
 use serde_json::{Value, json};
-use sheave_api::kinds::{Propagation, pod};
+use sheave_api::kinds::pod;
 use sheave_api::{Status, meta};
 
-use crate::{Action, DeleteOptions, Identity, Registry, Target, WriteOptions};
+use crate::{Action, Identity, Registry, Target, WriteOptions};
 
 impl Registry {
     /// Creates a subresource. The answer is a `v1.Status` of success.
@@ -27,7 +27,7 @@ impl Registry {
         }
         match subresource.filter(|name| kind.subresource(name).is_some()) {
             Some("binding") => self.bind(target, &body, options).await?,
-            Some("eviction") => self.evict(target, &body, options).await?,
+            Some("eviction") => self.evict(kind, key, &body, options).await?,
             _ => {
                 let why = "the server could not find the requested resource";
                 return Err(Status::new(404, "NotFound", why));
@@ -55,29 +55,5 @@ impl Registry {
             Ok(new)
         };
         self.change(kind, key, &change, &|_, _| Ok(()), options.dry_run).await.map(drop)
-    }
-
-    /// Deletes the pod as the eviction's `deleteOptions` say.
-    async fn evict(
-        &self,
-        Target { kind, key, .. }: Target<'_>,
-        eviction: &Value,
-        options: &WriteOptions,
-    ) -> Result<(), Status> {
-        let wanted = &eviction["deleteOptions"];
-        let text = |field: &Value| field.as_str().map(str::to_owned);
-        let options = DeleteOptions {
-            dry_run: options.dry_run || wanted["dryRun"] == json!(["All"]),
-            grace_period_seconds: wanted["gracePeriodSeconds"].as_i64(),
-            uid: text(&wanted["preconditions"]["uid"]),
-            resource_version: text(&wanted["preconditions"]["resourceVersion"]),
-            propagation: match wanted["propagationPolicy"].as_str() {
-                Some("Foreground") => Some(Propagation::Foreground),
-                Some("Background") => Some(Propagation::Background),
-                Some("Orphan") => Some(Propagation::Orphan),
-                _ => None,
-            },
-        };
-        self.remove(kind, key, &options).await.map(drop)
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use sheave_api::kinds::Propagation;
-use sheave_api::resource::{CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS};
+use sheave_api::resource::{
+    CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, POD_DISRUPTION_BUDGETS as BUDGETS, PODS,
+};
 use sheave_api::selector::LabelSelector;
 
 use super::*;
@@ -177,4 +179,86 @@ async fn an_eviction_is_a_delete() {
     cluster.registry.create_subresource(&admin(), target, eviction, &options).await.unwrap();
     let marked = cluster.get(&PODS, "a").await.unwrap();
     assert_eq!(marked["metadata"]["deletionGracePeriodSeconds"], 3);
+}
+
+fn budget(name: &str, status: serde_json::Value) -> serde_json::Value {
+    json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": { "name": name, "namespace": "default" },
+        "spec": { "minAvailable": 1, "selector": { "matchLabels": { "app": "web" } } },
+        "status": status,
+    })
+}
+
+#[tokio::test]
+async fn evictions_use_up_what_the_budget_allows() {
+    let cluster = Cluster::start().await;
+    for name in ["a", "b", "c"] {
+        let mut pod = pod(name);
+        pod["metadata"]["labels"] = json!({ "app": "web" });
+        cluster.create(&PODS, pod).await.unwrap();
+        cluster.bind(name, "one").await.unwrap();
+        let status = json!({
+            "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }],
+        });
+        cluster
+            .edit(&PODS, Some("status"), name, |pod| pod["status"] = status.clone())
+            .await
+            .unwrap();
+    }
+    let evict = async |name: &str, dry_run: bool| {
+        let key = key(&PODS, name);
+        let target = Target { kind: kind(&PODS), key: &key, subresource: Some("eviction") };
+        let eviction = json!({ "metadata": { "name": name } });
+        let options = WriteOptions { dry_run };
+        cluster.registry.create_subresource(&admin(), target, eviction, &options).await
+    };
+    let created = cluster.create(&BUDGETS, budget("web", json!({}))).await.unwrap();
+    assert_eq!(created["metadata"]["generation"], 1);
+    let status = evict("a", false).await.unwrap_err();
+    assert_eq!((status.code, &status.details["retryAfterSeconds"]), (429, &json!(10)));
+
+    let allowed = json!({
+        "observedGeneration": 1, "disruptionsAllowed": 1, "currentHealthy": 3, "desiredHealthy": 2,
+        "expectedPods": 3,
+    });
+    let set = |budget: &mut serde_json::Value| budget["status"] = allowed.clone();
+    cluster.edit(&BUDGETS, Some("status"), "web", set).await.unwrap();
+    evict("a", true).await.unwrap();
+    let budget_now = cluster.get(&BUDGETS, "web").await.unwrap();
+    assert_eq!(budget_now["status"]["disruptionsAllowed"], 1, "a dry run uses nothing up");
+    assert_eq!(cluster.get(&PODS, "a").await.unwrap()["metadata"].get("deletionTimestamp"), None);
+
+    // Both ask at once, one may go.
+    let (a, b) = tokio::join!(evict("a", false), evict("b", false));
+    let refused: Vec<_> = [a, b].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(
+        refused[0].details["causes"][0]["message"],
+        "The disruption budget web needs 2 healthy pods and has 3 currently"
+    );
+    let budget_now = cluster.get(&BUDGETS, "web").await.unwrap();
+    assert_eq!(budget_now["status"]["disruptionsAllowed"], 0);
+    assert_eq!(budget_now["status"]["disruptedPods"].as_object().unwrap().len(), 1);
+
+    // More than one budget is a mistake that somebody has to mend.
+    cluster.create(&BUDGETS, budget("other", json!({}))).await.unwrap();
+    assert_eq!(evict("c", false).await.unwrap_err().code, 500);
+    cluster.delete(&BUDGETS, "other").await.unwrap();
+    cluster.delete(&BUDGETS, "web").await.unwrap();
+    evict("c", false).await.unwrap();
+}
+
+#[tokio::test]
+async fn budgets_are_checked() {
+    let cluster = Cluster::start().await;
+    let mut both = budget("both", json!({}));
+    both["spec"]["maxUnavailable"] = json!("120%");
+    let status = cluster.create(&BUDGETS, both).await.unwrap_err();
+    assert_eq!(status.code, 422);
+    for part in
+        ["minAvailable and maxUnavailable cannot be both set", "must not be greater than 100%"]
+    {
+        assert!(status.message.contains(part), "{status}");
+    }
 }
