@@ -157,10 +157,13 @@ pub(crate) enum SessionError {
 /// Changes that the agent has not taken yet; the server waits meanwhile.
 const CHANGES_MAX: usize = 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Of this, for the connection itself: packets that were lost are sent again ever more seldom.
+const TCP_CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// A dead peer is noticed after at most twice this.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// With the limit before it, a node whose network is mended is back within 5 s.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long a node that starts waits for its server before it goes on with what is on disk: that may name
 /// pods which were deleted meanwhile.
 const OFFLINE_AFTER: Duration = Duration::from_secs(5);
@@ -343,7 +346,7 @@ pub(crate) async fn connect(
         .map_err(|_| SessionError::Url(config.server.clone()))?
         .tls_config(tls)
         .map_err(SessionError::Unreachable)?
-        .connect_timeout(CONNECT_LIMIT)
+        .connect_timeout(TCP_CONNECT_LIMIT)
         .http2_keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE)
         .keep_alive_while_idle(true)

@@ -19,6 +19,7 @@ mod load_balancer;
 mod namespace;
 mod node_lifecycle;
 mod pod;
+mod pod_gc;
 mod queue;
 mod replica_set;
 mod selector;
@@ -61,6 +62,7 @@ pub fn start(context: &Context) -> JoinSet<()> {
     running.spawn(garbage::run(context.clone()));
     running.spawn(node_lifecycle::run(context.clone()));
     running.spawn(join_tokens::run(context.clone()));
+    running.spawn(pod_gc::run(context.clone()));
     running
 }
 
