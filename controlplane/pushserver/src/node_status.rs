@@ -23,7 +23,7 @@ pub(crate) async fn write(shared: &Shared, node: &str, reported: Value) -> Resul
 /// Addresses are told apart by their type where patches are merged, of which a node with two families has two
 /// alike: the list is replaced as a whole, as other kubelets have it.
 fn patch(mut status: Value) -> Value {
-    if let Some(addresses) = status["addresses"].as_array_mut() {
+    if let Some(addresses) = status.get_mut("addresses").and_then(Value::as_array_mut) {
         addresses.insert(0, json!({ "$patch": "replace" }));
     }
     json!({ "status": status })
@@ -32,8 +32,8 @@ fn patch(mut status: Value) -> Value {
 /// A condition whose status stays keeps its time; one whose status changes against the object there is
 /// changed now.
 fn with_transition_times(current: &Value, mut reported: Value, now: &str) -> Value {
-    let conditions = reported["conditions"].as_array_mut().into_iter().flatten();
-    for condition in conditions {
+    let conditions = reported.get_mut("conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten() {
         let known = current["conditions"].as_array().into_iter().flatten();
         let Some(known) = known.into_iter().find(|k| k["type"] == condition["type"]) else {
             continue;
