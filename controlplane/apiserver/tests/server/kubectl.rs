@@ -77,13 +77,13 @@ async fn version_and_discovery() {
     let version = serving.ok(&["version"]).await;
     assert!(version.contains("Server Version: v1.36.0"), "{version}");
     let resources = serving.ok(&["api-resources"]).await;
-    for expected in ["deployments", "deploy", "apps/v1", "pods", "configmaps", "endpointslices"] {
+    for expected in ["deployments", "deploy", "apps/v1", "pods", "configmaps", "pdb", "ds"] {
         assert!(resources.contains(expected), "{expected} is missing in\n{resources}");
     }
     let versions = serving.ok(&["api-versions"]).await;
     assert_eq!(
         versions.lines().collect::<Vec<_>>(),
-        ["apps/v1", "coordination.k8s.io/v1", "discovery.k8s.io/v1", "v1",]
+        ["apps/v1", "coordination.k8s.io/v1", "discovery.k8s.io/v1", "policy/v1", "v1"]
     );
 }
 
