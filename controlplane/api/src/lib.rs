@@ -11,6 +11,7 @@ pub mod field;
 pub mod kinds;
 pub mod meta;
 pub mod name;
+pub mod node_affinity;
 pub mod object;
 pub mod openapi;
 pub mod patch;

@@ -1,15 +1,11 @@
-//! Node selectors and node affinity. Pure.
+//! Which nodes a pod may be on, by node affinity: one rule for the scheduler and for DaemonSets.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm};
 
 /// True when a node with this name and these labels matches the term. An empty term matches nothing.
-pub(crate) fn matches(
-    term: &NodeSelectorTerm,
-    name: &str,
-    labels: &BTreeMap<String, String>,
-) -> bool {
+pub fn matches(term: &NodeSelectorTerm, name: &str, labels: &BTreeMap<String, String>) -> bool {
     let expressions = term.match_expressions.as_deref().unwrap_or_default();
     let fields = term.match_fields.as_deref().unwrap_or_default();
     if expressions.is_empty() && fields.is_empty() {

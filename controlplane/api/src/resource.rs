@@ -50,6 +50,7 @@ resources! {
     EVENTS = "", "events";
     LEASES = "coordination.k8s.io", "leases";
     ENDPOINT_SLICES = "discovery.k8s.io", "endpointslices";
+    DAEMON_SETS = "apps", "daemonsets";
     DEPLOYMENTS = "apps", "deployments";
     REPLICA_SETS = "apps", "replicasets";
     POD_DISRUPTION_BUDGETS = "policy", "poddisruptionbudgets";

@@ -224,9 +224,7 @@ impl ApiServer {
                 response.headers_mut().insert(CONTENT_TYPE, version);
                 Ok(response)
             }
-            Target::Progress => {
-                Ok(respond::json_bytes(StatusCode::OK, self.progress.progress()))
-            }
+            Target::Progress => Ok(respond::json_bytes(StatusCode::OK, self.progress.progress())),
             Target::OpenApiV2 => self.openapi.v2(headers),
             Target::OpenApiIndex => self.openapi.index(headers),
             Target::OpenApi(path) => self.openapi.document(path, headers, query),

@@ -8,6 +8,7 @@
 //! streams.
 
 pub mod api_service;
+mod daemon_set;
 mod deployment;
 mod disruption;
 pub mod dns_service;
@@ -24,6 +25,7 @@ mod queue;
 mod replica_set;
 mod selector;
 mod service_account;
+mod template_hash;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +56,7 @@ pub fn start(context: &Context) -> JoinSet<()> {
     let mut running = JoinSet::new();
     running.spawn(deployment::run(context.clone()));
     running.spawn(replica_set::run(context.clone()));
+    running.spawn(daemon_set::run(context.clone()));
     running.spawn(disruption::run(context.clone()));
     running.spawn(endpoints::run(context.clone()));
     running.spawn(load_balancer::run(context.clone()));

@@ -6,10 +6,10 @@ use std::fmt;
 use k8s_openapi::api::core::v1::Taint;
 use sheave_api::toleration::covers;
 
-use crate::affinity;
 use crate::pod::PodFacts;
 use crate::resources::PODS;
 use crate::snapshot::{NodeFacts, Usage};
+use sheave_api::node_affinity;
 
 /// Why a node cannot take a pod, worded as Kubernetes' scheduler words it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,10 +95,9 @@ pub(crate) fn tolerates(pod: &PodFacts, taint: &Taint) -> bool {
 
 fn matches_affinity(pod: &PodFacts, name: &str, node: &NodeFacts) -> bool {
     let selected = pod.node_selector.iter().all(|(k, v)| node.labels.get(k) == Some(v));
-    let required = pod
-        .required_terms
-        .as_ref()
-        .is_none_or(|terms| terms.iter().any(|term| affinity::matches(term, name, &node.labels)));
+    let required = pod.required_terms.as_ref().is_none_or(|terms| {
+        terms.iter().any(|term| node_affinity::matches(term, name, &node.labels))
+    });
     selected && required
 }
 

@@ -6,7 +6,6 @@
 //!
 //! It does not preempt, and it knows nothing of volumes or inter-pod affinity.
 
-mod affinity;
 mod cycle;
 mod filter;
 mod pod;

@@ -1,10 +1,10 @@
 //! Which of the possible nodes is best: 0 to 100 for each wish, weighted as Kubernetes weighs them. Pure.
 
-use crate::affinity;
 use crate::filter::tolerates;
 use crate::pod::PodFacts;
 use crate::resources::{CPU, MEMORY};
 use crate::snapshot::{NodeFacts, Usage};
+use sheave_api::node_affinity;
 
 const SCORE_MAX: i64 = 100;
 
@@ -44,8 +44,8 @@ fn allocation(pod: &PodFacts, candidate: &Candidate<'_>) -> (i64, i64) {
 
 fn affinity_weight(pod: &PodFacts, candidate: &Candidate<'_>) -> i64 {
     let terms = pod.preferred_terms.iter();
-    let matching =
-        terms.filter(|t| affinity::matches(&t.preference, candidate.name, &candidate.node.labels));
+    let matching = terms
+        .filter(|t| node_affinity::matches(&t.preference, candidate.name, &candidate.node.labels));
     matching.map(|t| i64::from(t.weight)).sum()
 }
 

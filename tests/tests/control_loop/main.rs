@@ -4,6 +4,7 @@
 
 mod acknowledgement;
 mod balancers;
+mod daemons;
 mod lifecycle;
 mod node;
 mod plane;

@@ -13,6 +13,7 @@
 //! ```
 
 mod config;
+mod daemon_set;
 mod deployment;
 mod disruption_budget;
 mod endpoints;

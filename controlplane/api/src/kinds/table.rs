@@ -1,6 +1,7 @@
 //! The table of all kinds, in the order discovery shows them.
 
 use super::config::{ConfigMap, Secret};
+use super::daemon_set::DaemonSet;
 use super::deployment::Deployment;
 use super::disruption_budget::PodDisruptionBudget;
 use super::endpoints::{EndpointSlice, Endpoints};
@@ -187,6 +188,21 @@ pub static KINDS: &[Kind] = &[
         subresources: &[status("Service", "", "v1")],
         strategy: &Service,
         printer: &printers::Service,
+        ..CORE
+    },
+    Kind {
+        group: "apps",
+        kind: "DaemonSet",
+        list_kind: "DaemonSetList",
+        plural: "daemonsets",
+        singular: "daemonset",
+        short_names: &["ds"],
+        categories: &["all"],
+        schema: "k8s.io.api.apps.v1.DaemonSet",
+        subresources: &[status("DaemonSet", "apps", "v1")],
+        generation_of: &["spec"],
+        strategy: &DaemonSet,
+        printer: &printers::DaemonSet,
         ..CORE
     },
     Kind {

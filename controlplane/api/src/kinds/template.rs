@@ -1,4 +1,5 @@
-//! What Deployments and ReplicaSets share: a pod template, a selector that must match it, and replicas.
+//! What Deployments, ReplicaSets and DaemonSets share: a pod template, a selector that must match it, and
+//! replicas.
 
 use serde_json::{Value, json};
 
@@ -12,8 +13,13 @@ use crate::selector::LabelSelector;
 
 /// One replica, and the template's own defaults.
 pub(super) fn default(object: &mut Value) {
+    fill(&mut object["spec"], "replicas", 1);
+    default_template(object);
+}
+
+/// The template's own defaults.
+pub(super) fn default_template(object: &mut Value) {
     let spec = &mut object["spec"];
-    fill(spec, "replicas", 1);
     if let Some(template) = spec.get_mut("template").filter(|template| template.is_object()) {
         fill(template, "metadata", empty());
         if template["spec"].is_object() {

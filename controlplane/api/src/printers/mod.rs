@@ -22,7 +22,7 @@ pub use event::Event;
 pub use network::{EndpointSlice, Endpoints, Service};
 pub use pod::Pod;
 pub use table::{IncludeObject, partial_metadata, partial_metadata_list, table};
-pub use workloads::{Deployment, PodDisruptionBudget, ReplicaSet};
+pub use workloads::{DaemonSet, Deployment, PodDisruptionBudget, ReplicaSet};
 
 use crate::{meta, time};
 

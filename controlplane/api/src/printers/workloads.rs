@@ -1,4 +1,4 @@
-//! Columns of Deployments, ReplicaSets and PodDisruptionBudgets.
+//! Columns of DaemonSets, Deployments, ReplicaSets and PodDisruptionBudgets.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,6 +9,49 @@ use crate::selector::LabelSelector;
 const CONTAINERS: Column = wide("Containers", "Names of each container in the template.");
 const IMAGES: Column = wide("Images", "Images referenced by each container in the template.");
 const SELECTOR: Column = wide("Selector", "Label selector for pods.");
+
+/// Columns of DaemonSets.
+pub struct DaemonSet;
+
+impl Printer for DaemonSet {
+    fn columns(&self) -> &'static [Column] {
+        const COLUMNS: &[Column] = &[
+            NAME,
+            integer("Desired", "Number of nodes that should run the pod."),
+            integer("Current", "Number of nodes that should and do."),
+            integer("Ready", "Number of them whose pod is ready."),
+            integer("Up-to-date", "Number of them with the template of the newest revision."),
+            integer("Available", "Number of available pods (ready for at least minReadySeconds)."),
+            column("Node Selector", "Labels that nodes must have."),
+            AGE,
+            CONTAINERS,
+            IMAGES,
+            SELECTOR,
+        ];
+        COLUMNS
+    }
+
+    fn cells(&self, set: &Value, now: Timestamp) -> Vec<Value> {
+        let (spec, status) = (&set["spec"], &set["status"]);
+        let selector = LabelSelector::from_map(&spec["template"]["spec"]["nodeSelector"]);
+        let selector = match selector.is_everything() {
+            true => "<none>".to_owned(),
+            false => selector.to_string(),
+        };
+        let mut cells = vec![
+            json!(meta::name(set)),
+            json!(count(&status["desiredNumberScheduled"])),
+            json!(count(&status["currentNumberScheduled"])),
+            json!(count(&status["numberReady"])),
+            json!(count(&status["updatedNumberScheduled"])),
+            json!(count(&status["numberAvailable"])),
+            json!(selector),
+            json!(age(set, now)),
+        ];
+        cells.extend(template_cells(spec));
+        cells
+    }
+}
 
 /// Columns of Deployments.
 pub struct Deployment;

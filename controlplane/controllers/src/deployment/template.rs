@@ -24,9 +24,6 @@ const NOT_COPIED: [&str; 6] = [
     MAX_REPLICAS,
 ];
 
-/// Letters and digits that spell no words, as in all generated names of Kubernetes.
-const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-
 /// True when both run the same pods: the hash label is ours and does not count.
 pub(super) fn same(one: &PodTemplateSpec, other: &PodTemplateSpec) -> bool {
     without_hash(one) == without_hash(other)
@@ -42,19 +39,8 @@ fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
 
 /// Ten characters that differ between templates, and between retries after a collision of two.
 pub(super) fn hash(template: &PodTemplateSpec, collisions: i32) -> String {
-    // FNV-1a, 64 bit: the same everywhere and for ever, which a standard hasher does not promise.
     let canonical = serde_json::to_vec(&without_hash(template)).unwrap_or_default();
-    let bytes = canonical.into_iter().chain(collisions.to_le_bytes());
-    let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let radix = ALPHABET.len() as u64;
-    let mut text = String::new();
-    for _ in 0..10 {
-        text.push(char::from(ALPHABET[(hash % radix) as usize]));
-        hash /= radix;
-    }
-    text
+    crate::template_hash::hash(canonical.into_iter().chain(collisions.to_le_bytes()))
 }
 
 /// The ReplicaSet for the Deployment's current template.

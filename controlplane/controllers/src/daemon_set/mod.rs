@@ -1,0 +1,309 @@
+//! DaemonSet: keeps one pod on every node that fits, and replaces them when the template changes.
+//!
+//! Each pod is meant for one node from the start (by node affinity), so that the scheduler still decides
+//! whether there is room. Pods it has just created or deleted are remembered until the picture shows them.
+
+mod plan;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::Pod;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sheave_api::{ObjectKey, Status, resource};
+use sheave_client::{DeleteOptions, Informer, Involved, Patch, Record, Typed, TypedEvent};
+
+use self::plan::NodeFacts;
+use crate::Context;
+use crate::endpoints_live::{Selecting, wait_left_s};
+use crate::pod::PodFacts;
+use crate::queue::Queue;
+use crate::template_hash::hash;
+
+/// Creations under way at once for one DaemonSet.
+const BURST_MAX: usize = 50;
+
+/// A pod, and the node it is on or meant for.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Pod")]
+struct DaemonPod {
+    node: String,
+    facts: Arc<PodFacts>,
+}
+
+impl From<Pod> for DaemonPod {
+    fn from(pod: Pod) -> Self {
+        let spec = pod.spec.as_ref();
+        let bound = spec.and_then(|spec| spec.node_name.clone()).filter(|name| !name.is_empty());
+        let meant = || {
+            let affinity = spec?.affinity.as_ref()?.node_affinity.as_ref()?;
+            let required = affinity.required_during_scheduling_ignored_during_execution.as_ref()?;
+            let fields = required.node_selector_terms.first()?.match_fields.as_ref()?;
+            let by_name = fields.iter().find(|field| field.key == "metadata.name")?;
+            by_name.values.as_ref()?.first().cloned()
+        };
+        Self { node: bound.or_else(meant).unwrap_or_default(), facts: Arc::new(pod.into()) }
+    }
+}
+
+pub(crate) async fn run(context: Context) {
+    let client = context.client.as_ref();
+    let controller = Controller {
+        sets: Informer::new(client, &resource::DAEMON_SETS),
+        pods: Informer::new(client, &resource::PODS),
+        nodes: Informer::new(client, &resource::NODES),
+        services: Informer::new(client, &resource::SERVICES),
+        queue: Queue::new(),
+        owned: BTreeMap::new(),
+        set_by_uid: BTreeMap::new(),
+        created_until: BTreeMap::new(),
+        deleting: BTreeSet::new(),
+        context,
+    };
+    controller.run().await;
+}
+
+struct Controller {
+    context: Context,
+    sets: Informer<DaemonSet>,
+    pods: Informer<DaemonPod>,
+    nodes: Informer<NodeFacts>,
+    services: Informer<Selecting>,
+    queue: Queue<ObjectKey>,
+    /// Pods by uid of their controlling owner.
+    owned: BTreeMap<String, BTreeSet<ObjectKey>>,
+    set_by_uid: BTreeMap<String, ObjectKey>,
+    /// uid of a set to the revision that the pods' picture must have reached before the next plan.
+    created_until: BTreeMap<String, u64>,
+    /// Pods we deleted that the picture still shows as alive, by uid.
+    deleting: BTreeSet<String>,
+}
+
+impl Controller {
+    fn is_synced(&self) -> bool {
+        self.sets.is_synced()
+            && self.pods.is_synced()
+            && self.nodes.is_synced()
+            && self.services.is_synced()
+    }
+
+    async fn run(mut self) {
+        loop {
+            let synced = self.is_synced();
+            tokio::select! {
+                biased;
+                event = self.sets.next() => match event {
+                    Some(event) => self.set_event(event),
+                    None => return,
+                },
+                event = self.pods.next() => match event {
+                    Some(event) => self.pod_event(event),
+                    None => return,
+                },
+                event = self.nodes.next() => match event {
+                    Some(TypedEvent::Apply { old: Some(old), new }) if old.object == new.object => {}
+                    Some(TypedEvent::Synced) => {}
+                    Some(_) => self.mark_all(),
+                    None => return,
+                },
+                event = self.services.next() => match event {
+                    // Only how long pods wait depends on them.
+                    Some(_) => {}
+                    None => return,
+                },
+                key = self.queue.next(), if synced => match self.reconcile(&key).await {
+                    Ok(()) => self.queue.succeeded(&key),
+                    Err(status) => {
+                        tracing::debug!(daemonset = %key, %status, "will be tried again");
+                        self.queue.failed(key);
+                    }
+                },
+            }
+        }
+    }
+
+    fn mark_all(&mut self) {
+        for key in self.sets.objects().keys() {
+            self.queue.mark(key.clone());
+        }
+    }
+
+    fn set_event(&mut self, event: TypedEvent<DaemonSet>) {
+        match event {
+            TypedEvent::Synced => {}
+            TypedEvent::Apply { new, .. } => {
+                self.set_by_uid.insert(uid(&new.object).to_owned(), new.key.clone());
+                self.queue.mark(new.key);
+            }
+            TypedEvent::Delete(old) => {
+                self.set_by_uid.remove(uid(&old.object));
+                self.created_until.remove(uid(&old.object));
+            }
+        }
+    }
+
+    fn pod_event(&mut self, event: TypedEvent<DaemonPod>) {
+        let (old, new) = match event {
+            TypedEvent::Synced => return,
+            TypedEvent::Apply { old, new } => (old, Some(new)),
+            TypedEvent::Delete(old) => (Some(old), None),
+        };
+        if let Some(old) = old {
+            let owner = &old.object.facts.owner_uid;
+            if let Some(owned) = self.owned.get_mut(owner) {
+                owned.remove(&old.key);
+                if owned.is_empty() {
+                    self.owned.remove(owner);
+                }
+            }
+            if new.is_none() {
+                self.deleting.remove(&old.object.facts.uid);
+            }
+            self.mark_owner(&old);
+        }
+        let Some(new) = new.filter(|pod| !pod.object.facts.owner_uid.is_empty()) else { return };
+        if new.object.facts.terminating {
+            self.deleting.remove(&new.object.facts.uid);
+        }
+        let owned = self.owned.entry(new.object.facts.owner_uid.clone()).or_default();
+        owned.insert(new.key.clone());
+        self.mark_owner(&new);
+    }
+
+    fn mark_owner(&mut self, pod: &Typed<DaemonPod>) {
+        if let Some(key) = self.set_by_uid.get(&pod.object.facts.owner_uid) {
+            self.queue.mark(key.clone());
+        }
+    }
+
+    async fn reconcile(&mut self, key: &ObjectKey) -> Result<(), Status> {
+        let Some(set) = self.sets.get(key).cloned() else { return Ok(()) };
+        let set_uid = uid(&set.object).to_owned();
+        if self.created_until.get(&set_uid).is_some_and(|seen| *seen > self.pods.revision())
+            || set.object.metadata.deletion_timestamp.is_some()
+        {
+            return Ok(());
+        }
+        let now = (self.context.now)();
+        let template = set.object.spec.as_ref().map(|spec| &spec.template);
+        let hash = hash(serde_json::to_vec(&template).unwrap_or_default());
+        let nodes: Vec<NodeFacts> =
+            self.nodes.objects().values().map(|node| (*node.object).clone()).collect();
+        let pods = self.pods_of(&set_uid, now);
+        let plan = plan::plan(&set.object, &hash, &nodes, &pods, now);
+        if let Some(seconds) = plan.again_s {
+            self.queue.mark_after(key.clone(), Duration::from_secs(seconds));
+        }
+        self.create(&set, &hash, &plan.create).await?;
+        self.delete(&set, plan.delete).await?;
+        self.write_status(key, &set, plan.status).await
+    }
+
+    fn pods_of(&self, set_uid: &str, now: Timestamp) -> Vec<plan::Owned> {
+        let keys = self.owned.get(set_uid).into_iter().flatten();
+        let pods = keys.filter_map(|key| self.pods.get(key)).map(|pod| {
+            let facts = Arc::clone(&pod.object.facts);
+            let timeout = self.context.acknowledgement_timeout;
+            let services = self.services.objects();
+            plan::Owned {
+                key: pod.key.clone(),
+                node: pod.object.node.clone(),
+                deleting: self.deleting.contains(&facts.uid),
+                waits_s: wait_left_s(timeout, services, &pod.key.namespace, &facts, now),
+                facts,
+            }
+        });
+        pods.collect()
+    }
+
+    async fn create(
+        &mut self,
+        set: &Typed<DaemonSet>,
+        hash: &str,
+        nodes: &[String],
+    ) -> Result<(), Status> {
+        let namespace = &set.key.namespace;
+        let creations = nodes.iter().take(BURST_MAX).map(|node| {
+            let pod = plan::pod_of(&set.object, &set.key, hash, node);
+            self.context.client.create(&resource::PODS, namespace, pod)
+        });
+        let results = join_all(creations).await;
+        let mut failure = None;
+        for result in results {
+            match result {
+                Ok(created) => {
+                    let revision = created["metadata"]["resourceVersion"].as_str();
+                    let revision: u64 = revision.and_then(|r| r.parse().ok()).unwrap_or_default();
+                    let until = self.created_until.entry(uid(&set.object).to_owned()).or_default();
+                    *until = revision.max(*until);
+                    let name = created["metadata"]["name"].as_str().unwrap_or_default();
+                    self.say(set, false, "SuccessfulCreate", format!("Created pod: {name}"));
+                }
+                Err(status) => failure = Some(status),
+            }
+        }
+        let Some(status) = failure else { return Ok(()) };
+        // A namespace on its way out refuses pods; that is no news to anybody.
+        if status.reason != "NamespaceTerminating" && !status.is_not_found() {
+            self.say(set, true, "FailedCreate", format!("Error creating: {status}"));
+        }
+        Err(status)
+    }
+
+    async fn delete(
+        &mut self,
+        set: &Typed<DaemonSet>,
+        victims: Vec<(ObjectKey, String)>,
+    ) -> Result<(), Status> {
+        for (key, pod_uid) in victims {
+            let options = DeleteOptions { uid: Some(pod_uid.clone()), ..DeleteOptions::default() };
+            match self.context.client.delete(&resource::PODS, &key, options).await {
+                Ok(()) => {
+                    self.deleting.insert(pod_uid);
+                    let message = format!("Deleted pod: {}", key.name);
+                    self.say(set, false, "SuccessfulDelete", message);
+                }
+                Err(status) if status.is_not_found() || status.is_conflict() => {}
+                Err(status) => return Err(status),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_status(
+        &self,
+        key: &ObjectKey,
+        set: &Typed<DaemonSet>,
+        status: Value,
+    ) -> Result<(), Status> {
+        let current = serde_json::to_value(&set.object.status).unwrap_or_default();
+        if plan::same_status(&current, &status) {
+            return Ok(());
+        }
+        let patch = Patch::Merge(json!({ "status": status }));
+        match self.context.client.patch(&resource::DAEMON_SETS, key, Some("status"), patch).await {
+            Err(status) if status.is_not_found() => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    fn say(&self, set: &Typed<DaemonSet>, warning: bool, reason: &str, message: String) {
+        self.context.recorder.record(Record {
+            involved: Involved::new("apps/v1", "DaemonSet", set.key.clone(), uid(&set.object)),
+            warning,
+            reason: reason.to_owned(),
+            message,
+            component: "daemonset-controller".to_owned(),
+            host: String::new(),
+        });
+    }
+}
+
+fn uid(set: &DaemonSet) -> &str {
+    set.metadata.uid.as_deref().unwrap_or_default()
+}
