@@ -105,7 +105,7 @@ fn removed_and_back(cluster: &Cluster, joined: &mut Joined) {
     joined.start(&words(&line), NODE);
     joined.wait_ready();
     let ranges = cluster.value(&["node", NODE], "{.spec.podCIDR}");
-    assert_eq!(ranges, "10.244.2.0/24", "not at once what came free");
+    assert_eq!(ranges, "10.244.1.0/24", "what the name had");
     run_on(cluster, NODE, "back");
     assert_eq!(cluster.kubectl(&["logs", "back"]), "hello\n");
     cluster.kubectl(&["delete", "pod", "back", "--wait=false"]);

@@ -235,7 +235,7 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
     let is_informed = AtomicBool::new(false);
     // Nodes that joined together do not renew together.
     let early: f64 = rand::random();
-    let mut connected = None;
+    let (mut connected, mut renewed_at) = (None, None);
     let mut pause = PAUSE_MIN;
     let mut complaint = String::new();
     loop {
@@ -245,8 +245,9 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
             is_informed.store(true, Ordering::Relaxed);
             (pause, complaint) = (PAUSE_MIN, String::new());
         };
+        let when = renewal::When { early, renewed_at };
         let ended = {
-            let mut session = pin!(attempt(&config, &mut state, connected.take(), early, welcomed));
+            let mut session = pin!(attempt(&config, &mut state, connected.take(), when, welcomed));
             tokio::select! {
                 ended = &mut session => ended,
                 // A server that takes connections and says nothing keeps nobody waiting longer.
@@ -263,7 +264,7 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
         let error = match ended {
             Ok(()) | Err(SessionError::NobodyListens) => return,
             Err(SessionError::Renewed(channel)) => {
-                connected = Some(channel);
+                (connected, renewed_at) = (Some(channel), Some(tokio::time::Instant::now()));
                 continue;
             }
             Err(error) => error,
@@ -292,7 +293,7 @@ async fn attempt(
     config: &PushConfig,
     state: &mut State,
     connected: Option<Channel>,
-    early: f64,
+    when: renewal::When,
     welcomed: impl FnOnce(String),
 ) -> Result<(), SessionError> {
     let credentials = config.files.load()?;
@@ -308,7 +309,7 @@ async fn attempt(
             agent_version: config.agent_version.clone(),
             node_object: (config.node_object)(),
         };
-        let renewed = renewal::next_channel(config, &credentials.certificate, &channel, early);
+        let renewed = renewal::next_channel(config, &credentials.certificate, &channel, when);
         state.run(channel.clone(), caller, welcomed, renewed).await
     };
     let ended = session.await;

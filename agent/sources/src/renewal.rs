@@ -31,15 +31,28 @@ enum RenewalError {
     Connect(#[source] SessionError),
 }
 
+/// What decides when a certificate is renewed, beside itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct When {
+    /// In 0 to 1: spreads nodes that joined together.
+    pub(crate) early: f64,
+    /// When this process has renewed one last.
+    pub(crate) renewed_at: Option<tokio::time::Instant>,
+}
+
 /// Completes with a connection that is authenticated by the next certificate, once it is time for that and
-/// has succeeded. `early` in 0 to 1 spreads nodes that joined together.
+/// has succeeded.
 pub(crate) async fn next_channel(
     config: &PushConfig,
     present: &Certificate,
     channel: &Channel,
-    early: f64,
+    when: When,
 ) -> Channel {
-    let due = present.renew_at(early);
+    // By a clock that is far ahead of the server's each new certificate would be due at once.
+    if let Some(renewed_at) = when.renewed_at {
+        tokio::time::sleep_until(renewed_at + present.life() / 10).await;
+    }
+    let due = present.renew_at(when.early);
     // A clock that is set must not make this sleep too long.
     while let Ok(left) = due.duration_since(SystemTime::now()) {
         tokio::time::sleep(left.min(LOOK_AGAIN)).await;

@@ -45,10 +45,14 @@ impl Certificate {
         now >= self.not_after
     }
 
+    /// From its beginning to its end.
+    pub fn life(&self) -> Duration {
+        self.not_after.duration_since(self.not_before).unwrap_or_default()
+    }
+
     /// How long before its end it is renewed: a third of its life, a month at most.
     pub fn renew_before(&self) -> Duration {
-        let life = self.not_after.duration_since(self.not_before).unwrap_or_default();
-        (life / 3).min(RENEW_BEFORE_MAX)
+        (self.life() / 3).min(RENEW_BEFORE_MAX)
     }
 
     /// When it is to be renewed. `early` in 0 to 1 spreads those of many nodes: up to half as long again before.
@@ -60,4 +64,30 @@ impl Certificate {
 
 fn time(unix: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(u64::try_from(unix).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    #[test]
+    fn a_certificate_is_renewed_a_month_before_its_end_or_with_a_third_left() {
+        let of = |life: Duration| Certificate {
+            node_name: "n".into(),
+            pin: Pin::of_public_key(b"key"),
+            not_before: UNIX_EPOCH + 1000 * DAY,
+            not_after: UNIX_EPOCH + 1000 * DAY + life,
+        };
+        let left = |life: Duration, early: f64| {
+            let certificate = of(life);
+            certificate.not_after.duration_since(certificate.renew_at(early)).unwrap()
+        };
+        assert_eq!((left(365 * DAY, 0.0), left(365 * DAY, 1.0)), (30 * DAY, 45 * DAY));
+        let minute = Duration::from_secs(60);
+        assert_eq!((left(2 * minute, 0.0), left(2 * minute, 1.0)), (minute * 2 / 3, minute));
+        let ended = of(DAY);
+        assert!(ended.is_expired(ended.not_after) && !ended.is_expired(ended.not_before));
+    }
 }

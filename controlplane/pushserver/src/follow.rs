@@ -121,7 +121,9 @@ fn note_pod_cidrs(
         pod_cidrs.node_gone(&gone);
     }
     if let Some(new) = &new {
-        pod_cidrs.node_has(&uid(new), &registration::strings(new.pointer("/spec/podCIDRs")));
+        let name = new["metadata"]["name"].as_str().unwrap_or_default();
+        let cidrs = registration::strings(new.pointer("/spec/podCIDRs"));
+        pod_cidrs.node_has(&uid(new), name, &cidrs);
     }
 }
 

@@ -4,7 +4,7 @@
 //! changes. A part is reserved before it is written, for the uid of the Node, and stays reserved whatever
 //! becomes of the write, until that very object is gone: no order of restarts, lost answers and deletions
 //! gives one part to two nodes. Parts are given in turn, so that one that has come free is not at once
-//! another's, while its packets may still be under way.
+//! another's, while its packets may still be under way; who comes back by the same name finds it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,10 +26,21 @@ struct Parts {
 pub(crate) struct PodCidrs {
     ranges: Vec<Parts>,
     /// By the uid of a Node.
-    nodes: BTreeMap<String, Vec<IpNet>>,
+    nodes: BTreeMap<String, Holder>,
+    /// What Nodes had that are gone, by their names.
+    former: BTreeMap<String, Vec<IpNet>>,
     /// What nodes have that is no part of ours, from before the ranges were changed.
     odd: Vec<IpNet>,
 }
+
+#[derive(Debug)]
+struct Holder {
+    name: String,
+    cidrs: Vec<IpNet>,
+}
+
+/// Names that are remembered; with more of them some come back to other parts.
+const FORMER_MAX: usize = 4096;
 
 /// No part is left.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,46 +65,67 @@ impl PodCidrs {
     }
 
     /// A Node object has these ranges. One without any keeps what is reserved for it.
-    pub(crate) fn node_has(&mut self, uid: &str, cidrs: &[String]) {
+    pub(crate) fn node_has(&mut self, uid: &str, name: &str, cidrs: &[String]) {
         let cidrs: Vec<IpNet> = cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect();
-        if cidrs.is_empty() || self.nodes.get(uid) == Some(&cidrs) {
+        if cidrs.is_empty() || self.nodes.get(uid).is_some_and(|holder| holder.cidrs == cidrs) {
             return;
         }
         self.node_gone(uid);
         cidrs.iter().for_each(|cidr| self.mark(cidr));
-        self.nodes.insert(uid.to_owned(), cidrs);
+        self.nodes.insert(uid.to_owned(), Holder { name: name.to_owned(), cidrs });
     }
 
     /// A Node object is gone.
     pub(crate) fn node_gone(&mut self, uid: &str) {
-        for cidr in self.nodes.remove(uid).unwrap_or_default() {
+        let Some(Holder { name, cidrs }) = self.nodes.remove(uid) else { return };
+        for cidr in &cidrs {
             // By hand two nodes may have been given the same.
-            if self.nodes.values().flatten().any(|other| *other == cidr) {
+            if self.nodes.values().flat_map(|holder| &holder.cidrs).any(|other| other == cidr) {
                 continue;
             }
-            match self.part(&cidr) {
+            match self.part(cidr) {
                 Some((range, number)) => drop(self.ranges[range].used.remove(&number)),
-                None => self.odd.retain(|odd| *odd != cidr),
+                None => self.odd.retain(|odd| odd != cidr),
             }
         }
+        if self.former.len() >= FORMER_MAX {
+            self.former.pop_first();
+        }
+        self.former.insert(name, cidrs);
     }
 
-    /// The node's ranges: those that it has, or new ones.
-    pub(crate) fn of_node(&mut self, uid: &str) -> Result<Vec<String>, Exhausted> {
+    /// The node's ranges: those that it has, or had, or new ones.
+    pub(crate) fn of_node(&mut self, uid: &str, name: &str) -> Result<Vec<String>, Exhausted> {
         if !self.nodes.contains_key(uid) {
-            let chosen: Vec<(u128, IpNet)> = self
-                .ranges
-                .iter()
-                .map(|range| range.choose(&self.odd))
-                .collect::<Result<_, _>>()?;
-            for (parts, (number, _)) in self.ranges.iter_mut().zip(&chosen) {
-                parts.used.insert(*number);
-                parts.next = number + 1;
-            }
-            let cidrs = chosen.into_iter().map(|(_, cidr)| cidr).collect();
-            self.nodes.insert(uid.to_owned(), cidrs);
+            let cidrs = match self.former.remove(name).filter(|cidrs| self.are_free(cidrs)) {
+                Some(cidrs) => {
+                    cidrs.iter().for_each(|cidr| self.mark(cidr));
+                    cidrs
+                }
+                None => self.next()?,
+            };
+            self.nodes.insert(uid.to_owned(), Holder { name: name.to_owned(), cidrs });
         }
-        Ok(self.nodes[uid].iter().map(ToString::to_string).collect())
+        Ok(self.nodes[uid].cidrs.iter().map(ToString::to_string).collect())
+    }
+
+    fn next(&mut self) -> Result<Vec<IpNet>, Exhausted> {
+        let chosen: Vec<(u128, IpNet)> =
+            self.ranges.iter().map(|range| range.choose(&self.odd)).collect::<Result<_, _>>()?;
+        for (parts, (number, _)) in self.ranges.iter_mut().zip(&chosen) {
+            parts.used.insert(*number);
+            parts.next = number + 1;
+        }
+        Ok(chosen.into_iter().map(|(_, cidr)| cidr).collect())
+    }
+
+    /// True when these are one free part of each range.
+    fn are_free(&self, cidrs: &[IpNet]) -> bool {
+        let is_free = |(index, cidr): (usize, &IpNet)| {
+            let part = self.part(cidr).filter(|(range, _)| *range == index);
+            part.is_some_and(|(range, number)| self.ranges[range].free(number, &self.odd).is_some())
+        };
+        cidrs.len() == self.ranges.len() && cidrs.iter().enumerate().all(is_free)
     }
 
     fn mark(&mut self, cidr: &IpNet) {
@@ -144,19 +176,22 @@ impl Parts {
         IpNet::new(address, self.prefix_len).ok()
     }
 
+    /// The part of this number, unless it is somebody's.
+    fn free(&self, number: u128, odd: &[IpNet]) -> Option<IpNet> {
+        if self.used.contains(&number) {
+            return None;
+        }
+        let cidr = self.cidr(number)?;
+        let is_taken = odd.iter().any(|odd| odd.contains(&cidr) || cidr.contains(odd));
+        (!is_taken).then_some(cidr)
+    }
+
     /// The first free part in turn.
     fn choose(&self, odd: &[IpNet]) -> Result<(u128, IpNet), Exhausted> {
         let count = self.count();
         let start = if self.next < count { self.next } else { 0 };
-        let free = |number: &u128| {
-            if self.used.contains(number) {
-                return None;
-            }
-            let cidr = self.cidr(*number)?;
-            let is_taken = odd.iter().any(|odd| odd.contains(&cidr) || cidr.contains(odd));
-            (!is_taken).then_some((*number, cidr))
-        };
-        let found = (start..count).chain(0..start).find_map(|number| free(&number));
+        let mut numbers = (start..count).chain(0..start);
+        let found = numbers.find_map(|number| Some((number, self.free(number, odd)?)));
         found.ok_or(Exhausted { range: self.range, prefix_len: self.prefix_len })
     }
 }
@@ -178,7 +213,7 @@ mod tests {
     }
 
     fn given(cidrs: &mut PodCidrs, uid: &str) -> String {
-        cidrs.of_node(uid).map_or_else(|error| error.to_string(), |cidrs| cidrs.join(" "))
+        cidrs.of_node(uid, uid).map_or_else(|error| error.to_string(), |cidrs| cidrs.join(" "))
     }
 
     #[test]
@@ -216,10 +251,10 @@ mod tests {
     fn what_nodes_have_is_never_given_again() {
         let mut cidrs = of(&["10.244.0.0/22"], 24, 64);
         let text = |cidr: &str| [cidr.to_owned()];
-        cidrs.node_has("old", &text("10.244.1.0/24"));
+        cidrs.node_has("old", "old", &text("10.244.1.0/24"));
         // From before the ranges were changed: one that is larger than a part, and one that is elsewhere.
-        cidrs.node_has("wide", &text("10.244.2.0/23"));
-        cidrs.node_has("elsewhere", &text("10.1.0.0/24"));
+        cidrs.node_has("wide", "wide", &text("10.244.2.0/23"));
+        cidrs.node_has("elsewhere", "elsewhere", &text("10.1.0.0/24"));
         assert_eq!(given(&mut cidrs, "a"), "10.244.0.0/24");
         assert!(given(&mut cidrs, "b").contains("no /24 is left"));
         cidrs.node_gone("wide");
@@ -232,13 +267,31 @@ mod tests {
         let mut cidrs = of(&["10.244.0.0/23"], 24, 64);
         assert_eq!(given(&mut cidrs, "first"), "10.244.0.0/24");
         // The object is seen before the range is in it.
-        cidrs.node_has("first", &[]);
+        cidrs.node_has("first", "first", &[]);
         assert_eq!(given(&mut cidrs, "second"), "10.244.1.0/24");
         // Another object of the same name: that the old one is gone is heard late.
         cidrs.node_gone("first");
         assert_eq!(given(&mut cidrs, "third"), "10.244.0.0/24");
         cidrs.node_gone("first");
         assert!(given(&mut cidrs, "fourth").contains("no /24 is left"));
+    }
+
+    #[test]
+    fn who_comes_back_finds_what_it_had_unless_that_is_taken() {
+        let mut cidrs = of(&["fd00:244::/56", "10.244.0.0/23"], 25, 64);
+        let named = |cidrs: &mut PodCidrs, uid: &str, name: &str| {
+            cidrs.of_node(uid, name).map_or_else(|error| error.to_string(), |cidrs| cidrs.join(" "))
+        };
+        let first = named(&mut cidrs, "1", "a");
+        cidrs.node_gone("1");
+        assert_ne!(named(&mut cidrs, "2", "b"), first);
+        assert_eq!(named(&mut cidrs, "3", "a"), first);
+        cidrs.node_gone("3");
+        for uid in ["4", "5", "6"] {
+            named(&mut cidrs, uid, uid);
+        }
+        let said = named(&mut cidrs, "7", "a");
+        assert!(said.contains("no /25 is left"), "somebody else has it: {said}");
     }
 
     #[test]
@@ -250,7 +303,7 @@ mod tests {
         assert_eq!(given(&mut of(&["10.244.0.0/24"], 24, 64), "a"), "10.244.0.0/24");
         let mut wide = of(&["fd00::/16"], 24, 112);
         assert_eq!(given(&mut wide, "a"), "fd00::/112");
-        wide.node_has("b", &["fd00:ffff:ffff:ffff:ffff:ffff:ffff:0/112".to_owned()]);
+        wide.node_has("b", "b", &["fd00:ffff:ffff:ffff:ffff:ffff:ffff:0/112".to_owned()]);
         assert_eq!(given(&mut wide, "c"), "fd00::1:0/112", "it begins anew at the end");
     }
 
@@ -259,10 +312,10 @@ mod tests {
         let mut cidrs = of(&["10.0.0.0/8"], 24, 64);
         let began = std::time::Instant::now();
         for node in 0..20_000 {
-            cidrs.of_node(&node.to_string()).unwrap();
+            cidrs.of_node(&node.to_string(), &node.to_string()).unwrap();
         }
         assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
-        let all: BTreeSet<_> = cidrs.nodes.values().flatten().collect();
+        let all: BTreeSet<_> = cidrs.nodes.values().flat_map(|holder| &holder.cidrs).collect();
         assert_eq!(all.len(), 20_000);
     }
 }

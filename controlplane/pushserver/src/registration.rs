@@ -96,7 +96,7 @@ async fn choose_pod_cidrs(shared: &Shared, node: &Value) -> Result<Vec<String>, 
     }
     let text = |path: &str| node.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let (uid, name) = (text("/metadata/uid"), text("/metadata/name"));
-    let chosen = shared.pod_cidrs.lock().of_node(uid);
+    let chosen = shared.pod_cidrs.lock().of_node(uid, name);
     chosen.map_err(|exhausted| {
         shared.recorder.record(Record {
             involved: Involved::new("v1", "Node", ObjectKey::cluster(name), uid.to_owned()),
