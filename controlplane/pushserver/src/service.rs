@@ -64,8 +64,13 @@ impl v1::node_server::Node for NodeService {
         self.shared.state.connect(&node, session, direct);
         tracing::info!(%node, agent = hello.agent_version, "node connected");
 
+        let (welcomed, welcome) = oneshot::channel();
         let direct_out = out.clone();
         tokio::spawn(async move {
+            // Somebody may have waited for the node: what is first said to it is Welcome all the same.
+            if welcome.await.is_err() {
+                return;
+            }
             while let Some(message) = direct_messages.recv().await {
                 if direct_out.send(Ok(message)).await.is_err() {
                     return;
@@ -77,7 +82,7 @@ impl v1::node_server::Node for NodeService {
         // A node that has said its last word is sent what is under way, and no more.
         tokio::spawn(async move {
             tokio::select! {
-                () = feed.run(&hello, pod_cidrs) => {}
+                () = feed.run(&hello, pod_cidrs, welcomed) => {}
                 _ = hangs_up => {}
             }
         });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sheave_push::v1::{self, ServerMessage, server_message::Kind};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -30,20 +30,27 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Sends state until the node hangs up. `hello` says what the node holds from before.
-    pub(crate) async fn run(self, hello: &v1::Hello, node_pod_cidrs: Vec<String>) {
+    /// Sends state until the node hangs up. `hello` says what the node holds from before; `welcomed` is told
+    /// once other messages may be sent.
+    pub(crate) async fn run(
+        self,
+        hello: &v1::Hello,
+        node_pod_cidrs: Vec<String>,
+        welcomed: oneshot::Sender<()>,
+    ) {
         let mut changed = self.shared.state.subscribe();
         if changed.wait_for(|generation| *generation > 0).await.is_err() {
             return;
         }
         // A node that hangs up ends the stream: there is nothing else to do about it.
-        let _ = self.feed(hello, node_pod_cidrs, changed).await;
+        let _ = self.feed(hello, node_pod_cidrs, welcomed, changed).await;
     }
 
     async fn feed(
         &self,
         hello: &v1::Hello,
         node_pod_cidrs: Vec<String>,
+        welcomed: oneshot::Sender<()>,
         mut changed: watch::Receiver<u64>,
     ) -> Result<(), HungUp> {
         let state = &self.shared.state;
@@ -51,6 +58,8 @@ impl Feed {
         let resume = same_life.then(|| state.since(&self.node, hello.resume_generation));
         let resumed = matches!(resume, Some(Since::Changes(..)));
         self.send(0, Kind::Welcome(self.welcome(resumed, node_pod_cidrs))).await?;
+        // Who does not listen has gone meanwhile.
+        let _ = welcomed.send(());
         let mut seen = if resumed { hello.resume_generation } else { self.send_complete().await? };
         let mut removed = None;
         loop {

@@ -96,3 +96,44 @@ async fn only_nodes_speak_and_only_for_themselves() {
         assert_eq!(refusal.code(), tonic::Code::PermissionDenied, "{refusal}");
     }
 }
+
+/// A log that is asked for while the node is away for a moment waits for it, and Welcome comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_node_comes_after_its_welcome() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), free_port());
+    let (say, stream) = sync(channel(&server, "agent/pki/node").await, "vm-1").await;
+    let first = stream.unwrap().message().await.unwrap().unwrap();
+    assert!(matches!(first.kind, Some(server_message::Kind::Welcome(_))), "{first:?}");
+    server.kubectl(&["wait", "serviceaccount/default", "--for=create", "--timeout=10s"]);
+    let pod = serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" },
+        "spec": { "nodeName": "vm-1", "containers": [{ "name": "a", "image": "a" }] },
+    });
+    let file = dir.path().join("pod.json");
+    fs::write(&file, pod.to_string()).unwrap();
+    server.kubectl(&["create", "--filename", &file.to_string_lossy()]);
+    drop(say);
+    let mut logs = std::process::Command::new("kubectl")
+        .args(["logs", "a"])
+        .env("KUBECONFIG", server.data_dir.join("server/admin.kubeconfig"))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (_say, stream) = sync(channel(&server, "agent/pki/node").await, "vm-1").await;
+    let mut stream = stream.unwrap();
+    let first = stream.message().await.unwrap().unwrap();
+    assert!(matches!(first.kind, Some(server_message::Kind::Welcome(_))), "{first:?}");
+    let asked = async {
+        loop {
+            let message = stream.message().await.unwrap().unwrap();
+            if matches!(message.kind, Some(server_message::Kind::TunnelRequest(_))) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), asked).await.expect("the log is asked for");
+    logs.kill().unwrap();
+    logs.wait().unwrap();
+}
