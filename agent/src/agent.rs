@@ -24,7 +24,8 @@ use crate::health_checks::{self, HealthChecks};
 use crate::host_ports::{self, Reserved};
 use crate::metrics::{Metrics, Sync};
 use crate::names::{self, Names};
-use crate::network::{self, Ranges};
+use crate::network::Ranges;
+use crate::pod_network::PodNetwork;
 use crate::pods::{KubeletTunnels, OnNode, kubelet_config, pass_on, push_config};
 use crate::reconcile::{self, ApplyError, Reconciler};
 use crate::{answers, cni, node_ports, overlap, sysctl};
@@ -60,6 +61,7 @@ pub(crate) struct Agent {
     is_new: bool,
     /// Why it does not.
     unfit: Option<anyhow::Error>,
+    pod_network: PodNetwork,
 }
 
 struct Pods {
@@ -81,6 +83,7 @@ impl Agent {
         let (host_ports_said, host_ports) = mpsc::channel(1);
         let announcing = Announcing::start(arguments, &reconciler)?;
         let names = Names::new(arguments, &reconciler, &metrics);
+        let mut told = None;
         let (changes, pods) = match &arguments.manifests {
             Some(path) => {
                 let ranges = Ranges {
@@ -88,7 +91,7 @@ impl Agent {
                     node_pods: arguments.pod_cidr.clone(),
                     cluster_pods: arguments.cluster_pod_cidr.clone(),
                 };
-                tell_network(&reconciler, &ranges)?;
+                told = Some(ranges);
                 // Manifests name no pods.
                 reconciler.lock().note(Update::HostPorts(Vec::new()));
                 (follow_manifests(path, &reconciler.lock().machine().name)?, None)
@@ -127,6 +130,17 @@ impl Agent {
             Arc::clone(&health),
             complain(pods.as_ref().map(|pods| pods.push.clone())),
         );
+        let push = pods.as_ref().map(|pods| pods.push.clone());
+        let say = move |reason: &'static str, message| {
+            if let Some(push) = &push {
+                push.event(warning(reason, "dataplane", message));
+            }
+        };
+        let pod_network = PodNetwork::new(arguments, &reconciler, Box::new(say));
+        if let Some(ranges) = told {
+            pod_network.join(&ranges)?;
+        }
+        pod_network.watch()?;
         Ok(Self {
             directories,
             pod_mtu,
@@ -144,6 +158,7 @@ impl Agent {
             names,
             is_new: arguments.manifests.is_none() && !arguments.directories.view().exists(),
             unfit: None,
+            pod_network,
         })
     }
 
@@ -159,6 +174,7 @@ impl Agent {
         );
         let kubelet = self.pods.as_ref().map(|pods| pods.kubelet.clone());
         let agent = agent.with_names(self.names.served(), kubelet);
+        let agent = agent.with_pod_network(self.pod_network.clone());
         answers::Answers::of_agent(bpffs_dir.to_owned(), agent)
     }
 
@@ -237,6 +253,9 @@ impl Agent {
             self.metrics.synced(received, began, &self.outcome(&applied, newest));
             failed = match applied {
                 Ok(true) => {
+                    if self.reconciler.lock().take_peers_changed() {
+                        self.pod_network.follow().await;
+                    }
                     self.reconciler.lock().in_effect(newest.number());
                     self.health.in_effect();
                     self.health_checks.follow(self.reconciler.lock().health_checks());
@@ -341,7 +360,7 @@ impl Agent {
             node_pods: parsed("pod", &cluster.node_pod_cidrs)?,
             cluster_pods: parsed("pod", &cluster.pod_cidrs)?,
         };
-        tell_network(&self.reconciler, &ranges)?;
+        self.pod_network.join(&ranges)?;
         let ports = [cluster.node_port_first, cluster.node_port_last].map(u16::try_from);
         if let [Ok(first @ 1..), Ok(last)] = ports {
             let mut footprint = Footprint::open(self.directories.footprint())?;
@@ -368,11 +387,6 @@ impl Agent {
         }
         Ok(())
     }
-}
-
-fn tell_network(reconciler: &Mutex<Reconciler>, ranges: &Ranges) -> Result<()> {
-    let reconciler = reconciler.lock();
-    network::tell(reconciler.dataplane(), reconciler.machine(), ranges)
 }
 
 /// CIDRs as the server says them.

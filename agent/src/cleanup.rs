@@ -92,6 +92,10 @@ impl Cleanup {
     fn dataplane(&mut self, directories: &Directories) {
         let dir = &directories.bpffs_dir;
         if self.dry_run {
+            match sheave_dataplane::installed_network(dir) {
+                Ok(all) => all.iter().for_each(|what| self.say(what)),
+                Err(error) => self.failed("the routes to other nodes' pods", error),
+            }
             match sheave_dataplane::installed(dir) {
                 Ok(pins) => pins.iter().for_each(|pin| self.say(pin.display())),
                 Err(error) => self.failed(dir.display(), error),
@@ -100,6 +104,7 @@ impl Cleanup {
         }
         match sheave_dataplane::cleanup(dir) {
             Ok(cleaned) => {
+                cleaned.network.iter().for_each(|what| self.say(what));
                 cleaned.removed.iter().for_each(|pin| self.say(pin.display()));
                 if cleaned.unmounted {
                     self.say(format!("the BPF file system of {}", dir.display()));

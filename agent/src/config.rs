@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use sheave_core::pod_network::Mode;
 use sheave_dataplane::{ProgramOrder, XdpMode};
 
 use crate::node_ports::Named;
@@ -127,6 +128,13 @@ pub(crate) struct RunArguments {
     /// Whether clients outside are also served in the uplinks' drivers.
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Xdp::Auto)]
     pub(crate) xdp: Xdp,
+    /// How pods of other nodes are reached.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = PodNetwork::Auto)]
+    pub(crate) pod_network: PodNetwork,
+    /// UDP port of packets between nodes that share no link, the same on all of them.
+    #[arg(long, value_name = "PORT", default_value_t = sheave_abi::tunnel::PORT,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) vxlan_port: u16,
     /// cgroup v2 directory whose processes reach Services by their sockets [default: the root, so that
     /// all of this machine's do].
     #[arg(long, value_name = "DIR")]
@@ -170,6 +178,27 @@ impl From<Place> for ProgramOrder {
         match place {
             Place::First => Self::First,
             Place::Last => Self::Last,
+        }
+    }
+}
+
+/// See [`RunArguments::pod_network`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PodNetwork {
+    /// By routes where the nodes share a link, elsewhere through a tunnel (VXLAN).
+    Auto,
+    /// By routes where the nodes share a link; elsewhere the network between them knows the way to pods.
+    Native,
+    /// Through a tunnel.
+    Vxlan,
+}
+
+impl From<PodNetwork> for Mode {
+    fn from(how: PodNetwork) -> Self {
+        match how {
+            PodNetwork::Auto => Self::Auto,
+            PodNetwork::Native => Self::Native,
+            PodNetwork::Vxlan => Self::Vxlan,
         }
     }
 }
@@ -308,7 +337,7 @@ mod tests {
         let words = "sheave-agent --data-dir /d --run-dir /r --bpffs-dir /b --server https://h:1 \
                      --node-name n --node-ip 192.0.2.1 --node-ip 2001:db8::1 --uplink e0 --xdp native \
                      --image-dir /i --cri-endpoint /c --node-port-addresses primary,10.0.0.0/8 \
-                     --node-port-addresses ::/0 --external-cluster-ip \
+                     --node-port-addresses ::/0 --external-cluster-ip --pod-network vxlan --vxlan-port 4789 \
                      --dns-stub-domain corp.example=192.0.2.53 --dns-stub-domain lab=192.0.2.54:5353";
         let cli = Cli::try_parse_from(words.split_whitespace()).unwrap();
         assert_eq!(cli.run.directories.control_socket(), PathBuf::from("/r/agent.sock"));

@@ -22,6 +22,7 @@ mod names;
 mod network;
 mod node_ports;
 mod overlap;
+mod pod_network;
 mod pods;
 mod reconcile;
 mod refusal;

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use anyhow::{Context, Result};
 use ipnet::IpNet;
 use nix::net::if_::if_nametoindex;
+use sheave_abi::tunnel::DEVICE;
 use sheave_dataplane::{Cidr, Dataplane, Network};
 
 use crate::machine::Machine;
@@ -48,5 +49,9 @@ fn uplinks(machine: &Machine) -> Result<Vec<(u32, Vec<IpAddr>)>> {
         let index = if_nametoindex(name.as_str()).with_context(|| format!("uplink {name}"))?;
         Ok((index, machine.addresses.clone()))
     };
-    machine.uplinks.iter().map(index).collect()
+    let mut uplinks = machine.uplinks.iter().map(index).collect::<Result<Vec<_>>>()?;
+    // It leads out as well, while it is there.
+    let tunnel = if_nametoindex(DEVICE).ok();
+    uplinks.extend(tunnel.map(|index| (index, machine.addresses.clone())));
+    Ok(uplinks)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sheave_core::model::HostPort;
+use sheave_core::pod_network::Mode;
 use sheave_kubelet::{Kubelet, KubeletConfig, ManagedRuntime, Outgoing, RuntimeChoice};
 use sheave_push::v1;
 use sheave_sources::{FromClient, NodeFiles, Push, PushConfig, Tunnels};
@@ -13,6 +14,9 @@ use crate::answers;
 use crate::config::RunArguments;
 use crate::machine::Machine;
 use crate::socket_hooks::Hooks;
+
+/// Annotation of the Node: how the pods of other nodes are reached from there.
+const POD_NETWORK: &str = "sheave.io/pod-network";
 
 /// Of the kubelet, but for what only a running agent has.
 pub(crate) fn kubelet_config(arguments: &RunArguments, machine: &Machine) -> KubeletConfig {
@@ -34,6 +38,7 @@ pub(crate) fn kubelet_config(arguments: &RunArguments, machine: &Machine) -> Kub
         image_dir: Some(images.unwrap_or_else(|| directories.data_dir.join("images"))),
         cgroup_root: directories.cgroup_root.clone(),
         node_labels: arguments.node_label.clone(),
+        node_annotations: vec![(POD_NETWORK.into(), Mode::from(arguments.pod_network).to_string())],
         socket_hooks: Some(Arc::new(Hooks { bpffs_dir: directories.bpffs_dir.clone() })),
         ..KubeletConfig::new(&machine.name, machine.addresses.clone())
     }

@@ -214,6 +214,16 @@ impl Reconciler {
         self.engine.model()
     }
 
+    /// Whether a complete state is known.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.engine.is_complete()
+    }
+
+    /// Whether other nodes are new, changed or gone since this was last asked.
+    pub(crate) fn take_peers_changed(&mut self) -> bool {
+        self.engine.take_peers_changed()
+    }
+
     /// What is not served, because two want the same.
     pub(crate) fn conflicts(&self) -> &[Conflict] {
         &self.conflicts

@@ -36,6 +36,13 @@ pub(crate) struct AgentFlags {
     /// Whether clients outside are also served in the uplinks' drivers: auto, native or off [default: auto].
     #[arg(long, value_name = "MODE")]
     xdp: Option<String>,
+    /// How pods of other nodes are reached: auto, native or vxlan [default: auto, by routes where nodes share a
+    /// link, else through a tunnel].
+    #[arg(long, value_name = "HOW")]
+    pod_network: Option<String>,
+    /// UDP port of packets between nodes that share no link, the same on all of them [default: 8472].
+    #[arg(long, value_name = "PORT")]
+    vxlan_port: Option<u16>,
     /// MTU of what pods send to other machines [default: the uplink's].
     #[arg(long, value_name = "BYTES")]
     pod_mtu: Option<u32>,
@@ -101,6 +108,8 @@ impl AgentFlags {
         }
         words.extend(given([
             ("--xdp", self.xdp.clone()),
+            ("--pod-network", self.pod_network.clone()),
+            ("--vxlan-port", self.vxlan_port.map(|port| port.to_string())),
             ("--pod-mtu", self.pod_mtu.map(|bytes| bytes.to_string())),
             ("--dns-port", self.dns_port.map(|port| port.to_string())),
             ("--health-port", self.health_port.map(|port| port.to_string())),

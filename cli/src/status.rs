@@ -69,7 +69,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 async fn of_node(socket: &Path) -> String {
     match agent_socket::get(socket, "/status").await {
         Ok(Got::Answer(status)) => {
-            reached(&status) + &served(&status) + &announcing::render(&status)
+            reached(&status)
+                + &served(&status)
+                + &pod_network(&status)
+                + &announcing::render(&status)
         }
         Ok(Got::Away(_)) | Err(_) => String::new(),
     }
@@ -98,6 +101,33 @@ fn served(status: &Value) -> String {
         }
     };
     status["served"].as_array().into_iter().flatten().map(line).collect()
+}
+
+/// How this node reaches the pods of others; nothing where there is no other.
+fn pod_network(status: &Value) -> String {
+    let of = |node: &Value| {
+        let name = node["node"].as_str().unwrap_or("?").to_owned();
+        let ranges = list(node, "ranges").iter();
+        let line = |range: &Value| {
+            let text = |field: &str| range[field].as_str().unwrap_or("?").to_owned();
+            let (to, why) = (text("range"), range["why"].as_str());
+            match (range["by"].as_str(), why) {
+                (Some("native"), _) => {
+                    format!(
+                        "Pods of {name} in {to}: by {} to {}.\n",
+                        text("interface"),
+                        text("via")
+                    )
+                }
+                (Some(_), _) => {
+                    format!("Pods of {name} in {to}: through the tunnel to {}.\n", text("via"))
+                }
+                (None, why) => format!("Pods of {name} in {to}: {}.\n", why.unwrap_or("?")),
+            }
+        };
+        ranges.map(line).collect::<String>()
+    };
+    list(&status["podNetwork"], "nodes").iter().map(of).collect()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -159,6 +189,19 @@ mod tests {
                         Uplink eth1: tc; the driver e1000 has no native XDP.\n";
         assert_eq!(served(&status), expected);
         assert_eq!(served(&json!({})), "");
+    }
+
+    #[test]
+    fn each_range_of_another_node_is_told_with_its_way() {
+        let status = json!({ "podNetwork": { "mode": "auto", "nodes": [{ "node": "b", "ranges": [
+            { "range": "10.244.1.0/24", "by": "native", "via": "192.0.2.2", "interface": "eth0" },
+            { "range": "fd00:1::/64", "by": "vxlan", "via": "192.0.2.2", "interface": "sheave-vxlan" },
+            { "range": "10.1.0.0/16", "by": null, "why": "it overlaps" }] }] } });
+        let expected = "Pods of b in 10.244.1.0/24: by eth0 to 192.0.2.2.\n\
+                        Pods of b in fd00:1::/64: through the tunnel to 192.0.2.2.\n\
+                        Pods of b in 10.1.0.0/16: it overlaps.\n";
+        assert_eq!(pod_network(&status), expected);
+        assert_eq!(pod_network(&json!({})), "");
     }
 
     #[test]

@@ -56,6 +56,10 @@ impl Packet for Frame {
         0
     }
 
+    fn wrap(&mut self, _: &Addr) -> bool {
+        false
+    }
+
     fn socket_cookie(&mut self) -> u64 {
         0
     }

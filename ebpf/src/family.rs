@@ -41,6 +41,9 @@ pub trait Family {
     /// the stack knows better.
     fn destination(packet: &mut impl Packet) -> Option<(OnStack, u8)>;
 
+    /// Where the packet goes, whatever options it has.
+    fn receiver(packet: &mut impl Packet) -> Option<OnStack>;
+
     /// Where it comes from and the number of what follows, if there is a header to read.
     fn source(packet: &mut impl Packet) -> Option<(Addr, u8)>;
 
@@ -105,6 +108,11 @@ impl Family for V4 {
             return None;
         }
         Some((OnStack(Addr::v4(ip.dst)), ip.ttl))
+    }
+
+    #[inline(always)]
+    fn receiver(packet: &mut impl Packet) -> Option<OnStack> {
+        Some(OnStack(Addr::v4(packet.at::<Ipv4>(IP_OFFSET)?.dst)))
     }
 
     #[inline(always)]
@@ -211,6 +219,11 @@ impl Family for V6 {
     fn destination(packet: &mut impl Packet) -> Option<(OnStack, u8)> {
         let ip = packet.at::<Ipv6>(IP_OFFSET)?;
         Some((OnStack(Addr::v6(ip.dst)), ip.hop_limit))
+    }
+
+    #[inline(always)]
+    fn receiver(packet: &mut impl Packet) -> Option<OnStack> {
+        Some(OnStack(Addr::v6(packet.at::<Ipv6>(IP_OFFSET)?.dst)))
     }
 
     #[inline(always)]

@@ -15,6 +15,7 @@
 //! deliver   into a pod of this node, or out to a client
 //! report    counters, and records for those who watch
 //! masquerade  pods that leave the cluster
+//! remote    pods of other nodes            tunnel    what is wrapped and unwrapped
 //! pod, uplink   the two sides of the packet path, one function a hook
 //! xdp       the uplink, before the kernel has a socket buffer
 //! host      processes of the node that no socket hook served
@@ -39,11 +40,13 @@ pub mod nat;
 pub mod packet;
 pub mod pod;
 pub mod refuse;
+pub mod remote;
 pub mod report;
 pub mod select;
 pub mod service;
 pub mod socket;
 pub mod tables;
+pub mod tunnel;
 pub mod uplink;
 pub mod width;
 pub mod wire;

@@ -18,6 +18,7 @@ use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey}
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
 use sheave_abi::trace::{EVENTS_BYTES, Record};
+use sheave_abi::tunnel::{Overlay, PEERS_MAX, REMOTES_MAX, Remote};
 use sheave_abi::uplink::{UPLINKS_MAX, Uplink};
 
 use crate::packet::Work;
@@ -45,6 +46,12 @@ static FRAGMENTS: LruHashMap<FragmentKey, FragmentPorts> = LruHashMap::pinned(FR
 static SOURCES: LpmTrie<[u32; 5], u8> = LpmTrie::pinned(SOURCES_MAX, BPF_F_NO_PREALLOC);
 #[map]
 static UPLINKS: HashMap<u32, Uplink> = HashMap::pinned(UPLINKS_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static REMOTES: LpmTrie<[u32; 4], Remote> = LpmTrie::pinned(REMOTES_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static PEERS: HashMap<Addr, u32> = HashMap::pinned(PEERS_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static OVERLAY: Array<Overlay> = Array::pinned(1, 0);
 #[map]
 static ANSWERING: Array<u32> = Array::pinned(ANSWERING_MAX, 0);
 #[map]
@@ -128,6 +135,23 @@ impl Tables for Maps {
     fn uplink(&self, ifindex: u32) -> Option<&Uplink> {
         // SAFETY: written when the agent starts, and the same each time.
         unsafe { UPLINKS.get(&ifindex) }
+    }
+
+    #[inline(always)]
+    fn remote(&self, addr: &Addr) -> Option<Remote> {
+        let key = BehindWord(0, Key::new(128, addr.words()));
+        REMOTES.get(&key.1).copied()
+    }
+
+    #[inline(always)]
+    fn is_peer(&self, addr: &Addr) -> bool {
+        // SAFETY: only whether it is there counts.
+        unsafe { PEERS.get(addr) }.is_some()
+    }
+
+    #[inline(always)]
+    fn overlay(&self) -> Overlay {
+        OVERLAY.get(0).copied().unwrap_or_default()
     }
 
     #[inline(always)]
@@ -277,6 +301,10 @@ impl Tables for Maps {
 /// aligned.
 #[repr(C, align(8))]
 struct OnStack<T>(T);
+
+/// Likewise, where words of the address are copied two at a time: it begins at a multiple of 8.
+#[repr(C, align(8))]
+struct BehindWord<T>(u32, T);
 
 /// How often a frontend is read until it is read twice alike.
 const FRONTEND_TRIES: u32 = 3;

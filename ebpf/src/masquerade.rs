@@ -176,7 +176,7 @@ pub(crate) fn pass_on<F: Family>(
         return refuse::<F>(packet, tables, work, Event::BackendGone, back);
     }
     let uplink = work.flow.uplink;
-    let mtu = too_narrow::<F>(packet, tables, work, uplink);
+    let mtu = too_narrow::<F>(packet, tables, work.arrived.key.protocol, uplink);
     if mtu != 0 {
         return width::tell::<F>(packet, tables, work, mtu);
     }

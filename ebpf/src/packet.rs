@@ -40,6 +40,9 @@ pub trait Packet {
     /// none, for one that the routes do not name, or because `dst` is the node itself.
     fn way_out(&mut self, src: &Addr, dst: &Addr) -> u32;
 
+    /// Has the tunnel's device wrap the packet for this node, if it leaves by that. False: it could not be done.
+    fn wrap(&mut self, node: &Addr) -> bool;
+
     /// Kernel's cookie of the socket of this machine that sent the packet; 0: there is none, or the packet
     /// has passed through the stack since.
     fn socket_cookie(&mut self) -> u64;
@@ -81,6 +84,8 @@ pub struct Verdict {
 pub enum Action {
     /// On to other programs, then the stack.
     Pass,
+    /// On, and no other program has its say.
+    Done,
     /// Gone; a counter says why.
     Drop,
     /// To the peer of the interface, in its network namespace.
@@ -96,6 +101,8 @@ pub enum Action {
 impl Verdict {
     /// See [`Action::Pass`].
     pub const PASS: Self = Self { action: Action::Pass, ifindex: 0 };
+    /// See [`Action::Done`].
+    pub const DONE: Self = Self { action: Action::Done, ifindex: 0 };
     /// See [`Action::Drop`].
     pub const DROP: Self = Self { action: Action::Drop, ifindex: 0 };
 

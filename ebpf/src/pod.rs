@@ -6,6 +6,7 @@
 //! to a service                -> its ends become those of the flow -> pod of this node | stack
 //!                                nobody answers -> refused, back into the pod
 //! to a pod that is gone       -> refused, back into the pod
+//! to a pod of another node    -> out to that node
 //! anything else               -> stack
 //! ```
 
@@ -20,6 +21,7 @@ use crate::flow::{Way, find, from_client, side};
 use crate::icmp_error::{self, Met};
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::refuse::refuse;
+use crate::remote;
 use crate::report::drop;
 use crate::service::{gives_way, is_answer, is_gone, not_a_frontend, ports, to_backend, to_client};
 use crate::tables::Tables;
@@ -46,10 +48,23 @@ fn sent<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
         Some(endpoint) if !tables.answers(packet.ifindex()) => {
             to_pod::<F>(packet, tables, endpoint)
         }
-        endpoint => match tables.work() {
-            Some(work) => translated::<F>(packet, tables, work, endpoint),
-            None => Verdict::PASS,
+        None if !tables.answers(packet.ifindex()) => match remote::of_pod(tables, &dst.0) {
+            Some(remote) => remote::send_unread::<F>(packet, tables, &remote),
+            None => read::<F>(packet, tables, None),
         },
+        endpoint => read::<F>(packet, tables, endpoint),
+    }
+}
+
+#[inline(always)]
+fn read<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    endpoint: Option<&Endpoint>,
+) -> Verdict {
+    match tables.work() {
+        Some(work) => translated::<F>(packet, tables, work, endpoint),
+        None => Verdict::PASS,
     }
 }
 
@@ -71,7 +86,7 @@ fn translated<F: Family>(
         }
         return match endpoint {
             Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
-            None => not_a_frontend::<F>(packet, tables, work, back),
+            None => elsewhere::<F>(packet, tables, work, back),
         };
     }
     let known = find(tables, &work.arrived.key);
@@ -89,9 +104,34 @@ fn translated<F: Family>(
     if let Some(endpoint) = endpoint {
         return to_pod::<F>(packet, tables, endpoint);
     }
+    if let Some(remote) = remote::of_pod(tables, &work.arrived.key.dst) {
+        return remote::send::<F>(packet, tables, work, &remote);
+    }
     match from_client::<{ side::INSIDE }>(packet, tables, work, known) {
-        Way::Translated => to_backend::<F>(packet, tables, work, back),
+        Way::Translated => match remote::of_pod(tables, &work.flow.dst) {
+            Some(remote) => remote::send_translated::<F>(packet, tables, work, &remote),
+            None => to_backend::<F>(packet, tables, work, back),
+        },
+        Way::NotAService => match remote::of_node(tables, &work.arrived.key.dst) {
+            Some(remote) => remote::send::<F>(packet, tables, work, &remote),
+            None => untaken::<F>(packet, tables, work, Way::NotAService, back),
+        },
         way => untaken::<F>(packet, tables, work, way, back),
+    }
+}
+
+/// A packet without ports that is neither for a pod of this node nor about a flow.
+#[inline(always)]
+fn elsewhere<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    back: Verdict,
+) -> Verdict {
+    let dst = &work.arrived.key.dst;
+    match remote::of_pod(tables, dst).or_else(|| remote::of_node(tables, dst)) {
+        Some(remote) => remote::send::<F>(packet, tables, work, &remote),
+        None => not_a_frontend::<F>(packet, tables, work, back),
     }
 }
 

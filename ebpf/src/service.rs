@@ -11,6 +11,7 @@ use crate::flow::{INSIDE, answered, inverse_key};
 use crate::nat::{Unwritten, translate};
 use crate::packet::{Arrived, Fragment, Packet, Socket, Verdict, Work, read_ports};
 use crate::refuse::{echo, refuse};
+use crate::remote;
 use crate::report::drop;
 use crate::tables::{Stage, Tables};
 use crate::width::{self, too_narrow};
@@ -105,10 +106,18 @@ pub fn to_client<F: Family>(
     }
     answered(tables, work, stage, flow);
     if uplink != 0 && endpoint.is_none() {
-        let mtu = too_narrow::<F>(packet, tables, work, uplink);
+        let mtu = too_narrow::<F>(packet, tables, work.arrived.key.protocol, uplink);
         if mtu != 0 {
             return width::tell::<F>(packet, tables, work, mtu);
         }
+    }
+    // A datagram of another node's own, which came through the tunnel, is answered through it.
+    if uplink == INSIDE
+        && endpoint.is_none()
+        && let Some(remote) = remote::of_node(tables, &flow.dst)
+    {
+        work.flow = *flow;
+        return remote::send_translated::<F>(packet, tables, work, &remote);
     }
     if let Err(why) = translate::<F>(packet, &work.arrived, flow) {
         return untranslated(packet, tables, work, why);

@@ -9,6 +9,7 @@ use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey}
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
 use sheave_abi::trace::Record;
+use sheave_abi::tunnel::{Overlay, Remote};
 use sheave_abi::uplink::Uplink;
 
 use crate::packet::Work;
@@ -68,6 +69,12 @@ pub trait Tables {
     fn netns_cookie(&self, addr: &Addr) -> Option<u64>;
     /// `UPLINKS`.
     fn uplink(&self, ifindex: u32) -> Option<&Uplink>;
+    /// `REMOTES`: how a pod of another node, or the node, is reached.
+    fn remote(&self, addr: &Addr) -> Option<Remote>;
+    /// `PEERS`: whether a node of the cluster has this address.
+    fn is_peer(&self, addr: &Addr) -> bool;
+    /// `OVERLAY`.
+    fn overlay(&self) -> Overlay;
     /// `ANSWERING`: whether flows may have been opened to whoever is behind this interface; 0 is the node.
     fn answers(&self, ifindex: u32) -> bool;
     /// `ANSWERING`: from now on.

@@ -84,6 +84,12 @@ fn to_node<F: Family>(
             None => from_outside(packet, tables, work),
         };
     }
+    if endpoint.is_none() && is_tunnelled(tables, &work.arrived.key) {
+        let dst = work.arrived.key.dst;
+        if host::is_own(packet, tables, &dst) {
+            return Verdict::PASS;
+        }
+    }
     let known = find(tables, &work.arrived.key);
     if let Some((stage, flow)) = known
         && is_answer(flow)
@@ -198,6 +204,9 @@ fn from_node<F: Family>(
         return Verdict::PASS;
     }
     let has_ports = ports::<F>(packet, tables, &mut work.arrived);
+    if course == Course::Elsewhere && is_tunnelled(tables, &work.arrived.key) {
+        return Verdict::PASS;
+    }
     if has_ports
         && let Some((stage, flow)) = find(tables, &work.arrived.key)
         && is_answer(flow)
@@ -228,6 +237,13 @@ fn from_node<F: Family>(
         _ => return Verdict::PASS,
     }
     host::dials::<F>(packet, tables, work)
+}
+
+/// Whether the packet wraps one that our hooks meet by itself.
+#[inline(always)]
+fn is_tunnelled(tables: &impl Tables, key: &FlowKey) -> bool {
+    let port = tables.overlay().port;
+    key.protocol == protocol::UDP && key.dst_port == port && port.get() != 0
 }
 
 #[inline(always)]

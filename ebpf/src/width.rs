@@ -1,10 +1,12 @@
-//! Packets that do not fit the uplink by which they leave past the stack: answers to a client outside, and
-//! what such a client sends to a backend elsewhere. The stack would have told the sender (RFC 1191, RFC 8201):
+//! Packets that do not fit the way by which they leave past the stack: answers to a client outside, what such a
+//! client sends to a backend elsewhere, and what pods send to pods of other nodes. The stack would have told the sender (RFC 1191, RFC 8201):
 //! so do we, or they would be lost without a word.
 //!
-//! Pods have the MTU of the node's uplink, so this happens where there are several, or one has changed.
+//! Pods have the MTU of the node's uplink, so this happens where there are several, or one has changed, and
+//! where the tunnel leaves less room.
 
 use sheave_abi::event::Event;
+use sheave_abi::order::Addr;
 
 use crate::deliver::unwritable;
 use crate::family::Family;
@@ -22,10 +24,10 @@ const FITS_ALWAYS: u32 = 1280;
 pub(crate) fn too_narrow<F: Family>(
     packet: &mut impl Packet,
     tables: &impl Tables,
-    work: &Work,
+    protocol: u8,
     uplink: u32,
 ) -> u32 {
-    let len = ip_len::<F>(packet, work);
+    let len = ip_len::<F>(packet, protocol);
     if len <= FITS_ALWAYS {
         return 0;
     }
@@ -37,12 +39,12 @@ pub(crate) fn too_narrow<F: Family>(
 
 /// Of the packet, or of each that it is yet to be cut into.
 #[inline(always)]
-fn ip_len<F: Family>(packet: &mut impl Packet, work: &Work) -> u32 {
+fn ip_len<F: Family>(packet: &mut impl Packet, protocol: u8) -> u32 {
     let gso_size = packet.gso_size();
     if gso_size == 0 {
         return packet.frame_len().wrapping_sub(IP_OFFSET as u32);
     }
-    let header_len = match work.arrived.key.protocol {
+    let header_len = match protocol {
         protocol::TCP => {
             packet.at::<Tcp>(F::L4).map_or(20, |tcp| u32::from(tcp.data_offset >> 4) * 4)
         }
@@ -60,8 +62,38 @@ pub(crate) fn tell<F: Family>(
     work: &mut Work,
     mtu: u32,
 ) -> Verdict {
+    tell_as::<F>(packet, tables, work, mtu, None)
+}
+
+/// Likewise a pod of this node, in the name of its gateway.
+#[inline(never)]
+pub(crate) fn tell_pod<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    mtu: u32,
+) -> Verdict {
+    let Some(settings) = tables.settings() else { return Verdict::DROP };
+    let is_v4 = work.arrived.key.src.is_v4();
+    let gateway = if is_v4 { settings.hairpin4 } else { settings.hairpin6 };
+    tell_as::<F>(packet, tables, work, mtu, Some(gateway).filter(|addr| *addr != Addr::default()))
+}
+
+#[inline(always)]
+fn tell_as<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    mtu: u32,
+    teller: Option<Addr>,
+) -> Verdict {
     let back = Verdict::egress(packet.ifindex());
-    match F::error(packet, &work.arrived.key, F::TOO_BIG, mtu as u16) {
+    // Who tells stands where the packet was going to.
+    work.answer_key = work.arrived.key;
+    if let Some(teller) = teller {
+        work.answer_key.dst = teller;
+    }
+    match F::error(packet, &work.answer_key, F::TOO_BIG, mtu as u16) {
         Answer::Made => {
             report(packet, tables, work, Event::TooBig);
             back

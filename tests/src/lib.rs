@@ -24,6 +24,7 @@ pub mod netns;
 pub mod nfs;
 pub mod node;
 pub mod nodes;
+pub mod peers;
 pub mod pod_server;
 pub mod probe;
 pub mod server;

@@ -25,6 +25,7 @@ pub mod maglev;
 mod mirror;
 pub mod model;
 pub mod plan;
+pub mod pod_network;
 mod port;
 pub mod retirement;
 mod slots;

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use aya::programs::tc::{SchedClassifierLink, TcAttachType, TcHandle, qdisc_detach_program};
 use sheave_abi::pins::{
-    CGROUP_LINKS_DIR, POD_LINKS_DIR, TC_HANDLE, TC_PRIORITY, UPLINK_LINKS_DIR, XDP_LINKS_DIR,
+    CGROUP_LINKS_DIR, POD_LINKS_DIR, TC_HANDLE, TC_PRIORITY, TUNNEL_LINKS_DIR, UPLINK_LINKS_DIR,
+    XDP_LINKS_DIR,
 };
 
 use crate::maps::Maps;
 use crate::programs::{AttachError, pins_in, unpin_link};
-use crate::{bpffs, interface};
+use crate::{NetlinkError, bpffs, interface, is_installed, pod_network};
 
 /// Something could not be taken away; what was before it in order is.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum CleanupError {
     /// A link.
     #[error(transparent)]
     Link(#[from] AttachError),
+    /// A route or the tunnel's device.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
     /// A pin, a directory or the mount.
     #[error("cannot remove {path}", path = path.display())]
     Remove {
@@ -35,6 +39,8 @@ pub enum CleanupError {
 pub struct Cleaned {
     /// Pins and directories, in the order in which they went.
     pub removed: Vec<PathBuf>,
+    /// Routes to other nodes' pods, and the tunnel's device, in words.
+    pub network: Vec<String>,
     /// The BPF file system that the agent had mounted was unmounted.
     pub unmounted: bool,
 }
@@ -43,7 +49,9 @@ pub struct Cleaned {
 /// maps, then the directories.
 pub fn installed(bpffs_dir: &Path) -> Result<Vec<PathBuf>, CleanupError> {
     let mut all = Vec::new();
-    for links in [CGROUP_LINKS_DIR, XDP_LINKS_DIR, UPLINK_LINKS_DIR, POD_LINKS_DIR] {
+    for links in
+        [CGROUP_LINKS_DIR, XDP_LINKS_DIR, UPLINK_LINKS_DIR, TUNNEL_LINKS_DIR, POD_LINKS_DIR]
+    {
         all.extend(pins_in(&bpffs_dir.join(links))?);
     }
     let mut rest = Vec::new();
@@ -58,10 +66,27 @@ pub fn installed(bpffs_dir: &Path) -> Result<Vec<PathBuf>, CleanupError> {
     Ok(all)
 }
 
+/// The routes and the device that [`cleanup`] would remove, in words.
+pub fn installed_network(bpffs_dir: &Path) -> Result<Vec<String>, NetlinkError> {
+    if is_of_here(bpffs_dir) { pod_network::all() } else { Ok(Vec::new()) }
+}
+
+/// Whether the dataplane is there and its node's network is the one we are in: links and routes of another are
+/// another node's.
+fn is_of_here(bpffs_dir: &Path) -> bool {
+    let settings = Maps::open(bpffs_dir).and_then(|maps| maps.settings.get(&0));
+    let cookie = settings.ok().flatten().map_or(0, |settings| settings.host_netns_cookie);
+    // 0: nobody has told, or the kernel does not.
+    is_installed(bpffs_dir) && (cookie == 0 || interface::netns_cookie() == Some(cookie))
+}
+
 /// Removes everything below `bpffs_dir`, detaching what is attached, and the BPF file system itself if the
 /// agent had mounted it. Pods and sockets go on with the connections they have; services are no more.
 pub fn cleanup(bpffs_dir: &Path) -> Result<Cleaned, CleanupError> {
     let mut cleaned = Cleaned::default();
+    if is_of_here(bpffs_dir) {
+        cleaned.network = pod_network::remove_all()?;
+    }
     detach_filters(bpffs_dir);
     let links = bpffs_dir.join("links");
     for path in installed(bpffs_dir)? {

@@ -26,6 +26,7 @@ mod namespaces;
 mod network;
 mod occupancy;
 mod opt_out;
+mod pod_network;
 mod programs;
 mod sizes;
 mod sock_diag;
@@ -43,7 +44,8 @@ use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey};
 use sheave_abi::order::Addr;
 use sheave_abi::pins::{
-    CGROUP_LINKS_DIR, MAPS_DIR, POD_LINKS_DIR, PROGRAMS_DIR, UPLINK_LINKS_DIR, XDP_LINKS_DIR,
+    CGROUP_LINKS_DIR, MAPS_DIR, POD_LINKS_DIR, PROGRAMS_DIR, TUNNEL_LINKS_DIR, UPLINK_LINKS_DIR,
+    XDP_LINKS_DIR,
 };
 use sheave_abi::service::BACKEND_GONE;
 use sheave_core::held::{BackendId, Held, Limits};
@@ -51,7 +53,7 @@ use sheave_core::held::{BackendId, Held, Limits};
 pub use bpffs::BpffsError;
 pub use busy::calls_retried;
 pub use cgroup2::CgroupError;
-pub use cleanup::{Cleaned, CleanupError, cleanup, installed};
+pub use cleanup::{Cleaned, CleanupError, cleanup, installed, installed_network};
 pub use features::{Feature, Features};
 pub use figures::Figures;
 pub use interface::{InterfaceError, netns_cookie};
@@ -60,6 +62,9 @@ pub use maps::MapError;
 pub use namespaces::{Namespace, namespaces};
 pub use network::{Cidr, Network};
 pub use opt_out::{OptOutError, opt_in, opt_out};
+pub use pod_network::{
+    NetlinkError, ROUTE_PROTOCOL, RoutesApplied, apply_routes, device, ensure_device, mtu, on_link,
+};
 pub use programs::{AttachError, DRIVER_HOOK, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
 pub use tc::{AttachedProgram, ProgramOrder, TcAttachment, programs_at};
 
@@ -152,6 +157,8 @@ pub struct Dataplane {
     maps: Maps,
     running: ProgramsRunning,
     served: Served,
+    bpffs_dir: PathBuf,
+    how: TcAttachment,
     /// Whoever wrote before us may have freed slots and ids a moment ago that programs still read: none may
     /// be written before [`wait_for_readers`]. From then on the engine sees to that.
     readers_linger: bool,
@@ -174,6 +181,7 @@ impl Dataplane {
             UPLINK_LINKS_DIR,
             XDP_LINKS_DIR,
             POD_LINKS_DIR,
+            TUNNEL_LINKS_DIR,
         ] {
             bpffs::make_dir(&dir.join(sub))?;
         }
@@ -204,11 +212,13 @@ impl Dataplane {
         };
         let mut dataplane = Self::around(dir, ProgramsRunning::Ours)?;
         let how = config.tc_attachment.unwrap_or_else(features::tc_attachment);
+        dataplane.how = how;
         loaded.attach_sockets(dir, &cgroup)?;
         let pods = dataplane.maps.endpoints.entries()?;
         let host_ifindexes: Vec<u32> = pods.iter().map(|(_, pod)| pod.host_ifindex).collect();
         loaded.attach_pods(dir, how, &host_ifindexes)?;
         loaded.attach_uplinks(dir, (how, config.program_order), &uplinks)?;
+        loaded.pin_tunnel(dir)?;
         dataplane.served = loaded.attach_driver(dir, &uplinks, planned)?;
         loaded.listen();
         drop(loaded);
@@ -223,8 +233,14 @@ impl Dataplane {
     }
 
     fn around(bpffs_dir: &Path, running: ProgramsRunning) -> Result<Self, MapError> {
-        let (maps, served) = (Maps::open(bpffs_dir)?, Served::new());
-        Ok(Self { maps, running, served, readers_linger: true })
+        Ok(Self {
+            maps: Maps::open(bpffs_dir)?,
+            running,
+            served: Served::new(),
+            bpffs_dir: bpffs_dir.to_owned(),
+            how: TcAttachment::Tcx,
+            readers_linger: true,
+        })
     }
 
     /// Which programs run.

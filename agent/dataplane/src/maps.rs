@@ -13,6 +13,7 @@ use sheave_abi::pins::MAPS_DIR;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey, SourceRange};
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
+use sheave_abi::tunnel::{Overlay, Remote, RemoteRange};
 use sheave_abi::uplink::Uplink;
 
 use crate::sys::{self, Plain};
@@ -28,6 +29,7 @@ macro_rules! plain {
 plain!(Addr, Endpoint, FrontendKey, Frontend, Backend, Settings, FlowKey, Flow);
 plain!(FragmentKey, FragmentPorts);
 plain!(SocketKey, SocketPeer, AffinityKey, Affinity, SourceRange, Uplink);
+plain!(RemoteRange, Remote, Overlay);
 
 /// A map could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -140,9 +142,9 @@ impl<K: Plain, V: Plain> Table<K, V> {
     }
 }
 
-impl<V: Plain> Table<SourceRange, V> {
+impl<K: Plain, V: Plain> Table<K, V> {
     /// For tries.
-    pub(crate) fn trie_entries(&self) -> Result<Vec<(SourceRange, V)>, MapError> {
+    pub(crate) fn trie_entries(&self) -> Result<Vec<(K, V)>, MapError> {
         sys::trie_entries(self.fd()).map_err(self.failed("read"))
     }
 }
@@ -183,6 +185,12 @@ pub(crate) struct Maps {
     pub(crate) affinity: Table<AffinityKey, Affinity>,
     /// Likewise.
     pub(crate) opted_out: Option<Table<u64, u32>>,
+    /// Likewise.
+    pub(crate) remotes: Option<Table<RemoteRange, Remote>>,
+    /// Likewise.
+    pub(crate) peers: Option<Table<Addr, u32>>,
+    /// Likewise.
+    pub(crate) overlay: Option<Table<u32, Overlay>>,
     pub(crate) settings: Table<u32, Settings>,
     counters: Table<u32, u64>,
 }
@@ -204,6 +212,9 @@ impl Maps {
             sockets: Table::open(bpffs_dir, "SOCKETS")?,
             affinity: Table::open(bpffs_dir, "AFFINITY")?,
             opted_out: younger(Table::open(bpffs_dir, "OPTED_OUT"))?,
+            remotes: younger(Table::open(bpffs_dir, "REMOTES"))?,
+            peers: younger(Table::open(bpffs_dir, "PEERS"))?,
+            overlay: younger(Table::open(bpffs_dir, "OVERLAY"))?,
             settings: Table::open(bpffs_dir, "SETTINGS")?,
             counters: Table::open(bpffs_dir, "COUNTERS")?,
         })

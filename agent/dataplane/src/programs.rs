@@ -10,7 +10,10 @@ use aya::programs::{
     CgroupAttachMode, CgroupSockAddr, ProgramError, SchedClassifier, TcAttachType,
 };
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use sheave_abi::pins::{CGROUP_LINKS_DIR, MAPS_DIR, POD_INGRESS, POD_LINKS_DIR, UPLINK_LINKS_DIR};
+use sheave_abi::pins::{
+    CGROUP_LINKS_DIR, MAPS_DIR, POD_INGRESS, POD_LINKS_DIR, PROGRAMS_DIR, TC_PRIORITY,
+    UPLINK_LINKS_DIR,
+};
 
 use crate::cgroup2::Cgroup;
 use crate::sizes::Sizes;
@@ -34,7 +37,8 @@ pub const SOCKET_HOOKS: [&str; 8] = [
 ];
 
 /// The tc programs.
-pub const PACKET_HOOKS: [&str; 3] = ["pod_ingress", "uplink_ingress", "uplink_egress"];
+pub const PACKET_HOOKS: [&str; 5] =
+    ["pod_ingress", "uplink_ingress", "uplink_egress", "tunnel_ingress", "tunnel_egress"];
 
 /// The XDP program.
 pub const DRIVER_HOOK: &str = "uplink_xdp";
@@ -188,7 +192,13 @@ impl Loaded {
         if how == TcAttachment::Clsact {
             for index in host_ifindexes {
                 if let Some(name) = interface::name_of(*index) {
-                    attach_clsact(program, "pod_ingress", &name, TcAttachType::Ingress)?;
+                    attach_clsact(
+                        program,
+                        "pod_ingress",
+                        &name,
+                        TcAttachType::Ingress,
+                        TC_PRIORITY,
+                    )?;
                 }
             }
         }
@@ -216,7 +226,9 @@ impl Loaded {
                     TcAttachment::Tcx => {
                         attach_tcx(classifier, program, (uplink, *index), side, order, &path)?
                     }
-                    TcAttachment::Clsact => attach_clsact(classifier, program, uplink, side)?,
+                    TcAttachment::Clsact => {
+                        attach_clsact(classifier, program, uplink, side, TC_PRIORITY)?;
+                    }
                 }
                 kept.push(path);
             }
@@ -225,6 +237,18 @@ impl Loaded {
             if !kept.contains(&path) {
                 unpin_link(&path)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Puts the programs of the tunnel where they are found when its device is made: that may be much later, and
+    /// again.
+    pub(crate) fn pin_tunnel(&mut self, bpffs_dir: &Path) -> Result<(), AttachError> {
+        for name in ["uplink_ingress", "uplink_egress", "tunnel_ingress", "tunnel_egress"] {
+            let program = classifier(&mut self.packets, name);
+            let fd = program.fd().map_err(|error| attach_error(name, "the tunnel", error))?;
+            let path = bpffs_dir.join(PROGRAMS_DIR).join(name);
+            sys::replace_pin(fd.as_fd(), &path).map_err(pin_error("replace", &path))?;
         }
         Ok(())
     }

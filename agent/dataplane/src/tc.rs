@@ -7,7 +7,7 @@ use std::path::Path;
 use aya::programs::links::FdLink;
 use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType};
-use sheave_abi::pins::{TC_HANDLE, TC_PRIORITY};
+use sheave_abi::pins::TC_HANDLE;
 
 use crate::programs::{AttachError, attach_error, no_link, pin, pin_error, replaced, unpin_link};
 use crate::sys;
@@ -103,12 +103,13 @@ fn misplaced(
     Ok((!order.is_kept(info.program_id, &ids)).then_some(link))
 }
 
-/// Attaches as a filter at our priority and handle, in place of what is there. A filter outlives us.
+/// Attaches as a filter at this priority and our handle, in place of what is there. A filter outlives us.
 pub(crate) fn attach_clsact(
     program: &mut SchedClassifier,
     name: &'static str,
     interface: &str,
     side: TcAttachType,
+    priority: u16,
 ) -> Result<(), AttachError> {
     let attach = |error| attach_error(name, interface, error);
     match tc::qdisc_add_clsact(interface) {
@@ -117,7 +118,7 @@ pub(crate) fn attach_clsact(
         Err(error) => return Err(attach(error.into())),
     }
     let handle = TcHandle::from(TC_HANDLE);
-    let old = SchedClassifierLink::attached(interface, side, TC_PRIORITY, handle, None);
+    let old = SchedClassifierLink::attached(interface, side, priority, handle, None);
     let id = match old.map_err(|error| attach(tc::TcError::IoError(error).into())) {
         Ok(link) => program.attach_to_link(link),
         Err(error) => return Err(error),
@@ -125,7 +126,7 @@ pub(crate) fn attach_clsact(
     let id = match id {
         Ok(id) => id,
         Err(_) => {
-            let options = NlOptions { priority: TC_PRIORITY, handle, ..NlOptions::default() };
+            let options = NlOptions { priority, handle, ..NlOptions::default() };
             program
                 .attach_with_options(interface, side, TcAttachOptions::Netlink(options))
                 .map_err(attach)?

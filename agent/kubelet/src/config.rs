@@ -41,6 +41,8 @@ pub struct KubeletConfig {
     pub kubelet_version: String,
     /// Extra labels for the Node object.
     pub node_labels: Vec<(String, String)>,
+    /// Annotations of the node.
+    pub node_annotations: Vec<(String, String)>,
     /// Whoever translates sockets on this node, if anybody does.
     pub socket_hooks: Option<Arc<dyn SocketHooks>>,
 }
@@ -62,6 +64,7 @@ impl KubeletConfig {
             max_pods: 110,
             kubelet_version: "v1.36.0+sheave".into(),
             node_labels: Vec::new(),
+            node_annotations: Vec::new(),
             socket_hooks: None,
         }
     }

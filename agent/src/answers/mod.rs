@@ -36,6 +36,7 @@ use tokio::sync::watch;
 
 use crate::announcing::Announcing;
 use crate::names::Served;
+use crate::pod_network::PodNetwork;
 use crate::reconcile::Reconciler;
 
 pub(crate) use pods::PodNames;
@@ -80,6 +81,7 @@ pub(crate) struct Agent {
     pub(crate) connection: Option<watch::Receiver<Connection>>,
     pub(crate) pods: PodNames,
     pub(crate) announcing: Announcing,
+    pub(crate) pod_network: Option<PodNetwork>,
     /// For names, and who asks for them.
     pub(crate) names: Served,
     pub(crate) kubelet: Option<Kubelet>,
@@ -104,11 +106,17 @@ impl Agent {
             connection,
             pods,
             announcing,
+            pod_network: None,
             names: Served::default(),
             kubelet: None,
             asked_before: counters::Before::default(),
             reader: flows::Reader::default(),
         }
+    }
+
+    /// With the way to other nodes.
+    pub(crate) fn with_pod_network(self, pod_network: PodNetwork) -> Self {
+        Self { pod_network: Some(pod_network), ..self }
     }
 
     /// With the DNS server, once there is one, and the pods that ask it.

@@ -8,6 +8,7 @@ use sheave_dataplane::ProgramsRunning;
 use sheave_sources::Connection;
 
 use super::{Answers, Unanswered};
+use crate::pod_network::PodNetwork;
 
 pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
     let agent = answers.agent.as_ref().ok_or(Unanswered::AgentAway)?;
@@ -23,6 +24,8 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
         Connection::Up(version) => json!({ "connected": true, "version": version }),
         Connection::Away(why) => json!({ "connected": false, "why": why }),
     });
+    // Before the reconciler is held: who changes the pod network holds both, this one first.
+    let pod_network = agent.pod_network.as_ref().map(PodNetwork::status);
     let reconciler = agent.reconciler.lock();
     let (machine, progress) = (reconciler.machine(), reconciler.progress());
     let node = &reconciler.model().node;
@@ -56,6 +59,7 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
         },
         "programs": programs,
         "announcing": agent.announcing.status(),
+        "podNetwork": pod_network,
         "podAddresses": pods,
         "maps": pressure,
     }))

@@ -7,6 +7,9 @@ use sheave_client::{Involved, Patch, Record};
 
 use crate::{Caller, Shared, membership, node_status, report};
 
+/// What a node says of itself; others are not its to change.
+const NODES_OWN_ANNOTATIONS: [&str; 1] = ["sheave.io/pod-network"];
+
 /// Ensures the Node object and returns the node's pod ranges.
 ///
 /// # Errors
@@ -54,8 +57,8 @@ fn new_node(name: &str, described: &Value) -> Value {
     object
 }
 
-/// The node's pod ranges, and what must be changed in its object: labels it brings, a missing range, the key
-/// that it has now. Labels that somebody else set are left alone.
+/// The node's pod ranges, and what must be changed in its object: labels and annotations it brings, a missing
+/// range, the key that it has now. Those that somebody else set are left alone.
 async fn update(
     shared: &Shared,
     current: &Value,
@@ -63,18 +66,17 @@ async fn update(
     certificate_key: Option<&str>,
 ) -> Result<(Vec<String>, Option<Value>), Status> {
     let mut metadata = Map::new();
-    let labels = described.pointer("/metadata/labels").and_then(Value::as_object);
-    let differing: Map<String, Value> = labels
-        .into_iter()
-        .flatten()
-        .filter(|(name, value)| current["metadata"]["labels"].get(name.as_str()) != Some(*value))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    if !differing.is_empty() {
-        metadata.insert("labels".into(), Value::Object(differing));
+    let labels = differing(current, described, "labels");
+    if !labels.is_empty() {
+        metadata.insert("labels".into(), Value::Object(labels));
     }
-    if let Some(annotations) = membership::recorded(current, certificate_key) {
-        metadata.insert("annotations".into(), annotations);
+    let mut annotations = differing(current, described, "annotations");
+    annotations.retain(|name, _| NODES_OWN_ANNOTATIONS.contains(&name.as_str()));
+    if let Some(recorded) = membership::recorded(current, certificate_key) {
+        annotations.extend(recorded.as_object().cloned().unwrap_or_default());
+    }
+    if !annotations.is_empty() {
+        metadata.insert("annotations".into(), Value::Object(annotations));
     }
     let mut patch = Map::new();
     if !metadata.is_empty() {
@@ -86,6 +88,15 @@ async fn update(
         patch.insert("spec".into(), json!({ "podCIDR": pod_cidrs[0], "podCIDRs": pod_cidrs }));
     }
     Ok((pod_cidrs, (!patch.is_empty()).then_some(Value::Object(patch))))
+}
+
+/// What the node brings of a part of its metadata and its object lacks, or has otherwise.
+fn differing(current: &Value, described: &Value, field: &str) -> Map<String, Value> {
+    let brought = described["metadata"][field].as_object().into_iter().flatten();
+    let is_new = |(name, value): &(&String, &Value)| {
+        current["metadata"][field].get(name.as_str()) != Some(*value)
+    };
+    brought.filter(is_new).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 async fn choose_pod_cidrs(shared: &Shared, node: &Value) -> Result<Vec<String>, Status> {

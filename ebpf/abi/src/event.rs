@@ -112,6 +112,14 @@ events! {
     /// A packet that does not fit the uplink by which it would leave past the stack.
     TooBig = 28, false, "A backend, or a client outside, was told that its packet does not fit the uplink by which it would leave.",
         "If this grows, uplinks have different MTUs, or pods a larger one than the uplink: start them anew after the uplink's has changed.";
+    /// A pod's packet left straight for the node of another pod.
+    SentToNode = 29, false, "A packet of a pod was sent straight to the node of another pod.", "";
+    /// Tunnelled by nobody we know, or for another network.
+    TunnelStranger = 30, true, "A packet from the tunnel was dropped: no node of the cluster has the address that it came from, or its VNI is another's.",
+        "If a node of the cluster sends it, its address is not the one that its Node object names: start its agent with --node-ip.";
+    /// Into the tunnel, and nobody is at its other end.
+    TunnelNowhere = 31, true, "A packet into the tunnel was dropped: no node of the cluster has its destination.",
+        "The client uses the address of a pod whose node has left the cluster.";
 }
 
 /// Number of slots of `COUNTERS`: room for events to come, so that the map need not be made anew.

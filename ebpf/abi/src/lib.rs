@@ -16,4 +16,5 @@ pub mod service;
 pub mod settings;
 pub mod socket;
 pub mod trace;
+pub mod tunnel;
 pub mod uplink;

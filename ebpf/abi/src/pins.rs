@@ -19,9 +19,12 @@ pub const CGROUP_LINKS_DIR: &str = "links/cgroup";
 /// Directory of the tcx links of uplinks, one file `<interface>-ingress` and `<interface>-egress`; a dot in
 /// the interface's name is a colon here.
 pub const UPLINK_LINKS_DIR: &str = "links/uplinks";
+/// Directory of the tcx links of the tunnel's device.
+pub const TUNNEL_LINKS_DIR: &str = "links/tunnel";
 /// Directory of the XDP links of uplinks, one file an interface, named likewise.
 pub const XDP_LINKS_DIR: &str = "links/xdp";
-/// Where tc has no links (before 6.6): the priority of our filters, so that a replacement finds them.
+/// Where tc has no links (before 6.6): the priority of our filters, so that a replacement finds them. At the
+/// tunnel's device there are two on each side.
 pub const TC_PRIORITY: u16 = 1;
 /// Likewise their handle.
 pub const TC_HANDLE: u32 = 1;

@@ -33,7 +33,9 @@ fn act(verdict: Verdict) -> u32 {
         // Never another interface than the one it came in by.
         Action::Egress => xdp_action::XDP_TX,
         // The logic has no such verdicts; if it had, the kernel would count them.
-        Action::Peer | Action::Neighbour | Action::Ingress => xdp_action::XDP_ABORTED,
+        Action::Done | Action::Peer | Action::Neighbour | Action::Ingress => {
+            xdp_action::XDP_ABORTED
+        }
     }
 }
 
@@ -79,6 +81,12 @@ impl Packet for Buffer<'_> {
     fn way_out(&mut self, _: &Addr, _: &Addr) -> u32 {
         // Asked of what opens or renews a flow, which is tc's.
         0
+    }
+
+    #[inline(always)]
+    fn wrap(&mut self, _: &Addr) -> bool {
+        // What leaves by the tunnel is tc's.
+        false
     }
 
     #[inline(always)]

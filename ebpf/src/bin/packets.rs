@@ -8,21 +8,24 @@ use core::ptr::null_mut;
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{
     __sk_buff, BPF_F_CURRENT_NETNS, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR,
-    BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS,
-    BPF_TCP_LISTEN, TC_ACT_SHOT, TC_ACT_UNSPEC,
+    BPF_F_TUNINFO_IPV6, BPF_F_ZERO_CSUM_TX, BPF_FIB_LKUP_RET_FRAG_NEEDED,
+    BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, BPF_TCP_LISTEN, TC_ACT_OK, TC_ACT_SHOT,
+    TC_ACT_UNSPEC, bpf_tunnel_key,
 };
 use aya_ebpf::helpers::generated::{
     bpf_csum_diff, bpf_csum_update, bpf_fib_lookup, bpf_get_socket_cookie, bpf_l4_csum_replace,
     bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_sk_lookup_udp, bpf_sk_release,
-    bpf_skb_change_tail, bpf_skc_lookup_tcp,
+    bpf_skb_change_tail, bpf_skb_get_tunnel_key, bpf_skb_set_tunnel_key, bpf_skc_lookup_tcp,
 };
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
+use sheave_abi::tunnel::VNI;
 use sheave_ebpf::fib::Question;
 use sheave_ebpf::maps::Maps;
 use sheave_ebpf::packet::{Action, Packet, Socket, Verdict};
+use sheave_ebpf::tunnel::{self, Outer, Wrapped};
 use sheave_ebpf::wire::{Header, protocol};
 use sheave_ebpf::{pod, uplink};
 
@@ -47,6 +50,20 @@ fn uplink_egress(context: TcContext) -> i32 {
     act(&context, verdict)
 }
 
+/// Ingress of the tunnel's device, before the program of an uplink.
+#[classifier]
+fn tunnel_ingress(context: TcContext) -> i32 {
+    let verdict = tunnel::ingress(&mut Skb(&context), &Maps);
+    act(&context, verdict)
+}
+
+/// Egress of the same, likewise.
+#[classifier]
+fn tunnel_egress(context: TcContext) -> i32 {
+    let verdict = tunnel::egress(&mut Skb(&context), &Maps);
+    act(&context, verdict)
+}
+
 /// The one place where a verdict becomes what tc understands. UNSPEC lets the next program have its say.
 #[inline(always)]
 fn act(context: &TcContext, verdict: Verdict) -> i32 {
@@ -56,6 +73,7 @@ fn act(context: &TcContext, verdict: Verdict) -> i32 {
     unsafe {
         match verdict.action {
             Action::Pass => TC_ACT_UNSPEC,
+            Action::Done => TC_ACT_OK as i32,
             Action::Drop => TC_ACT_SHOT as i32,
             Action::Peer => bpf_redirect_peer(ifindex, 0) as i32,
             Action::Neighbour => bpf_redirect_neigh(ifindex, null_mut(), 0, 0) as i32,
@@ -156,6 +174,11 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
+    fn wrap(&mut self, node: &Addr) -> bool {
+        wrap(self.0.skb.skb, node)
+    }
+
+    #[inline(always)]
     fn socket_cookie(&mut self) -> u64 {
         // SAFETY: the context is the one the kernel gave us.
         unsafe { bpf_get_socket_cookie(self.0.as_ptr()) }
@@ -217,6 +240,86 @@ fn socket(context: *mut __sk_buff, ends: &FlowKey) -> Socket {
             _ => Socket::None,
         }
     }
+}
+
+impl Wrapped for Skb<'_> {
+    #[inline(always)]
+    fn outer(&mut self) -> Option<Outer> {
+        let context = self.0.skb.skb;
+        let mut key = TunnelKey::empty();
+        // SAFETY: the context is the one the kernel gave us, the key as long as is said.
+        let is_v4 = unsafe { bpf_skb_get_tunnel_key(context, key.ptr(), TunnelKey::LEN, 0) == 0 };
+        if is_v4 {
+            return Some(Outer { vni: key.vni(), node: key.remote_v4() });
+        }
+        let flags = BPF_F_TUNINFO_IPV6.into();
+        // SAFETY: likewise.
+        let is_v6 =
+            unsafe { bpf_skb_get_tunnel_key(context, key.ptr(), TunnelKey::LEN, flags) == 0 };
+        is_v6.then(|| Outer { vni: key.vni(), node: key.remote_v6() })
+    }
+}
+
+/// `struct bpf_tunnel_key` in words, behind one that is none of it, so that the address begins at a multiple of 8:
+/// identifier, the other end (of IPv4 the first word, in host order), type of service and time to live, flow
+/// label. Later kernels know more.
+#[repr(C, align(8))]
+struct TunnelKey([u32; 8]);
+
+impl TunnelKey {
+    const LEN: u32 = 28;
+
+    #[inline(always)]
+    const fn empty() -> Self {
+        Self([0; 8])
+    }
+
+    #[inline(always)]
+    fn ptr(&mut self) -> *mut bpf_tunnel_key {
+        (&raw mut self.0[1]).cast()
+    }
+
+    #[inline(always)]
+    const fn vni(&self) -> u32 {
+        self.0[1]
+    }
+
+    /// All zero of what is about to be sent: that has another end to go to, but comes from nobody.
+    #[inline(always)]
+    fn remote_v4(&self) -> Addr {
+        match self.0[2] {
+            0 => Addr::default(),
+            ip => Addr::v4(ip.to_be_bytes()),
+        }
+    }
+
+    /// Word by word: two at once would be put where the verifier wants none of 8 bytes.
+    #[inline(always)]
+    fn remote_v6(&self) -> Addr {
+        // SAFETY: the words are ours, and initialized.
+        let word = |index: usize| unsafe { (&raw const self.0[index]).read_volatile() };
+        Addr::from_words([word(2), word(3), word(4), word(5)])
+    }
+}
+
+#[inline(never)]
+fn wrap(context: *mut __sk_buff, node: &Addr) -> bool {
+    const TTL: u32 = 64;
+    let mut key = TunnelKey::empty();
+    let words = core::hint::black_box(&mut key.0);
+    words[1] = VNI;
+    words[6] = u32::from_ne_bytes([0, TTL as u8, 0, 0]);
+    let to = node.words();
+    let flags = if node.is_v4() {
+        words[2] = u32::from_be(to[3]);
+        // The inner checksum covers what counts.
+        BPF_F_ZERO_CSUM_TX
+    } else {
+        words[2..6].copy_from_slice(&to);
+        BPF_F_TUNINFO_IPV6
+    };
+    // SAFETY: the context is the one the kernel gave us, the key as long as is said.
+    unsafe { bpf_skb_set_tunnel_key(context, key.ptr(), TunnelKey::LEN, flags.into()) == 0 }
 }
 
 #[inline(never)]

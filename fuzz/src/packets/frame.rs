@@ -206,6 +206,11 @@ impl Packet for Frame {
         0
     }
 
+    // Nobody is elsewhere, see the tables.
+    fn wrap(&mut self, _: &Addr) -> bool {
+        false
+    }
+
     fn socket_cookie(&mut self) -> u64 {
         0
     }

@@ -15,6 +15,7 @@ use sheave_abi::service::{
 use sheave_abi::settings::{Net, Nets, Settings};
 use sheave_abi::socket::{SocketKey, SocketPeer};
 use sheave_abi::trace::Record;
+use sheave_abi::tunnel::{Overlay, Remote};
 use sheave_abi::uplink::Uplink;
 use sheave_ebpf::packet::Work;
 use sheave_ebpf::tables::{MapBusy, Stage, Tables as Asked};
@@ -306,6 +307,18 @@ impl Asked for Tables {
 
     fn uplink(&self, ifindex: u32) -> Option<&Uplink> {
         (ifindex == UPLINK).then_some(&self.uplink)
+    }
+
+    fn remote(&self, _: &Addr) -> Option<Remote> {
+        None
+    }
+
+    fn is_peer(&self, _: &Addr) -> bool {
+        false
+    }
+
+    fn overlay(&self) -> Overlay {
+        Overlay::default()
     }
 
     fn answers(&self, ifindex: u32) -> bool {

@@ -54,10 +54,12 @@ pub(crate) fn object(config: &KubeletConfig, facts: &Facts, status: api::NodeSta
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     labels.extend(config.node_labels.iter().cloned());
+    let annotations: BTreeMap<_, _> = config.node_annotations.iter().cloned().collect();
     let node = api::Node {
         metadata: ObjectMeta {
             name: Some(config.node_name.clone()),
             labels: Some(labels),
+            annotations: (!annotations.is_empty()).then_some(annotations),
             ..ObjectMeta::default()
         },
         spec: None,

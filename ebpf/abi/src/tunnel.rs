@@ -1,0 +1,57 @@
+//! Maps `REMOTES`, `PEERS` and `OVERLAY`: pods of other nodes. Written by the agent; read by the packet
+//! programs, which send straight to the other node, and take from the tunnel what a node of the cluster sent.
+
+use crate::order::{Addr, Be16};
+
+/// Name of the tunnel's device.
+pub const DEVICE: &str = "sheave-vxlan";
+/// Its link-layer address, the same on every node: locally administered, `sheav` in ASCII.
+pub const MAC: [u8; 6] = [0x02, b's', b'h', b'e', b'a', b'v'];
+/// From whom a wrapped frame is: not the device's own address, or the device that unwraps it would take it for
+/// one of its own that has come back (`vxlan_set_mac`), and drop it.
+pub const MAC_SENDER: [u8; 6] = [0x02, b's', b'h', b'e', b'a', b'w'];
+/// Network identifier (VNI) of what is tunnelled.
+pub const VNI: u32 = 1;
+/// UDP port, where nothing else is said: the one that Linux has always had.
+pub const PORT: u16 = 8472;
+
+/// Key of `REMOTES`, an LPM trie: a range of pods of another node, or the node itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[repr(C)]
+pub struct RemoteRange {
+    /// Bits of `addr` that count; for IPv4 96 + the prefix length, since the address is mapped.
+    pub prefix_len: u32,
+    /// The range's address.
+    pub addr: Addr,
+}
+
+/// Value of `REMOTES`: where packets to the range go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Remote {
+    /// Where the node takes tunnelled packets.
+    pub node: Addr,
+    /// Index of the tunnel's device, or of the uplink whose link the node is on, host order.
+    pub ifindex: u32,
+    /// Not 0: by the tunnel. 0: by the uplink as it is, to the neighbour that the routes name.
+    pub tunnelled: u32,
+}
+
+/// Upper bound of ranges: two families, and the nodes themselves, of some thousand nodes.
+pub const REMOTES_MAX: u32 = 16_384;
+/// Upper bound of `PEERS`, from whom tunnelled packets are taken: key is an [`Addr`] of the node, value 1.
+pub const PEERS_MAX: u32 = 8_192;
+
+/// The one value of `OVERLAY`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Overlay {
+    /// UDP port of tunnelled packets, which the programs at the uplinks leave to the stack; 0: there are none.
+    pub port: Be16,
+    /// Not 0: `REMOTES` names nodes themselves.
+    pub has_nodes: u16,
+}
+
+const _: () = assert!(core::mem::size_of::<RemoteRange>() == 20);
+const _: () = assert!(core::mem::size_of::<Remote>() == 24);
+const _: () = assert!(core::mem::size_of::<Overlay>() == 4);
