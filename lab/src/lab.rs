@@ -128,6 +128,12 @@ impl Lab {
         Ok(Self { record, directory })
     }
 
+    /// The names of all that are on this machine.
+    pub fn names() -> Vec<String> {
+        let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
     /// Takes away whatever there is of a lab of this name, also half of one. Says whether there was any.
     ///
     /// # Errors

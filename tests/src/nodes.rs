@@ -66,8 +66,8 @@ impl Nodes {
             }
             Err(error) => {
                 if let Ok(lab) = Lab::open(&name) {
-                    // Explains itself and goes, by its end.
-                    drop(Self { lab, _alone: alone });
+                    // Goes by its end, which is not yet that of a test that failed.
+                    Self { lab, _alone: alone }.explain();
                 }
                 panic!("the lab does not start: {error}");
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use sheave_lab::Lab;
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::machine::Inventory;
 use sheave_tests::nodes::{Nodes, probe};
@@ -26,6 +27,21 @@ fn three_nodes_come_reach_each_other_and_go_without_a_trace() {
         println!("three nodes are Ready after {:.1} s", began.elapsed().as_secs_f64());
         each_node_is_a_machine_of_its_own(&nodes);
         pods_reach_each_other_and_a_service(&nodes);
+    }
+    let changes = || Inventory::take().changes_since(&before);
+    wait::until("everything to be gone", GONE_LIMIT, changes, Vec::is_empty);
+}
+
+#[test]
+fn what_a_starter_that_was_killed_has_left_is_found_by_its_name_alone() {
+    let before = Inventory::take();
+    {
+        let nodes = Nodes::start(|spec| spec.nodes = 1);
+        let name = nodes.lab.spec().name.clone();
+        std::fs::remove_dir_all(nodes.lab.directory()).unwrap();
+        assert!(Lab::open(&name).is_err(), "nothing says any more what it was");
+        assert!(Lab::down(&name).unwrap(), "and yet it is found");
+        assert!(!Lab::down(&name).unwrap(), "once");
     }
     let changes = || Inventory::take().changes_since(&before);
     wait::until("everything to be gone", GONE_LIMIT, changes, Vec::is_empty);

@@ -106,6 +106,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
+/// A cluster on this machine would meddle with the lab's sockets.
+pub(crate) fn refuse_beside_one() -> Result<()> {
+    match Lab::names().first() {
+        None => Ok(()),
+        Some(name) => bail!(
+            "the lab {name} is on this machine, and a cluster beside it would meddle with its sockets: run \
+             `cargo xtask lab --name {name} down` first"
+        ),
+    }
+}
+
 fn up(name: &str, order: &Up) -> Result<()> {
     let programs = target_dir().join("release");
     if !binary("sheave").exists() {

@@ -5,7 +5,7 @@ use crate::cluster::Cluster;
 use crate::outcome::{Outcome, summarize};
 use crate::programs::{self, Program};
 use crate::workspace::{cargo, root};
-use crate::{build, check, images, privilege, setup, vm};
+use crate::{build, check, images, lab, privilege, setup, vm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -22,6 +22,7 @@ pub(crate) fn run() -> Result<()> {
             "a cluster runs on this machine: the tests start their own, run `cargo xtask down` first"
         );
     }
+    lab::refuse_beside_one()?;
     let begun = Instant::now();
     // What takes seconds first.
     check::look()?;

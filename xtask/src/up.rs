@@ -5,7 +5,7 @@ use crate::cluster::{Cluster, output_of};
 use crate::demo::Demo;
 use crate::report::Report;
 use crate::workspace::{INSTALLED, binary, target_dir};
-use crate::{build, images, privilege, setup, step, traffic};
+use crate::{build, images, lab, privilege, setup, step, traffic};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ const IPERF3_SECONDS: u32 = 3;
 /// Sets up, builds, starts, shows.
 pub(crate) fn run() -> Result<()> {
     privilege::require("running a cluster")?;
+    lab::refuse_beside_one()?;
     let begun = Instant::now();
     setup::run()?;
     build::run()?;

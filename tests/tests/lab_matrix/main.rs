@@ -180,7 +180,8 @@ impl<'a> Cluster<'a> {
                             let is_right = self.is_right(cell, outcome);
                             cells.push(shown(outcome, is_right));
                             if !is_right {
-                                let (to, expected) = (self.probe(cell).to, cell.expected());
+                                let (to, expected) =
+                                    (self.probe(cell).to, cell.expected(self.layout()));
                                 wrong.push(format!(
                                     "{cell:?} to {to}: {expected:?}, and was {outcome:?}"
                                 ));
@@ -199,7 +200,12 @@ impl<'a> Cluster<'a> {
 
     fn is_right(&self, cell: Cell, outcome: &Outcome) -> bool {
         let backend = cell.service.backend().map(|_| cell.service.name());
-        is_right(cell.expected(), outcome, backend, &self.addresses(cell.client, cell.is_v6))
+        let addresses = self.addresses(cell.client, cell.is_v6);
+        is_right(cell.expected(self.layout()), outcome, backend, &addresses)
+    }
+
+    fn layout(&self) -> Layout {
+        self.nodes.lab.spec().layout
     }
 }
 
