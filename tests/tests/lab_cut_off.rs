@@ -22,6 +22,8 @@ const REPLACE_LIMIT: Duration = Duration::from_secs(15);
 const CONVERGE_LIMIT: Duration = Duration::from_secs(5);
 /// How long the control plane is away.
 const AWAY: Duration = Duration::from_secs(60);
+/// After which what an agent was told is on its disk.
+const KEPT_AFTER: Duration = Duration::from_secs(5);
 /// A node that boots without a control plane serves again after this long.
 const BOOT_LIMIT: Duration = Duration::from_secs(30);
 
@@ -130,6 +132,8 @@ fn without_a_control_plane_all_goes_on_and_a_node_boots_into_it() {
     let outside = Job { tcp: job.tcp[1..].to_vec(), udp: job.udp[1..].to_vec(), ..job.clone() };
     let outside = Load::start(nodes.client().command(LOAD_CLIENT).unwrap(), &outside);
 
+    // What changed is on the nodes' disks some time later.
+    std::thread::sleep(KEPT_AFTER);
     let began = Instant::now();
     nodes.lab.end_daemons(1).unwrap();
     assert!(!nodes.try_kubectl(&["get", "nodes"]).ok, "the control plane is away");
