@@ -135,10 +135,8 @@ fn up(name: &str, order: &Up) -> Result<()> {
     spec.node_arguments.clone_from(&order.node_arguments);
     let told = |what: &str, at: Duration| println!("  {:5.1} s  {what}", at.as_secs_f64());
     let lab = Lab::up(spec, told).map_err(|error| {
-        let more = format!(
-            "what is there of it can be looked at with `cargo xtask lab status` and `cargo xtask lab exec \
-             node-1 -- cat /var/log/sheave.log`; `cargo xtask lab down` takes it away"
-        );
+        let more = "what is there of it can be looked at with `cargo xtask lab status` and `cargo xtask lab \
+                    exec node-1 -- cat /var/log/sheave.log`; `cargo xtask lab down` takes it away";
         anyhow::Error::from(error).context(more)
     })?;
     println!();

@@ -71,11 +71,11 @@ pub(crate) enum Expected {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// As it is: the pod, the client outside; processes of a node have that one's address.
-    AsItIs,
+    Itself,
     /// As the node of this number.
-    AsNode(usize),
+    Node(usize),
     /// As it is, or as one of the nodes: who announces a load balancer address is theirs to decide.
-    AsItIsOrNode,
+    ItselfOrNode,
 }
 
 pub(crate) const CLIENTS: [Client; 4] =
@@ -152,7 +152,7 @@ impl Cell {
         match self.target {
             // Nobody outside is told of pods; and cluster addresses are not for those outside.
             Target::Pod | Target::ClusterIp | Target::ClusterIpWrongPort if is_outside => Lost,
-            Target::Pod => Answered(Seen::AsItIs),
+            Target::Pod => Answered(Seen::Itself),
             Target::ClusterIpWrongPort => Refused,
             // Where this node announces the address itself, no neighbour answers for it, and no packet is there
             // to be refused: see "Not yet" in docs/service-semantics.md.
@@ -168,10 +168,10 @@ impl Cell {
             },
             Target::NodePort(node) => self.at_node(node),
             Target::LoadBalancer if is_outside && !hears_announcer => Lost,
-            Target::LoadBalancer if is_outside && self.is_local_policy() => Answered(Seen::AsItIs),
-            Target::LoadBalancer if is_outside => Answered(Seen::AsItIsOrNode),
+            Target::LoadBalancer if is_outside && self.is_local_policy() => Answered(Seen::Itself),
+            Target::LoadBalancer if is_outside => Answered(Seen::ItselfOrNode),
             Target::ClusterIp | Target::NodePortAtLoopback | Target::LoadBalancer => {
-                Answered(Seen::AsItIs)
+                Answered(Seen::Itself)
             }
         }
     }
@@ -182,14 +182,14 @@ impl Cell {
     fn at_node(self, node: usize) -> Expected {
         let is_inside = self.client != Client::Outside;
         if is_inside && node == 1 {
-            return Expected::Answered(Seen::AsItIs);
+            return Expected::Answered(Seen::Itself);
         }
         let is_local = self.service.backend() == Some(node);
         match (is_local, self.is_local_policy()) {
-            (true, _) if is_inside => Expected::Answered(Seen::AsItIsOrNode),
-            (true, _) => Expected::Answered(Seen::AsItIs),
+            (true, _) if is_inside => Expected::Answered(Seen::ItselfOrNode),
+            (true, _) => Expected::Answered(Seen::Itself),
             (false, true) => Expected::Lost,
-            (false, false) => Expected::Answered(Seen::AsNode(node)),
+            (false, false) => Expected::Answered(Seen::Node(node)),
         }
     }
 
@@ -217,9 +217,9 @@ pub(crate) fn is_right(
         (Expected::Answered(seen), Outcome::Answered { by, seen: address }) => {
             let is_node = addresses.nodes.contains(address);
             let is_seen = match seen {
-                Seen::AsItIs => *address == addresses.client,
-                Seen::AsNode(node) => *address == addresses.nodes[node - 1],
-                Seen::AsItIsOrNode => *address == addresses.client || is_node,
+                Seen::Itself => *address == addresses.client,
+                Seen::Node(node) => *address == addresses.nodes[node - 1],
+                Seen::ItselfOrNode => *address == addresses.client || is_node,
             };
             Some(by.as_str()) == backend && is_seen
         }
@@ -284,7 +284,7 @@ mod tests {
         each.sort();
         each.dedup();
         assert_eq!(each.len(), cells.len());
-        for outcome in [Expected::Refused, Expected::Lost, Expected::Answered(Seen::AsItIs)] {
+        for outcome in [Expected::Refused, Expected::Lost, Expected::Answered(Seen::Itself)] {
             assert!(
                 cells.iter().any(|cell| cell.expected(Layout::OneLink) == outcome),
                 "{outcome:?}"
@@ -296,8 +296,8 @@ mod tests {
     fn the_table_says_what_the_semantics_say() {
         use Client::{Outside, Pod};
         let node = Target::NodePort;
-        let as_node = |node| Expected::Answered(Seen::AsNode(node));
-        let as_it_is = Expected::Answered(Seen::AsItIs);
+        let as_node = |node| Expected::Answered(Seen::Node(node));
+        let as_it_is = Expected::Answered(Seen::Itself);
         assert_eq!(expected(Outside, Service::There, node(2)), as_it_is);
         assert_eq!(expected(Outside, Service::There, node(3)), as_node(3));
         assert_eq!(expected(Outside, Service::ThereLocal, node(3)), Expected::Lost);
@@ -320,12 +320,12 @@ mod tests {
         let is_right = |seen, outcome: Outcome| {
             is_right(Expected::Answered(seen), &outcome, Some("there"), &addresses)
         };
-        assert!(is_right(Seen::AsItIs, answered("there", "10.244.0.9")));
-        assert!(!is_right(Seen::AsItIs, answered("here", "10.244.0.9")));
-        assert!(!is_right(Seen::AsItIs, answered("there", "198.18.0.11")));
-        assert!(is_right(Seen::AsNode(2), answered("there", "198.18.0.12")));
-        assert!(!is_right(Seen::AsNode(2), answered("there", "198.18.0.11")));
-        assert!(is_right(Seen::AsItIsOrNode, answered("there", "198.18.0.11")));
-        assert!(!is_right(Seen::AsItIs, Outcome::Refused));
+        assert!(is_right(Seen::Itself, answered("there", "10.244.0.9")));
+        assert!(!is_right(Seen::Itself, answered("here", "10.244.0.9")));
+        assert!(!is_right(Seen::Itself, answered("there", "198.18.0.11")));
+        assert!(is_right(Seen::Node(2), answered("there", "198.18.0.12")));
+        assert!(!is_right(Seen::Node(2), answered("there", "198.18.0.11")));
+        assert!(is_right(Seen::ItselfOrNode, answered("there", "198.18.0.11")));
+        assert!(!is_right(Seen::Itself, Outcome::Refused));
     }
 }
