@@ -105,6 +105,9 @@ impl Wire<'_> {
         let (port, mtu) = (port(&place.name), self.spec.mtu);
         // Named by this process' descriptor: a process id would be looked up where `ip` runs.
         let there = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        // The kernel takes the network of a machine that was stopped apart in its own time, links and all. Mostly
+        // there is none.
+        let _ = ip_in(self.machine, &format!("link delete {port}\n"));
         let mut wire = format!(
             "link add {port} mtu {mtu} type veth peer name {UPLINK} mtu {mtu} netns {there}\n"
         );
