@@ -14,10 +14,7 @@ impl Inventory {
     /// Looks at everything.
     pub fn take() -> Self {
         let kinds = BTreeMap::from([
-            (
-                "network namespaces",
-                lines(&["lsns", "--type", "net", "--noheadings", "--output", "NS"]),
-            ),
+            ("network namespaces", network_namespaces()),
             ("named network namespaces", lines(&["ip", "netns", "list"])),
             ("links", links()),
             ("addresses", stable_json(&["ip", "-json", "address"], is_address_word)),
@@ -61,6 +58,14 @@ impl Inventory {
 
 fn lines(words: &[&str]) -> BTreeSet<String> {
     command::output(words).lines().map(|line| line.trim().to_owned()).collect()
+}
+
+/// `lsns` gives up when a process ends under its eyes: others on the machine come and go.
+fn network_namespaces() -> BTreeSet<String> {
+    let words = ["lsns", "--type", "net", "--noheadings", "--output", "NS"];
+    let said = (0..10).map(|_| command::run(&words, &[], "")).find(|said| said.ok);
+    let said = said.expect("lsns says what there is, in one of ten attempts");
+    said.stdout.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 /// Interfaces by number, name and the parts that do not count packets.

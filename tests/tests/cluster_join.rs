@@ -80,11 +80,13 @@ fn a_machine_joins_works_and_leaves() {
         assert!(said.ok, "{said:?}");
         assert!(!joined.data_dir().exists());
     }
-    let changes = Inventory::take().changes_since(&before);
     // The link and its network were made by the test, and are gone with it.
     let own = |change: &String| change.contains("tojoin") || change.contains("198.51.100.");
-    let left: Vec<_> = changes.into_iter().filter(|c| c.contains(": new: ") && !own(c)).collect();
-    assert_eq!(left, Vec::<String>::new());
+    let left = || {
+        let changes = Inventory::take().changes_since(&before).into_iter();
+        changes.filter(|c| c.contains(": new: ") && !own(c)).collect::<Vec<_>>()
+    };
+    wait::until("nothing to be left", LIMIT, left, Vec::is_empty);
 }
 
 /// What `kubectl delete node` means for a node that runs, for one that comes back, and for its pods' range.
