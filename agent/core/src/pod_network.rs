@@ -118,6 +118,9 @@ pub struct Route {
     pub source: Option<IpAddr>,
 }
 
+/// A range of another node, and the way to it or why there is none.
+pub type Reached = (IpNet, Result<Way, Left>);
+
 /// What should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -131,7 +134,7 @@ pub struct Plan {
     /// Whose tunnelled packets are taken: whatever this node does, others may decide otherwise.
     pub peers: BTreeSet<IpAddr>,
     /// How each node's ranges are reached, by its name.
-    pub reached: BTreeMap<String, Vec<(IpNet, Result<Way, Left>)>>,
+    pub reached: BTreeMap<String, Vec<Reached>>,
 }
 
 /// Plans for all other nodes.
