@@ -17,7 +17,7 @@ use sheave_abi::service::flags;
 use crate::deliver::to_pod;
 use crate::expired::expired;
 use crate::family::{Family, V4, V6};
-use crate::flow::{Way, find, from_client, side};
+use crate::flow::{INSIDE, Way, find, from_client, side};
 use crate::icmp_error::{self, Met};
 use crate::packet::{Packet, Verdict, Work, ethertype};
 use crate::refuse::refuse;
@@ -98,6 +98,13 @@ fn translated<F: Family>(
                 Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
                 None => Verdict::PASS,
             };
+        }
+        // A datagram of another node's own, which came through the tunnel, is answered through it.
+        if flow.uplink == INSIDE
+            && let Some(remote) = remote::of_node(tables, &flow.dst)
+        {
+            work.flow = *flow;
+            return remote::send_translated::<F>(packet, tables, work, &remote);
         }
         return to_client::<F>(packet, tables, work, (stage, flow));
     }

@@ -11,7 +11,6 @@ use crate::flow::{INSIDE, answered, inverse_key};
 use crate::nat::{Unwritten, translate};
 use crate::packet::{Arrived, Fragment, Packet, Socket, Verdict, Work, read_ports};
 use crate::refuse::{echo, refuse};
-use crate::remote;
 use crate::report::drop;
 use crate::tables::{Stage, Tables};
 use crate::width::{self, too_narrow};
@@ -110,14 +109,6 @@ pub fn to_client<F: Family>(
         if mtu != 0 {
             return width::tell::<F>(packet, tables, work, mtu);
         }
-    }
-    // A datagram of another node's own, which came through the tunnel, is answered through it.
-    if uplink == INSIDE
-        && endpoint.is_none()
-        && let Some(remote) = remote::of_node(tables, &flow.dst)
-    {
-        work.flow = *flow;
-        return remote::send_translated::<F>(packet, tables, work, &remote);
     }
     if let Err(why) = translate::<F>(packet, &work.arrived, flow) {
         return untranslated(packet, tables, work, why);
