@@ -8,10 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails, and says where")]
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,9 +21,12 @@ use sheave_abi::endpoint::Endpoint;
 use sheave_abi::order::Addr;
 use sheave_dataplane::{Dataplane, DataplaneConfig, Sizes, TcAttachment};
 
+use crate::agent_socket;
 use crate::cgroup::TestCgroup;
 use crate::netns::Netns;
 use crate::node::BpffsDir;
+use crate::pod_hook;
+use crate::scratch;
 use crate::wait;
 
 /// Address of the node on its uplink.
@@ -73,7 +74,7 @@ impl Lab {
     pub fn over(cgroup: TestCgroup, how: TcAttachment) -> Self {
         let (node, outside) = (Netns::new(), Netns::new());
         let bpffs = BpffsDir::new();
-        let dir = tempfile::Builder::new().prefix("sheave-lab-").tempdir().unwrap();
+        let dir = scratch::directory("lab");
         std::fs::create_dir(dir.path().join("manifests")).unwrap();
         node.ip("link add up0 type veth peer name cl0");
         node.give("cl0", &outside);
@@ -125,21 +126,8 @@ impl Lab {
         node.ip(&format!("route add 10.244.0.{last}/32 dev {host_end}"));
         node.ip(&format!("neigh add 10.244.0.{last} lladdr {} dev {host_end}", text(pod_mac)));
 
-        let host_ifindex = node.run(|| nix::net::if_::if_nametoindex(host_end.as_str())).unwrap();
         let bpffs = &self.config.bpffs_dir;
-        match self.how {
-            TcAttachment::Tcx => {
-                let program = sheave_cni::bpf::PodIngress::open(bpffs).unwrap();
-                let attach = || program.attach_tcx(bpffs, &host_end, host_ifindex);
-                assert!(node.run(attach).unwrap(), "this kernel has tcx");
-            }
-            TcAttachment::Clsact => {
-                let pin = bpffs.join(sheave_abi::pins::POD_INGRESS);
-                node.command("tc", &format!("qdisc add dev {host_end} clsact"));
-                let filter = format!("filter add dev {host_end} ingress prio 1 handle 1 bpf da");
-                node.command("tc", &format!("{filter} object-pinned {}", pin.display()));
-            }
-        }
+        let host_ifindex = pod_hook::attach(node, bpffs, &host_end, self.how);
         let dataplane = Dataplane::inspect(bpffs).unwrap();
         let endpoint = Endpoint { host_ifindex, pod_mac, host_mac };
         dataplane.put_endpoint(Addr::v4([10, 244, 0, last]), endpoint).unwrap();
@@ -213,11 +201,7 @@ impl Lab {
 
     /// Asks the agent at its socket.
     pub fn ask(&self, path: &str) -> Option<Value> {
-        let mut socket = UnixStream::connect(self.dir.path().join("run/agent.sock")).ok()?;
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").ok()?;
-        let mut text = String::new();
-        socket.read_to_string(&mut text).ok()?;
-        serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
+        agent_socket::ask(&self.dir.path().join("run"), path)
     }
 
     /// What the agents have logged so far.

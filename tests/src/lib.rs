@@ -3,6 +3,7 @@
 //!
 //! Not a place for assertions about Sheave: those stand in the test programs, where they are read.
 
+pub mod agent_socket;
 pub mod cgroup;
 pub mod cluster;
 pub mod command;
@@ -25,8 +26,10 @@ pub mod nfs;
 pub mod node;
 pub mod nodes;
 pub mod peers;
+pub mod pod_hook;
 pub mod pod_server;
 pub mod probe;
+pub mod scratch;
 pub mod server;
 pub mod services;
 pub mod site;

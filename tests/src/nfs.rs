@@ -24,7 +24,7 @@ pub struct Mount {
 impl Mount {
     /// Mounts, in the network of the thread.
     pub fn new(source: &str, file_system: &str, options: &str) -> nix::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("sheave-mount-").tempdir().unwrap();
+        let directory = crate::scratch::directory("nfs");
         mount(Some(source), directory.path(), Some(file_system), MsFlags::empty(), Some(options))?;
         Ok(Self { directory })
     }

@@ -86,7 +86,7 @@ pub struct BpffsDir {
 impl BpffsDir {
     /// Nothing is mounted before the dataplane does so.
     pub fn new() -> Self {
-        let parent = tempfile::Builder::new().prefix("sheave-test-").tempdir().unwrap();
+        let parent = crate::scratch::directory("bpffs");
         Self { path: parent.path().join("bpf"), _parent: parent }
     }
 }

@@ -12,26 +12,26 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
-use sheave_dataplane::{Dataplane, TcAttachment};
+use sheave_dataplane::Dataplane;
 
+use crate::agent_socket;
 use crate::cgroup::TestCgroup;
 use crate::kernel;
 use crate::netns::Netns;
 use crate::node::BpffsDir;
+use crate::pod_hook;
+use crate::scratch;
 use crate::wait;
 
 /// Longer than the agent takes to start on a machine that has much else to do.
@@ -109,7 +109,7 @@ impl Nodes {
             router,
             between,
             program: program.into(),
-            manifests: tempfile::Builder::new().prefix("sheave-nodes-").tempdir().unwrap(),
+            manifests: scratch::directory("manifests"),
         };
         for number in 1..=count {
             nodes.add(&format!("{name}-{number}"), number);
@@ -160,7 +160,7 @@ impl Nodes {
             number,
             agent: None,
             flags: self.flags(number),
-            dir: tempfile::Builder::new().prefix("sheave-node-").tempdir().unwrap(),
+            dir: scratch::directory("node"),
             bpffs: BpffsDir::new(),
             cgroup: TestCgroup::new(name),
         };
@@ -255,11 +255,7 @@ impl Node {
 
     /// Asks the agent at its socket.
     pub fn ask(&self, path: &str) -> Option<Value> {
-        let mut socket = UnixStream::connect(self.dir.path().join("run/agent.sock")).ok()?;
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").ok()?;
-        let mut text = String::new();
-        socket.read_to_string(&mut text).ok()?;
-        serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
+        agent_socket::ask(&self.dir.path().join("run"), path)
     }
 
     /// kill -9.
@@ -334,21 +330,8 @@ impl Node {
             node.ip(&format!("route add {address}/{len} dev {host_end}"));
             node.ip(&format!("neigh add {address} lladdr {pod_text} dev {host_end}"));
         }
-        let host_ifindex = node.run(|| if_nametoindex(host_end.as_str())).unwrap();
         let bpffs = &self.bpffs.path;
-        match kernel::tc_attachment() {
-            TcAttachment::Tcx => {
-                let program = sheave_cni::bpf::PodIngress::open(bpffs).unwrap();
-                let attach = || program.attach_tcx(bpffs, &host_end, host_ifindex);
-                assert!(node.run(attach).unwrap(), "this kernel has tcx");
-            }
-            TcAttachment::Clsact => {
-                let pin = bpffs.join(sheave_abi::pins::POD_INGRESS);
-                node.command("tc", &format!("qdisc add dev {host_end} clsact"));
-                let filter = format!("filter add dev {host_end} ingress prio 1 handle 1 bpf da");
-                node.command("tc", &format!("{filter} object-pinned {}", pin.display()));
-            }
-        }
+        let host_ifindex = pod_hook::attach(node, bpffs, &host_end, kernel::tc_attachment());
         let maps = self.maps();
         for address in &addresses {
             let addr = match address.parse().unwrap() {

@@ -44,7 +44,7 @@ impl TestNode {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut KubeletConfig)) -> Self {
-        let directory = tempfile::Builder::new().prefix("sheave-kubelet-").tempdir().unwrap();
+        let directory = sheave_tests::scratch::directory("kubelet");
         let root = directory.path();
         let images = root.join("images");
         std::fs::create_dir_all(&images).unwrap();
