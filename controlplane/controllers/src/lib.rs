@@ -19,6 +19,7 @@ mod join_tokens;
 mod load_balancer;
 mod namespace;
 mod node_lifecycle;
+mod own_pods;
 mod pod;
 mod pod_gc;
 mod queue;

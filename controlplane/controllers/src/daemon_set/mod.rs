@@ -9,24 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use sheave_api::{ObjectKey, Status, resource};
-use sheave_client::{DeleteOptions, Informer, Involved, Patch, Record, Typed, TypedEvent};
+use sheave_client::{Informer, Typed, TypedEvent};
 
 use self::plan::NodeFacts;
 use crate::Context;
 use crate::endpoints_live::{Selecting, wait_left_s};
+use crate::own_pods::{OwnPods, Owner};
 use crate::pod::PodFacts;
 use crate::queue::Queue;
 use crate::template_hash::hash;
-
-/// Creations under way at once for one DaemonSet.
-const BURST_MAX: usize = 50;
 
 /// A pod, and the node it is on or meant for.
 #[derive(Debug, Deserialize)]
@@ -61,8 +57,7 @@ pub(crate) async fn run(context: Context) {
         queue: Queue::new(),
         owned: BTreeMap::new(),
         set_by_uid: BTreeMap::new(),
-        created_until: BTreeMap::new(),
-        deleting: BTreeSet::new(),
+        own_pods: OwnPods::default(),
         context,
     };
     controller.run().await;
@@ -78,10 +73,7 @@ struct Controller {
     /// Pods by uid of their controlling owner.
     owned: BTreeMap<String, BTreeSet<ObjectKey>>,
     set_by_uid: BTreeMap<String, ObjectKey>,
-    /// uid of a set to the revision that the pods' picture must have reached before the next plan.
-    created_until: BTreeMap<String, u64>,
-    /// Pods we deleted that the picture still shows as alive, by uid.
-    deleting: BTreeSet<String>,
+    own_pods: OwnPods,
 }
 
 impl Controller {
@@ -142,7 +134,7 @@ impl Controller {
             }
             TypedEvent::Delete(old) => {
                 self.set_by_uid.remove(uid(&old.object));
-                self.created_until.remove(uid(&old.object));
+                self.own_pods.forget_owner(uid(&old.object));
             }
         }
     }
@@ -162,13 +154,13 @@ impl Controller {
                 }
             }
             if new.is_none() {
-                self.deleting.remove(&old.object.facts.uid);
+                self.own_pods.saw_end(&old.object.facts.uid);
             }
             self.mark_owner(&old);
         }
         let Some(new) = new.filter(|pod| !pod.object.facts.owner_uid.is_empty()) else { return };
         if new.object.facts.terminating {
-            self.deleting.remove(&new.object.facts.uid);
+            self.own_pods.saw_end(&new.object.facts.uid);
         }
         let owned = self.owned.entry(new.object.facts.owner_uid.clone()).or_default();
         owned.insert(new.key.clone());
@@ -184,7 +176,7 @@ impl Controller {
     async fn reconcile(&mut self, key: &ObjectKey) -> Result<(), Status> {
         let Some(set) = self.sets.get(key).cloned() else { return Ok(()) };
         let set_uid = uid(&set.object).to_owned();
-        if self.created_until.get(&set_uid).is_some_and(|seen| *seen > self.pods.revision())
+        if !self.own_pods.are_seen(&set_uid, self.pods.revision())
             || set.object.metadata.deletion_timestamp.is_some()
         {
             return Ok(());
@@ -199,9 +191,13 @@ impl Controller {
         if let Some(seconds) = plan.again_s {
             self.queue.mark_after(key.clone(), Duration::from_secs(seconds));
         }
-        self.create(&set, &hash, &plan.create).await?;
-        self.delete(&set, plan.delete).await?;
-        self.write_status(key, &set, plan.status).await
+        let pod = |node: &String| plan::pod_of(&set.object, &set.key, &hash, node);
+        let new = plan.create.iter().map(pod);
+        self.own_pods.create(&self.context, &owner(&set), new).await?;
+        self.own_pods.delete(&self.context, &owner(&set), plan.delete).await?;
+        let current = serde_json::to_value(&set.object.status).unwrap_or_default();
+        let owner = owner(&set);
+        owner.write_counts(&self.context, &resource::DAEMON_SETS, &current, plan.status).await
     }
 
     fn pods_of(&self, set_uid: &str, now: Timestamp) -> Vec<plan::Owned> {
@@ -213,94 +209,22 @@ impl Controller {
             plan::Owned {
                 key: pod.key.clone(),
                 node: pod.object.node.clone(),
-                deleting: self.deleting.contains(&facts.uid),
+                deleting: self.own_pods.is_deleting(&facts.uid),
                 waits_s: wait_left_s(timeout, services, &pod.key.namespace, &facts, now),
                 facts,
             }
         });
         pods.collect()
     }
+}
 
-    async fn create(
-        &mut self,
-        set: &Typed<DaemonSet>,
-        hash: &str,
-        nodes: &[String],
-    ) -> Result<(), Status> {
-        let namespace = &set.key.namespace;
-        let creations = nodes.iter().take(BURST_MAX).map(|node| {
-            let pod = plan::pod_of(&set.object, &set.key, hash, node);
-            self.context.client.create(&resource::PODS, namespace, pod)
-        });
-        let results = join_all(creations).await;
-        let mut failure = None;
-        for result in results {
-            match result {
-                Ok(created) => {
-                    let revision = created["metadata"]["resourceVersion"].as_str();
-                    let revision: u64 = revision.and_then(|r| r.parse().ok()).unwrap_or_default();
-                    let until = self.created_until.entry(uid(&set.object).to_owned()).or_default();
-                    *until = revision.max(*until);
-                    let name = created["metadata"]["name"].as_str().unwrap_or_default();
-                    self.say(set, false, "SuccessfulCreate", format!("Created pod: {name}"));
-                }
-                Err(status) => failure = Some(status),
-            }
-        }
-        let Some(status) = failure else { return Ok(()) };
-        // A namespace on its way out refuses pods; that is no news to anybody.
-        if status.reason != "NamespaceTerminating" && !status.is_not_found() {
-            self.say(set, true, "FailedCreate", format!("Error creating: {status}"));
-        }
-        Err(status)
-    }
-
-    async fn delete(
-        &mut self,
-        set: &Typed<DaemonSet>,
-        victims: Vec<(ObjectKey, String)>,
-    ) -> Result<(), Status> {
-        for (key, pod_uid) in victims {
-            let options = DeleteOptions { uid: Some(pod_uid.clone()), ..DeleteOptions::default() };
-            match self.context.client.delete(&resource::PODS, &key, options).await {
-                Ok(()) => {
-                    self.deleting.insert(pod_uid);
-                    let message = format!("Deleted pod: {}", key.name);
-                    self.say(set, false, "SuccessfulDelete", message);
-                }
-                Err(status) if status.is_not_found() || status.is_conflict() => {}
-                Err(status) => return Err(status),
-            }
-        }
-        Ok(())
-    }
-
-    async fn write_status(
-        &self,
-        key: &ObjectKey,
-        set: &Typed<DaemonSet>,
-        status: Value,
-    ) -> Result<(), Status> {
-        let current = serde_json::to_value(&set.object.status).unwrap_or_default();
-        if plan::same_status(&current, &status) {
-            return Ok(());
-        }
-        let patch = Patch::Merge(json!({ "status": status }));
-        match self.context.client.patch(&resource::DAEMON_SETS, key, Some("status"), patch).await {
-            Err(status) if status.is_not_found() => Ok(()),
-            result => result.map(drop),
-        }
-    }
-
-    fn say(&self, set: &Typed<DaemonSet>, warning: bool, reason: &str, message: String) {
-        self.context.recorder.record(Record {
-            involved: Involved::new("apps/v1", "DaemonSet", set.key.clone(), uid(&set.object)),
-            warning,
-            reason: reason.to_owned(),
-            message,
-            component: "daemonset-controller".to_owned(),
-            host: String::new(),
-        });
+/// As its pods know it.
+fn owner(set: &Typed<DaemonSet>) -> Owner<'_> {
+    Owner {
+        kind: "DaemonSet",
+        component: "daemonset-controller",
+        key: &set.key,
+        uid: uid(&set.object),
     }
 }
 

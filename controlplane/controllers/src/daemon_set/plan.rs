@@ -293,13 +293,6 @@ pub(super) fn pod_of(set: &DaemonSet, key: &ObjectKey, hash: &str, node: &str) -
     pod
 }
 
-/// True when writing would change nothing; absent counts are zero.
-pub(super) fn same_status(current: &Value, wanted: &Value) -> bool {
-    let count = |value: &Value| value.as_i64().unwrap_or_default();
-    let mut fields = wanted.as_object().into_iter().flatten();
-    fields.all(|(name, value)| count(&current[name.as_str()]) == count(value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,20 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde_json::{Value, json};
 use sheave_api::{ObjectKey, Status, resource};
-use sheave_client::{DeleteOptions, Informer, Involved, Patch, Record, Typed, TypedEvent};
+use sheave_client::{Informer, Patch, Typed, TypedEvent};
 
 use crate::endpoints_live::{Selecting, wait_left_s};
+use crate::own_pods::{OwnPods, Owner};
 use crate::pod::PodFacts;
 use crate::queue::Queue;
 use crate::{Context, controller_reference, selector};
-
-/// Creations and deletions under way at once for one ReplicaSet.
-const BURST_MAX: usize = 50;
 
 pub(crate) async fn run(context: Context) {
     Controller::new(context).run().await;
@@ -39,10 +36,7 @@ struct Controller {
     /// Pods without a controlling owner.
     orphans: BTreeSet<ObjectKey>,
     set_by_uid: BTreeMap<String, ObjectKey>,
-    /// uid of a set to the revision that the pods' picture must have reached before the next plan.
-    created_until: BTreeMap<String, u64>,
-    /// Pods we deleted that the picture still shows as alive, by uid.
-    deleting: BTreeSet<String>,
+    own_pods: OwnPods,
 }
 
 impl Controller {
@@ -56,8 +50,7 @@ impl Controller {
             owned: BTreeMap::new(),
             orphans: BTreeSet::new(),
             set_by_uid: BTreeMap::new(),
-            created_until: BTreeMap::new(),
-            deleting: BTreeSet::new(),
+            own_pods: OwnPods::default(),
         }
     }
 
@@ -100,7 +93,7 @@ impl Controller {
             TypedEvent::Delete(old) => {
                 let uid = uid(&old.object);
                 self.set_by_uid.remove(uid);
-                self.created_until.remove(uid);
+                self.own_pods.forget_owner(uid);
             }
         }
     }
@@ -113,13 +106,13 @@ impl Controller {
                     self.forget(&old);
                 }
                 if new.object.terminating {
-                    self.deleting.remove(&new.object.uid);
+                    self.own_pods.saw_end(&new.object.uid);
                 }
                 self.remember(&new);
                 self.mark_owner(&new);
             }
             TypedEvent::Delete(old) => {
-                self.deleting.remove(&old.object.uid);
+                self.own_pods.saw_end(&old.object.uid);
                 self.forget(&old);
                 self.mark_owner(&old);
             }
@@ -180,7 +173,7 @@ impl Controller {
     async fn reconcile(&mut self, key: &ObjectKey) -> Result<(), Status> {
         let Some(set) = self.sets.get(key).cloned() else { return Ok(()) };
         let set_uid = uid(&set.object).to_owned();
-        if self.created_until.get(&set_uid).is_some_and(|seen| *seen > self.pods.revision()) {
+        if !self.own_pods.are_seen(&set_uid, self.pods.revision()) {
             // The pods' own events will mark this set again.
             return Ok(());
         }
@@ -192,14 +185,18 @@ impl Controller {
         let pods = self.pods_of(&set_uid, now);
         if !terminating {
             let plan = plan::plan(&set.object, &pods);
-            self.create(&set, plan.create).await?;
-            self.delete(&set, plan.delete).await?;
+            let pod = plan::pod_of(&set.object, &set.key);
+            let new = std::iter::repeat_n(pod, plan.create);
+            self.own_pods.create(&self.context, &owner(&set), new).await?;
+            self.own_pods.delete(&self.context, &owner(&set), plan.delete).await?;
         }
         let status = plan::status(&set.object, &pods, now);
         if let Some(delay_s) = plan::next_available_s(&set.object, &pods, now) {
             self.queue.mark_after(key.clone(), Duration::from_secs(delay_s));
         }
-        self.write_status(key, &set, status).await
+        let current = serde_json::to_value(&set.object.status).unwrap_or_default();
+        let owner = owner(&set);
+        owner.write_counts(&self.context, &resource::REPLICA_SETS, &current, status).await
     }
 
     fn pods_of(&self, set_uid: &str, now: Timestamp) -> Vec<plan::Owned> {
@@ -212,7 +209,7 @@ impl Controller {
         let pods = keys.filter_map(|key| self.pods.get(key)).map(|pod| plan::Owned {
             waits_s: waits_s(pod),
             key: pod.key.clone(),
-            deleting: self.deleting.contains(&pod.object.uid),
+            deleting: self.own_pods.is_deleting(&pod.object.uid),
             facts: Arc::clone(&pod.object),
         });
         pods.collect()
@@ -258,81 +255,15 @@ impl Controller {
             result => result.map(drop),
         }
     }
+}
 
-    async fn create(&mut self, set: &Typed<ReplicaSet>, count: usize) -> Result<(), Status> {
-        let pod = plan::pod_of(&set.object, &set.key);
-        let creations = (0..count.min(BURST_MAX))
-            .map(|_| self.context.client.create(&resource::PODS, &set.key.namespace, pod.clone()));
-        let mut failure = None;
-        for result in join_all(creations).await {
-            match result {
-                Ok(created) => {
-                    let revision = created["metadata"]["resourceVersion"].as_str();
-                    let revision: u64 = revision.and_then(|r| r.parse().ok()).unwrap_or_default();
-                    let until = self.created_until.entry(uid(&set.object).to_owned()).or_default();
-                    *until = revision.max(*until);
-                    let name = created["metadata"]["name"].as_str().unwrap_or_default();
-                    self.say(set, false, "SuccessfulCreate", format!("Created pod: {name}"));
-                }
-                Err(status) => failure = Some(status),
-            }
-        }
-        if let Some(status) = failure {
-            // A namespace on its way out refuses pods; that is no news to anybody.
-            if status.reason != "NamespaceTerminating" && !status.is_not_found() {
-                self.say(set, true, "FailedCreate", format!("Error creating: {status}"));
-            }
-            return Err(status);
-        }
-        Ok(())
-    }
-
-    async fn delete(
-        &mut self,
-        set: &Typed<ReplicaSet>,
-        victims: Vec<(ObjectKey, String)>,
-    ) -> Result<(), Status> {
-        for (key, pod_uid) in victims.into_iter().take(BURST_MAX) {
-            let options = DeleteOptions { uid: Some(pod_uid.clone()), ..DeleteOptions::default() };
-            match self.context.client.delete(&resource::PODS, &key, options).await {
-                Ok(()) => {
-                    self.deleting.insert(pod_uid);
-                    let message = format!("Deleted pod: {}", key.name);
-                    self.say(set, false, "SuccessfulDelete", message);
-                }
-                Err(status) if status.is_not_found() || status.is_conflict() => {}
-                Err(status) => return Err(status),
-            }
-        }
-        Ok(())
-    }
-
-    async fn write_status(
-        &self,
-        key: &ObjectKey,
-        set: &Typed<ReplicaSet>,
-        status: Value,
-    ) -> Result<(), Status> {
-        let current = serde_json::to_value(&set.object.status).unwrap_or_default();
-        if plan::same_status(&current, &status) {
-            return Ok(());
-        }
-        let patch = Patch::Merge(json!({ "status": status }));
-        match self.context.client.patch(&resource::REPLICA_SETS, key, Some("status"), patch).await {
-            Err(status) if status.is_not_found() => Ok(()),
-            result => result.map(drop),
-        }
-    }
-
-    fn say(&self, set: &Typed<ReplicaSet>, warning: bool, reason: &str, message: String) {
-        self.context.recorder.record(Record {
-            involved: Involved::new("apps/v1", "ReplicaSet", set.key.clone(), uid(&set.object)),
-            warning,
-            reason: reason.to_owned(),
-            message,
-            component: "replicaset-controller".to_owned(),
-            host: String::new(),
-        });
+/// As its pods know it.
+fn owner(set: &Typed<ReplicaSet>) -> Owner<'_> {
+    Owner {
+        kind: "ReplicaSet",
+        component: "replicaset-controller",
+        key: &set.key,
+        uid: uid(&set.object),
     }
 }
 
