@@ -5,34 +5,19 @@
 //! asked for its certificate; the certificate replaces the one before; the key follows. In between, the
 //! certificate there is for the key in `node.key.new`, and whoever loads the files finishes.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::private_file::{FileError, ensure_dir, read, sync, write};
 use crate::{Certificate, KeyError, NodeKey};
 
 /// Why the files could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// One could not be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// One could not be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    /// One of them.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// No key could be made.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -102,11 +87,7 @@ impl NodeFiles {
             return Ok(key);
         }
         let key = NodeKey::generate()?;
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
-            .map_err(|source| FilesError::Write { path: self.dir.clone(), source })?;
+        ensure_dir(&self.dir)?;
         write(&path, &key.to_pem())?;
         Ok(key)
     }
@@ -119,6 +100,11 @@ impl NodeFiles {
         }
         write(&self.path("node.crt"), certificate)?;
         self.take_new_key()
+    }
+
+    /// Whether [`NodeFiles::next_key`] would find one that was made before.
+    pub fn has_next_key(&self) -> bool {
+        self.path("node.key.new").exists()
     }
 
     /// Forgets a key that came to nothing.
@@ -134,42 +120,8 @@ impl NodeFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => Ok(()),
             renamed => renamed.and_then(|()| sync(&self.dir)),
         };
-        taken.map_err(|source| FilesError::Write { path, source })
+        taken.map_err(|source| FileError::Write { path, source }.into())
     }
-}
-
-fn read(path: &Path) -> Result<Option<String>, FilesError> {
-    match fs::read(path) {
-        // What is not text is no PEM either.
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FilesError::Read { path: path.to_owned(), source }),
-    }
-}
-
-/// Replaces a file, private and durable: a reader finds the old content or the new one.
-fn write(path: &Path, text: &str) -> Result<(), FilesError> {
-    replace(path, text).map_err(|source| FilesError::Write { path: path.to_owned(), source })
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".unfinished");
-    let unfinished = path.with_file_name(name);
-    // A crash may have left one, with another mode.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    path.parent().map_or(Ok(()), sync)
-}
-
-fn sync(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod files;
 mod key;
 mod lifetime;
 mod pin;
+pub mod private_file;
 mod token;
 mod wire;
 

@@ -99,8 +99,8 @@ impl Authority {
         let certificate = authority_params(now)
             .self_signed(&key)
             .map_err(|source| issue_error(AUTHORITY_NAME, source))?;
-        files::write_if_changed(&key_path, key.serialize_pem().as_bytes())?;
-        files::write(&certificate_path, certificate.pem().as_bytes())?;
+        files::write_if_changed(&key_path, &key.serialize_pem())?;
+        files::write(&certificate_path, &certificate.pem())?;
         Self::load(dir, lifetime)
     }
 
@@ -155,8 +155,8 @@ impl Authority {
             }
         }
         let pair = self.issue(leaf, now)?;
-        files::write(&key_path, pair.key.as_bytes())?;
-        files::write(&certificate_path, pair.certificate.as_bytes())?;
+        files::write(&key_path, &pair.key)?;
+        files::write(&certificate_path, &pair.certificate)?;
         Ok(pair)
     }
 

@@ -139,7 +139,7 @@ pub fn ensure(config: &PkiConfig, now: SystemTime) -> Result<Pki, PkiError> {
     let node = node::ensure_own(&authority, &agent_pki, &config.node_name, now)?;
     let kubeconfig = server_dir.join("admin.kubeconfig");
     let text = kubeconfig::render(&config.server_url, authority.certificate(), &admin);
-    write_if_changed(&kubeconfig, text.as_bytes())?;
+    write_if_changed(&kubeconfig, &text)?;
     let node_secret = authority.node_secret();
     Ok(Pki { ca: authority.certificate().to_owned(), server, admin, node, kubeconfig, node_secret })
 }

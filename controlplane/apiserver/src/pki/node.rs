@@ -85,7 +85,7 @@ pub(super) fn ensure_own(
     now: SystemTime,
 ) -> Result<PemPair, PkiError> {
     let (files, leaf) = (NodeFiles::new(dir), leaf(node_name));
-    write_if_changed(&dir.join("ca.crt"), authority.certificate().as_bytes())?;
+    write_if_changed(&dir.join("ca.crt"), authority.certificate())?;
     if let Some(found) = files.load()? {
         let pair = PemPair { certificate: found.certificate_pem, key: found.key_pem };
         if authority.still_serves(&pair, &leaf, now, Duration::ZERO) {
