@@ -20,13 +20,28 @@ pub(crate) struct Access {
 /// Reads a kubeconfig that the server wrote.
 pub(crate) fn read(path: &Path) -> Result<Access> {
     let text = std::fs::read_to_string(path).with_context(|| {
-        format!(
-            "cannot read {}: start the cluster with `sheave up`, run this as root, or name the \
-             kubeconfig with --kubeconfig",
-            path.display()
-        )
+        let what_to_do = match is_node_alone(path) {
+            true => {
+                "this machine is a node, and its control plane is elsewhere: run this there, or copy that \
+                 file from there, put the URL of `sheave join` in place of its server, and name it with \
+                 --kubeconfig"
+            }
+            false => {
+                "start the cluster with `sheave up`, run this as root, or name the kubeconfig with --kubeconfig"
+            }
+        };
+        format!("cannot read {}: {what_to_do}", path.display())
     })?;
     parse(&text).with_context(|| format!("in {}", path.display()))
+}
+
+/// Whether the machine whose administrator's kubeconfig would be at `path` has joined a cluster, and so has no
+/// control plane of its own.
+pub(crate) fn is_node_alone(path: &Path) -> bool {
+    let server_dir = path.parent();
+    let data_dir = server_dir.and_then(Path::parent);
+    let is_node = data_dir.is_some_and(|dir| dir.join("agent/pki/node.crt").exists());
+    is_node && server_dir.is_some_and(|dir| !dir.exists())
 }
 
 fn parse(text: &str) -> Result<Access> {
@@ -75,5 +90,18 @@ mod tests {
     fn what_is_missing_is_named() {
         let error = parse("server: https://x\n").err().unwrap();
         assert_eq!(error.to_string(), "the field certificate-authority-data is missing");
+    }
+
+    #[test]
+    fn on_a_node_alone_it_is_said_where_the_control_plane_is_asked() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let path = data_dir.path().join("server/admin.kubeconfig");
+        let said = |path| format!("{:#}", read(path).err().unwrap());
+        assert!(said(&path).contains("start the cluster with `sheave up`"));
+        std::fs::create_dir_all(data_dir.path().join("agent/pki")).unwrap();
+        std::fs::write(data_dir.path().join("agent/pki/node.crt"), "").unwrap();
+        assert!(said(&path).contains("its control plane is elsewhere"), "{}", said(&path));
+        std::fs::create_dir(data_dir.path().join("server")).unwrap();
+        assert!(said(&path).contains("start the cluster with `sheave up`"), "a server that starts");
     }
 }

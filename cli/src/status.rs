@@ -29,9 +29,16 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let path = arguments.kubeconfig.clone();
     let path = path.unwrap_or_else(|| arguments.directories.admin_kubeconfig());
-    let api = Api::new(&kubeconfig::read(&path)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let of_node = runtime.block_on(of_node(&arguments.directories.agent_socket()));
+    if kubeconfig::is_node_alone(&path) && !of_node.is_empty() {
+        print!("{of_node}");
+        println!("This machine is a node alone: its control plane's machine tells of the cluster.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    // What the node says needs no API server, and when there is none one wants to know.
+    let access = kubeconfig::read(&path).inspect_err(|_| print!("{of_node}"))?;
+    let api = Api::new(&access)?;
     let asked = runtime.block_on(async {
         Ok::<_, anyhow::Error>((
             api.get("/version").await?,
@@ -41,7 +48,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             api.get("/sheave/v1/progress").await.unwrap_or_default(),
         ))
     });
-    // Addresses are announced without the API server, and this is when one wants to know.
     let (version, nodes, pods, progress) = asked.inspect_err(|_| print!("{of_node}"))?;
     println!("API server {} is ready", version["gitVersion"].as_str().unwrap_or("?"));
     let rows = node_rows(&nodes, &pods);

@@ -18,6 +18,10 @@ use crate::directories::Directories;
 /// How often a daemon that starts is asked whether it is ready.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How long that is asked so often, and how often from then on.
+const SOON: Duration = Duration::from_secs(5);
+const LATE_POLL_INTERVAL: Duration = Duration::from_secs(2);
+
 pub(crate) fn host_name() -> Result<String> {
     let name = nix::unistd::gethostname().context("this machine has no host name")?;
     let name = name.into_string().ok().context("the host name is not UTF-8: use --node-name")?;
@@ -134,6 +138,8 @@ pub(crate) async fn announce_node(
                 return std::future::pending().await;
             }
         }
-        tokio::time::sleep(POLL_INTERVAL).await;
+        // A node that is not Ready soon may not be for days, and its server has others to answer.
+        let is_soon = started.elapsed() < SOON;
+        tokio::time::sleep(if is_soon { POLL_INTERVAL } else { LATE_POLL_INTERVAL }).await;
     }
 }

@@ -17,6 +17,8 @@ pub(super) async fn run(
     node_name: &str,
 ) -> Result<Credentials> {
     let made = Made::before(files.dir());
+    // Of an earlier try: the server may know it, and this one is then let in with it.
+    let is_kept = files.has_next_key();
     let asked = async {
         let key = files.next_key().map_err(Refused::before)?;
         let request = JoinRequest {
@@ -30,7 +32,7 @@ pub(super) async fn run(
     let (key, answer) = match asked.await {
         Ok(answered) => answered,
         Err(refused) => {
-            if !refused.is_in_doubt {
+            if !refused.is_in_doubt && !is_kept {
                 files.forget_next_key();
                 made.undo();
             }

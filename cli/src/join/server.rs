@@ -1,6 +1,7 @@
 //! What `sheave join` asks the server, and what is said of each way in which that can fail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use http::{Method, StatusCode};
@@ -13,6 +14,9 @@ use sheave_join::{Credentials, Introduction, JoinAnswer, JoinRequest, PATH, Pin,
 
 use crate::api::refusal;
 use crate::https::{self, Failure, Server};
+
+/// How long a node's start waits to hear how the cluster sees it: no longer than for a server that is away.
+const STANDING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the server did not let us join, and whether it may have done so all the same.
 pub(super) struct Refused {
@@ -81,7 +85,8 @@ pub(super) async fn join(
 /// How the cluster sees this node; `None` when nobody can be asked.
 pub(super) async fn standing(server: &Server, credentials: &Credentials) -> Option<Standing> {
     let tls = config(Trust::Authority(&credentials.authority_pem, Some(credentials))).ok()?;
-    let (_, body) = https::request(server, tls, Method::GET, PATH, Vec::new()).await.ok()?;
+    let asked = https::request(server, tls, Method::GET, PATH, Vec::new());
+    let (_, body) = tokio::time::timeout(STANDING_TIMEOUT, asked).await.ok()?.ok()?;
     serde_json::from_slice::<Introduction>(&body).ok()?.standing
 }
 

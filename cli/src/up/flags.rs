@@ -18,9 +18,9 @@ pub(crate) struct Arguments {
     /// Port of the API server.
     #[arg(long, default_value_t = 6443)]
     pub(super) api_port: u16,
-    /// Address by which other machines reach the API server [default: the first --node-ip, or the one of the
-    /// default route].
-    #[arg(long, value_name = "ADDRESS")]
+    /// Address by which other machines reach the API server [default: the IPv4 one of --node-ip, or of
+    /// the default route].
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_ipv4)]
     pub(super) advertise_address: Option<IpAddr>,
     /// Addresses that Services get; for dual stack one range of each family [default: 10.96.0.0/16].
     #[arg(long, value_name = "CIDR[,CIDR]", value_delimiter = ',')]
@@ -36,6 +36,13 @@ pub(crate) struct Arguments {
     pub(super) cluster_domain: Option<String>,
     #[command(flatten)]
     pub(super) agent: AgentFlags,
+}
+
+fn parse_ipv4(text: &str) -> Result<IpAddr, String> {
+    match text.parse() {
+        Ok(address @ IpAddr::V4(_)) => Ok(address),
+        _ => Err("an IPv4 address is expected, as the API server listens on IPv4 alone".to_owned()),
+    }
 }
 
 /// The control plane.
@@ -55,7 +62,9 @@ fn server_words(arguments: &Arguments, node_name: &str) -> Vec<OsString> {
         ("--bind", format!("0.0.0.0:{}", arguments.api_port).into()),
         ("--node-name", node_name.into()),
     ]);
-    let advertised = arguments.advertise_address.or(arguments.agent.node_ip.first().copied());
+    let mut of_node = arguments.agent.node_ip.iter().copied();
+    // The server listens on IPv4.
+    let advertised = arguments.advertise_address.or_else(|| of_node.find(IpAddr::is_ipv4));
     words.extend(given([
         ("--advertise-address", advertised.map(|address| address.to_string())),
         ("--service-cidr", joined(&arguments.service_cidr)),
@@ -123,6 +132,9 @@ mod tests {
         ] {
             assert!(words.contains(flags), "{words}");
         }
+        let words = server("up --node-ip 2001:db8::1 --node-ip 192.0.2.1");
+        assert!(words.contains("--advertise-address 192.0.2.1"), "it listens on IPv4: {words}");
+        assert!(Up::try_parse_from(["up", "--advertise-address", "2001:db8::1"]).is_err());
         let words = server("up --node-ip 192.0.2.1 --advertise-address 198.51.100.1");
         assert!(words.contains("--advertise-address 198.51.100.1"), "{words}");
     }
