@@ -42,12 +42,13 @@ const fn package(package: &'static str, why: &'static str) -> Requirement {
 }
 
 /// What running a cluster and testing it need.
-const RUNTIME: [Requirement; 17] = [
+const RUNTIME: [Requirement; 18] = [
     program("containerd", "containerd", "runs the containers"),
     program("ctr", "containerd", "imports images"),
     program("runc", "runc", "starts the containers' processes"),
     program("kubectl", "kubernetes-client", "drives the cluster, as its users do"),
     program("curl", "curl", "asks the API as a client that has no certificate"),
+    program("openssl", "openssl", "is somebody else's web server"),
     program("dig", "bind9-dnsutils", "asks for names"),
     program("dnsmasq", "dnsmasq-base", "is a resolver to be asked, and to be compared with"),
     program("musl-gcc", "musl-tools", "links a program that resolves names as musl does"),

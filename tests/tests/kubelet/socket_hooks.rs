@@ -67,7 +67,11 @@ impl Services {
 
     /// Removed and installed anew: nothing is known of pods that run.
     fn install_anew(&mut self) {
-        sheave_dataplane::cleanup(&self.bpffs.path).unwrap();
+        // It waits for the kernel's answers, which a thread that runs tasks must not.
+        let cleaned = std::thread::scope(|scope| {
+            scope.spawn(|| sheave_dataplane::cleanup(&self.bpffs.path)).join()
+        });
+        cleaned.unwrap().unwrap();
         self.dataplane = Self::install(&self.bpffs);
     }
 

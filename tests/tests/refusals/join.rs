@@ -1,11 +1,12 @@
 //! What a machine that wants to join can be refused for.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use nix::sched::{CloneFlags, setns};
 use sheave_join::{JoinRequest, NodeKey, PATH, Pin, Token};
 use sheave_tests::cluster::program;
 use sheave_tests::wait;
@@ -211,43 +212,40 @@ fn a_server_of_another_cluster_is_told_nothing() {
     assert!(!log.contains("refused to let a machine join"), "the token was sent: {log}");
     // The right cluster, by a name that its certificate does not have.
     site.machine.netns.ip("address add 192.0.2.77/24 dev up0");
-    let relay = Relay::start(&site);
+    relay(&site);
     site.refuses(
         "https://192.0.2.77:7000",
         &["--token", &token, "--node-name", "vm-2"],
         &["certificate is not for 192.0.2.77", "--advertise-address 192.0.2.77"],
     );
-    drop(relay);
 }
 
-/// Passes connections on to the server, from an address that came after its start.
-struct Relay(Child);
-
-impl Relay {
-    fn start(site: &Site) -> Self {
-        let script = "import socket, threading\n\
-                      l = socket.create_server(('192.0.2.77', 7000))\n\
-                      def pipe(a, b):\n    \
-                      while d := a.recv(65536): b.sendall(d)\n    \
-                      b.shutdown(socket.SHUT_WR)\n\
-                      while True:\n    \
-                      c, _ = l.accept(); s = socket.create_connection(('192.0.2.10', 6443))\n    \
-                      for p in ((c, s), (s, c)): threading.Thread(target=pipe, args=p, daemon=True).start()\n";
-        let mut command = Command::new("python3");
-        command.args(["-c", script]).stderr(Stdio::null());
-        let child = site.machine.netns.run(|| command.spawn()).expect("python3 is there");
-        wait::until_true("the relay to listen", Duration::from_secs(10), || {
-            site.machine.netns.run(|| std::net::TcpStream::connect("192.0.2.77:7000").is_ok())
-        });
-        Self(child)
-    }
+/// Passes connections on to the server, from an address that came after its start; as long as the tests run.
+fn relay(site: &Site) {
+    let netns = site.machine.netns.file().try_clone().expect("a descriptor");
+    let (listens, listening) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        setns(&netns, CloneFlags::CLONE_NEWNET).expect("the network is there");
+        let listener = TcpListener::bind("192.0.2.77:7000").expect("the address is there");
+        listens.send(()).expect("somebody waits");
+        // Threads are in the network of the one that starts them.
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect("192.0.2.10:6443") else { continue };
+            pass_on(&client, &server);
+            pass_on(&server, &client);
+        }
+    });
+    listening.recv().expect("the relay listens");
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn pass_on(from: &TcpStream, to: &TcpStream) {
+    let (mut from, mut to) =
+        (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
+    std::thread::spawn(move || {
+        // However it ends, the other end is to know.
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(std::net::Shutdown::Write);
+    });
 }
 
 #[test]
