@@ -11,7 +11,8 @@ use sheave_core::held::Held;
 use sheave_core::ledger::Ledger;
 use sheave_core::model::Update;
 use sheave_dataplane::{
-    Dataplane, Network, PacketPrograms, cleanup, load_packet_programs, wait_for_readers,
+    Cleaned, CleanupError, Dataplane, Network, PacketPrograms, cleanup, load_packet_programs,
+    wait_for_readers,
 };
 
 /// The dataplane of a node that nothing is attached to: programs run when a test runs them.
@@ -99,10 +100,17 @@ impl Default for BpffsDir {
 
 impl Drop for BpffsDir {
     fn drop(&mut self) {
-        if let Err(error) = cleanup(&self.path) {
+        if let Err(error) = clean_up(&self.path) {
             eprintln!("cannot clean up {}: {error}", self.path.display());
         }
     }
+}
+
+/// Takes the dataplane away, also from within a test that runs tasks: it waits for the kernel's answers, which a
+/// thread of those must not.
+pub fn clean_up(bpffs_dir: &Path) -> Result<Cleaned, CleanupError> {
+    let cleaning = || std::thread::scope(|scope| scope.spawn(|| cleanup(bpffs_dir)).join());
+    cleaning().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// From what a source says to the maps, as an agent does it that starts on them: all that is left to do,

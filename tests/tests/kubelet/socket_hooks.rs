@@ -9,7 +9,7 @@ use sheave_core::model::{Protocol::Tcp, Update};
 use sheave_dataplane::{Dataplane, DataplaneConfig, Sizes};
 use sheave_kubelet::SocketHooks;
 use sheave_tests::kernel;
-use sheave_tests::node::{BpffsDir, complete, reconcile};
+use sheave_tests::node::{BpffsDir, clean_up, complete, reconcile};
 use sheave_tests::services::{service, slice};
 
 use crate::node::{FOREVER, TestNode, container, pod};
@@ -34,7 +34,10 @@ impl SocketHooks for Hooks {
     }
 
     fn forget(&self, netns: &Path) {
-        sheave_dataplane::opt_in(&self.0, netns).unwrap();
+        // As the agent: one that has gone before leaves its entry.
+        if let Err(error) = sheave_dataplane::opt_in(&self.0, netns) {
+            eprintln!("{}: {error}", netns.display());
+        }
     }
 }
 
@@ -67,11 +70,7 @@ impl Services {
 
     /// Removed and installed anew: nothing is known of pods that run.
     fn install_anew(&mut self) {
-        // It waits for the kernel's answers, which a thread that runs tasks must not.
-        let cleaned = std::thread::scope(|scope| {
-            scope.spawn(|| sheave_dataplane::cleanup(&self.bpffs.path)).join()
-        });
-        cleaned.unwrap().unwrap();
+        clean_up(&self.bpffs.path).unwrap();
         self.dataplane = Self::install(&self.bpffs);
     }
 

@@ -64,8 +64,8 @@ fn without_btf_the_agent_says_what_is_lost_and_runs() {
     let path = cgroup.path().display().to_string();
     let mut words = machine.words(&["sheave-agent", "--cgroup2-path", &path]);
     words.extend(["--manifests".to_owned(), machine.path("manifests").display().to_string()]);
-    // Ended after two seconds; what it pinned goes with the mounts.
-    let ended = machine.run(NO_BTF, &with(&["env", "SHEAVE_LOG=info", "timeout", "2"], words));
+    // Ended after some seconds, longer than any start; what it pinned goes with the mounts.
+    let ended = machine.run(NO_BTF, &with(&["env", "SHEAVE_LOG=info", "timeout", "8"], words));
     for part in [&format!("without {sentence}"), "agent started"] {
         assert!(ended.said.contains(part), "{part:?} is not in: {}", ended.said);
     }
@@ -79,7 +79,7 @@ fn without_a_bpf_file_system_the_agent_mounts_one_or_says_why_not() {
     let path = cgroup.path().display().to_string();
     let mut words = machine.words(&["sheave-agent", "--cgroup2-path", &path]);
     words.extend(["--manifests".to_owned(), machine.path("manifests").display().to_string()]);
-    let able = with(&["env", "SHEAVE_LOG=info", "timeout", "2"], words.clone());
+    let able = with(&["env", "SHEAVE_LOG=info", "timeout", "8"], words.clone());
     let ended = machine.run(NO_BPFFS, &able);
     assert!(ended.said.contains("agent started"), "{}", ended.said);
     assert!(ended.left.iter().any(|path| path == "./bpf/maps/FRONTENDS"), "{:?}", ended.left);
