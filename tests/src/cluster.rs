@@ -282,6 +282,9 @@ pub fn child_of(parent: u32, name: &str) -> Option<u32> {
         let is_it = field("Name:") == name
             && field("PPid:") == parent.to_string()
             && !field("State:").starts_with('Z');
-        is_it.then_some(pid)
+        // One that only looks whether it could run is no daemon.
+        let words = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let only_looks = words.split(|byte| *byte == 0).any(|word| word == b"--check");
+        (is_it && !only_looks).then_some(pid)
     })
 }
