@@ -142,7 +142,7 @@ fn directories_below(directory: &str) -> BTreeSet<String> {
 /// processes of the machine come and go as they please.
 pub const MARK: (&str, &str) = ("SHEAVE_TEST_INVENTORY", "1");
 
-/// Marked processes, and those in cgroups of ours, by number and command line.
+/// Marked processes that run, and those in cgroups of ours, by number and command line.
 fn processes() -> BTreeSet<String> {
     let mark = format!("{}={}", MARK.0, MARK.1);
     let mut found = BTreeSet::new();
@@ -152,8 +152,9 @@ fn processes() -> BTreeSet<String> {
         let read = |file: &str| std::fs::read(process.join(file)).unwrap_or_default();
         let is_marked = read("environ").split(|byte| *byte == 0).any(|v| v == mark.as_bytes());
         let is_in_our_cgroup = String::from_utf8_lossy(&read("cgroup")).contains("sheave");
-        if is_marked || is_in_our_cgroup {
-            let words = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+        let words = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+        // Without words it has ended, and whoever started it, perhaps a test before this one, has yet to ask.
+        if (is_marked || is_in_our_cgroup) && !words.is_empty() {
             found.insert(format!("{} {words}", entry.file_name().to_string_lossy()));
         }
     }
