@@ -46,6 +46,14 @@ pub struct Echo {
 pub async fn start(name: &str, tcp: &[SocketAddr], udp: &[SocketAddr]) -> Echo {
     let (open, _) = watch::channel(tcp.len());
     let (ends, _) = watch::channel(false);
+    // First: whoever is asked by TCP whether he is ready must be so for both.
+    for address in udp {
+        let socket = UdpSocket::bind(*address).await.unwrap();
+        // What waits while the machine is busy elsewhere must not be lost here. More than others may have, if
+        // this process may have it.
+        let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES);
+        tokio::spawn(answer_datagrams(socket, name.to_owned()));
+    }
     for address in tcp {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = socket.unwrap();
@@ -53,13 +61,6 @@ pub async fn start(name: &str, tcp: &[SocketAddr], udp: &[SocketAddr]) -> Echo {
         socket.bind(*address).unwrap();
         let listener = socket.listen(BACKLOG).unwrap();
         tokio::spawn(accept(listener, name.to_owned(), ends.subscribe(), open.clone()));
-    }
-    for address in udp {
-        let socket = UdpSocket::bind(*address).await.unwrap();
-        // What waits while the machine is busy elsewhere must not be lost here. More than others may have, if
-        // this process may have it.
-        let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES);
-        tokio::spawn(answer_datagrams(socket, name.to_owned()));
     }
     Echo { ends, open }
 }
