@@ -95,6 +95,7 @@ impl v1::node_server::Node for NodeService {
         request: Request<Streaming<v1::TunnelData>>,
     ) -> Result<Response<Self::TunnelStream>, Status> {
         let caller = self.caller(&request)?;
+        membership::require_member(&self.shared, &caller).await.map_err(refusal)?;
         let id = request.metadata().get(TUNNEL_ID_KEY).and_then(|v| v.to_str().ok());
         let id =
             id.ok_or_else(|| Status::invalid_argument("metadata sheave-tunnel-id is missing"))?;

@@ -5,3 +5,4 @@
 
 mod removed;
 mod serving;
+mod tunnels;
