@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sheave_api::{ObjectKey, resource};
 use sheave_push::v1::{self, agent_message, server_message::Kind};
 use tonic::Code;
 
@@ -111,4 +112,37 @@ async fn the_servers_own_node_is_sent_to_register_again_at_once() {
     assert_eq!(code, Code::Aborted, "{said}");
     machine.connect().await.unwrap().complete().await;
     assert_eq!(serving.node(OWN).await["metadata"]["name"], OWN);
+}
+
+/// A certificate outlives its Node: one that is made by hand must not bring it back.
+#[tokio::test]
+async fn a_node_made_by_hand_is_nobodys() {
+    let serving = Serving::start().await;
+    let former = serving.join("vm-2", "a").await.unwrap();
+    former.connect().await.unwrap();
+    serving.delete_node("vm-2").await;
+    let by_hand = json!({ "metadata": { "name": "vm-2" } });
+    serving.client.create(&resource::NODES, "", by_hand).await.unwrap();
+    let refused = former.connect().await.err().expect("it was removed");
+    assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+    let refused = serving.join("vm-2", "b").await.err().expect("the name is taken");
+    assert_eq!(refused.code, 409, "{refused}");
+    assert!(refused.message.contains("kubectl delete node vm-2"), "{refused}");
+    // Who has no certificate at all claims it once it is free.
+    serving.delete_node("vm-2").await;
+    serving.join("vm-2", "b").await.unwrap().connect().await.unwrap();
+}
+
+/// A Node whose keys are taken away by hand is locked, the connection that there is included.
+#[tokio::test]
+async fn a_node_that_loses_its_keys_loses_its_stream() {
+    let serving = Serving::start().await;
+    let machine = serving.join("vm-2", "a").await.unwrap();
+    let mut stream = machine.connect().await.unwrap();
+    stream.complete().await;
+    let none = json!({ "metadata": { "annotations": { "sheave.io/certificate-keys": null } } });
+    serving.patch_node("vm-2", none).await;
+    let (_, code, said) = stream.until_refused().await;
+    assert_eq!(code, Code::PermissionDenied, "{said}");
+    assert!(serving.client.get(&resource::NODES, &ObjectKey::cluster("vm-2")).await.is_ok());
 }
