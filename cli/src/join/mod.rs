@@ -147,7 +147,7 @@ async fn present(
             "this node's certificate ended {days} days ago, while it was off: to join again, {HOW_TO_GET_A_TOKEN}"
         );
     }
-    match (server::standing(server, &credentials).await, token) {
+    match (server::standing(&Api::new(&access(server, &credentials))?).await, token) {
         (Some(Standing::Removed), Some(token)) => {
             refuse_used(files, token, node_name).map(|()| None)
         }
