@@ -107,6 +107,7 @@ impl Agent {
                 let tunnels = Arc::new(KubeletTunnels(kubelet.clone()));
                 let (push, changes) =
                     Push::start(push_config(arguments, &machine, kubelet.clone()), tunnels);
+                tokio::spawn(Arc::clone(&health).mind_refusals(push.connection()));
                 (changes, Some(Pods { kubelet, outgoing, host_ports: host_ports_said, push }))
             }
         };

@@ -159,7 +159,7 @@ pub(crate) struct RunArguments {
     /// given several times.
     #[arg(long, value_name = "DOMAIN=ADDRESS[:PORT]", value_parser = crate::names::parse_stub_domain)]
     pub(crate) dns_stub_domain: Vec<crate::names::StubDomain>,
-    /// Label of the node; may be given several times.
+    /// Label of the node, written when it registers first; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_label)]
     pub(crate) node_label: Vec<(String, String)>,
 }

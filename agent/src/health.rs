@@ -14,6 +14,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use sheave_sources::Connection;
+use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 
@@ -68,6 +70,19 @@ impl Health {
         let mut state = self.0.lock();
         if std::mem::replace(&mut state.is_leaving, is_leaving) != is_leaving {
             tracing::info!(is_leaving, "whether this node is leaving the cluster has changed");
+        }
+    }
+
+    /// A machine that the server takes for no node is leaving, until it is told of its Node again. Ends with
+    /// the connection's source.
+    pub(crate) async fn mind_refusals(
+        self: Arc<Self>,
+        mut connection: watch::Receiver<Connection>,
+    ) {
+        while connection.changed().await.is_ok() {
+            if matches!(*connection.borrow_and_update(), Connection::Refused(_)) {
+                self.leaving(true);
+            }
         }
     }
 
@@ -146,6 +161,31 @@ mod tests {
         assert!(health.is_programming(), "its Services go on");
         health.leaving(false);
         assert_eq!(codes(&health), (200, 200));
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_the_server_refuses_wants_no_more_until_it_is_a_node_again() {
+        let health = Health::new();
+        health.in_effect();
+        let (announce, connection) = watch::channel(Connection::Up("v".into()));
+        let minding = tokio::spawn(Arc::clone(&health).mind_refusals(connection));
+        for (now, expected) in [
+            (Connection::Away("gone".into()), (200, 200)),
+            (Connection::Refused("removed".into()), (503, 200)),
+            (Connection::Away("gone".into()), (503, 200)),
+            (Connection::Up("v".into()), (503, 200)),
+        ] {
+            announce.send_replace(now.clone());
+            // As long as it takes to be seen: there is no other task.
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(codes(&health), expected, "{now:?}");
+        }
+        health.leaving(false);
+        assert_eq!(codes(&health), (200, 200), "its Node came");
+        drop(announce);
+        minding.await.unwrap();
     }
 
     #[test]

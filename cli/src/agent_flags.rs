@@ -22,7 +22,7 @@ pub(crate) struct AgentFlags {
     /// Interface that leads outside; may be given several times [default: the one of the default route].
     #[arg(long, value_name = "INTERFACE")]
     uplink: Vec<String>,
-    /// Label of the node; may be given several times.
+    /// Label of the node, written when it registers first; may be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     node_label: Vec<String>,
     /// Serve NodePorts on these addresses of this machine: CIDRs, or `primary` for the node's own; may be

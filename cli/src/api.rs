@@ -5,8 +5,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use http::{Method, StatusCode};
 use hyper::body::Bytes;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
 use crate::https::{self, Failure, Server};
@@ -21,21 +19,9 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(access: &Access) -> Result<Self> {
         let server = Server::parse(&access.server).context("the kubeconfig's server")?;
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&access.ca_pem) {
-            roots.add(certificate.context("the kubeconfig's CA is no PEM certificate")?)?;
-        }
-        let certificates = CertificateDer::pem_slice_iter(&access.certificate_pem)
-            .collect::<Result<Vec<_>, _>>()
-            .context("the kubeconfig's client certificate is not PEM")?;
-        let key = PrivateKeyDer::from_pem_slice(&access.key_pem)
-            .context("the kubeconfig's client key is not PEM")?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(certificates, key)?;
-        Ok(Self { server, tls: Arc::new(config) })
+        let client = (access.certificate_pem.as_slice(), access.key_pem.as_slice());
+        let tls = https::trusting(&access.ca_pem, Some(client)).context("the kubeconfig")?;
+        Ok(Self { server, tls })
     }
 
     /// GET of a path; the answer as JSON.

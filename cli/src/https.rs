@@ -10,7 +10,8 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -55,6 +56,37 @@ impl Server {
     pub(crate) fn url(&self) -> String {
         format!("https://{}", self.authority)
     }
+}
+
+/// TLS with servers that one of these authorities vouches for, as whoever has this certificate and key, or as
+/// nobody; all PEM.
+///
+/// # Errors
+/// For what is no PEM.
+pub(crate) fn trusting(
+    authorities_pem: &[u8],
+    client: Option<(&[u8], &[u8])>,
+) -> Result<Arc<rustls::ClientConfig>> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authorities_pem) {
+        roots.add(certificate.context("the cluster's authority is no PEM certificate")?)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    let config = match client {
+        None => builder.with_no_client_auth(),
+        Some((certificate_pem, key_pem)) => {
+            let certificates = CertificateDer::pem_slice_iter(certificate_pem)
+                .collect::<Result<Vec<_>, _>>()
+                .context("the client certificate is not PEM")?;
+            let key = PrivateKeyDer::from_pem_slice(key_pem);
+            builder
+                .with_client_auth_cert(certificates, key.context("the client key is not PEM")?)?
+        }
+    };
+    Ok(Arc::new(config))
 }
 
 /// Where a request failed.

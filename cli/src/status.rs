@@ -25,16 +25,18 @@ pub(crate) struct Arguments {
     kubeconfig: Option<PathBuf>,
 }
 
-/// Exits with 1 when a node is not Ready.
+/// Exits with 1 when a node is not Ready, or this machine is a node alone and has no control plane.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let path = arguments.kubeconfig.clone();
     let path = path.unwrap_or_else(|| arguments.directories.admin_kubeconfig());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let of_node = runtime.block_on(of_node(&arguments.directories.agent_socket()));
-    if kubeconfig::is_node_alone(&path) && !of_node.is_empty() {
+    let of_agent = runtime.block_on(of_agent(&arguments.directories.agent_socket()));
+    let of_node = of_agent.as_ref().map(of_node).unwrap_or_default();
+    if let Some(status) = of_agent.filter(|_| kubeconfig::is_node_alone(&path)) {
         print!("{of_node}");
         println!("This machine is a node alone: its control plane's machine tells of the cluster.");
-        return Ok(ExitCode::SUCCESS);
+        let is_well = status["server"]["connected"] != false;
+        return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     // What the node says needs no API server, and when there is none one wants to know.
     let access = kubeconfig::read(&path).inspect_err(|_| print!("{of_node}"))?;
@@ -72,15 +74,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// Nothing where there is no agent to ask, or somebody else asks than root.
-async fn of_node(socket: &Path) -> String {
+async fn of_agent(socket: &Path) -> Option<Value> {
     match agent_socket::get(socket, "/status").await {
-        Ok(Got::Answer(status)) => {
-            reached(&status)
-                + &served(&status)
-                + &pod_network(&status)
-                + &announcing::render(&status)
-        }
-        Ok(Got::Away(_)) | Err(_) => String::new(),
+        Ok(Got::Answer(status)) => Some(status),
+        Ok(Got::Away(_)) | Err(_) => None,
+    }
+}
+
+fn of_node(status: &Value) -> String {
+    server(status)
+        + &reached(status)
+        + &served(status)
+        + &pod_network(status)
+        + &announcing::render(status)
+}
+
+/// How the node stands with its control plane; nothing while it is connected.
+fn server(status: &Value) -> String {
+    let server = &status["server"];
+    let why = server["why"].as_str().unwrap_or("?");
+    match (server["connected"] == false, server["refused"] == true) {
+        (false, _) => String::new(),
+        (true, false) => format!("This node has no connection to its control plane: {why}.\n"),
+        (true, true) => format!(
+            "The control plane does not take this machine for a node: {why}.\n\
+             What runs here goes on as it was, until `sheave down` or until it is a node again.\n"
+        ),
     }
 }
 
@@ -175,6 +194,23 @@ fn node_rows(nodes: &Value, pods: &Value) -> Vec<Row> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_node_without_its_control_plane_says_so_and_whether_it_was_refused() {
+        let said = |stands: Value| server(&json!({ "server": stands }));
+        assert_eq!(said(json!({ "connected": true, "version": "v" })), "");
+        assert_eq!(said(Value::Null), "", "its state comes from a file");
+        let away = said(json!({ "connected": false, "why": "cannot reach the server" }));
+        let expected =
+            "This node has no connection to its control plane: cannot reach the server.\n";
+        assert_eq!(away, expected);
+        let refused = said(json!({ "connected": false, "refused": true, "why": "removed" }));
+        assert!(
+            refused
+                .starts_with("The control plane does not take this machine for a node: removed.\n")
+        );
+        assert!(refused.contains("`sheave down`"), "{refused}");
+    }
 
     #[test]
     fn where_services_are_reached_is_said_in_one_line() {

@@ -116,6 +116,9 @@ pub enum PodChange {
 pub enum Connection {
     /// Not connected yet, or not any more; why, in words.
     Away(String),
+    /// The server is there and takes this machine for no node of its cluster; why, and what to do. It is asked
+    /// again all the same, and nothing here is changed for it: it may be that a backup was put back there.
+    Refused(String),
     /// Connected to a server of this version.
     Up(String),
 }
@@ -152,6 +155,18 @@ pub(crate) enum SessionError {
     Ended,
     #[error("the agent is ending")]
     NobodyListens,
+}
+
+impl SessionError {
+    /// True when the server has decided, and not only failed.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(status) | Self::Broken(status) => {
+                status.code() == tonic::Code::PermissionDenied
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Changes that the agent has not taken yet; the server waits meanwhile.
@@ -271,11 +286,22 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
         };
         let text = with_causes(&error);
         // Once is enough while the reason stays the same.
-        if text != complaint {
-            tracing::warn!(server = config.server, "{text}; trying again");
-            complaint.clone_from(&text);
+        let is_news = text != complaint;
+        complaint.clone_from(&text);
+        if error.is_refusal() {
+            if is_news {
+                tracing::error!(
+                    server = config.server,
+                    "{text}; pods and Services here go on as they are, and the server is asked again"
+                );
+            }
+            announce.send_replace(Connection::Refused(text));
+        } else {
+            if is_news {
+                tracing::warn!(server = config.server, "{text}; trying again");
+            }
+            announce.send_replace(Connection::Away(text));
         }
-        announce.send_replace(Connection::Away(text));
         // Between half and the whole of it, so that nodes do not come back in step.
         let wait = pause.mul_f64(0.5 + rand::random::<f64>() / 2.0);
         let until_offline = offline_at.saturating_duration_since(tokio::time::Instant::now());
@@ -326,7 +352,11 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
+        // The whole of a status says its code and details too, which are for programs.
+        let cause_text = match cause.downcast_ref::<tonic::Status>() {
+            Some(status) => status.message().to_owned(),
+            None => cause.to_string(),
+        };
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }

@@ -23,6 +23,7 @@ pub(super) fn answer(answers: &Answers) -> Result<Value, Unanswered> {
     let server = agent.connection.as_ref().map(|connection| match &*connection.borrow() {
         Connection::Up(version) => json!({ "connected": true, "version": version }),
         Connection::Away(why) => json!({ "connected": false, "why": why }),
+        Connection::Refused(why) => json!({ "connected": false, "refused": true, "why": why }),
     });
     // Before the reconciler is held: who changes the pod network holds both, this one first.
     let pod_network = agent.pod_network.as_ref().map(PodNetwork::status);

@@ -44,6 +44,7 @@ pub(super) async fn run(
     {
         bail!("{} answered with a certificate that is not for this machine's key", server.url());
     }
+    files.note_joined_with(token.id())?;
     files.install(&answer.certificate, &answer.certificate_authority)?;
     files.load()?.context("the certificate that was just written cannot be read")
 }

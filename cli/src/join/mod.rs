@@ -139,22 +139,37 @@ async fn present(
     }
     let now = SystemTime::now();
     if certificate.is_expired(now) {
-        if token.is_some() {
-            return Ok(None);
+        if let Some(token) = token {
+            return refuse_used(files, token, node_name).map(|()| None);
         }
         let days = now.duration_since(certificate.not_after).unwrap_or_default().as_secs() / 86_400;
         bail!(
             "this node's certificate ended {days} days ago, while it was off: to join again, {HOW_TO_GET_A_TOKEN}"
         );
     }
-    match server::standing(server, &credentials).await {
-        Some(Standing::Removed) if token.is_some() => Ok(None),
-        Some(Standing::Removed) => bail!(
+    match (server::standing(&Api::new(&access(server, &credentials))?).await, token) {
+        (Some(Standing::Removed), Some(token)) => {
+            refuse_used(files, token, node_name).map(|()| None)
+        }
+        (Some(Standing::Removed), None) => bail!(
             "the node \"{node_name}\" was removed from the cluster: to join again, {HOW_TO_GET_A_TOKEN}; or \
              clean up here with `sheave down`"
         ),
-        Some(Standing::Member) | None => Ok(Some(credentials)),
+        (Some(Standing::Member) | None, _) => Ok(Some(credentials)),
     }
+}
+
+/// A machine that is a node no more joins again because somebody wants it to, and not because a unit file has the
+/// token still.
+fn refuse_used(files: &NodeFiles, token: &Token, node_name: &str) -> Result<()> {
+    if !files.has_joined_with(token.id())? {
+        return Ok(());
+    }
+    bail!(
+        "the node \"{node_name}\" is none of the cluster any more, and this machine has joined with the token {} \
+         before: to join again, {HOW_TO_GET_A_TOKEN}; or clean up here with `sheave down`",
+        token.id()
+    )
 }
 
 /// The API server as the node sees it.
@@ -164,5 +179,24 @@ fn access(server: &Server, credentials: &Credentials) -> Access {
         ca_pem: credentials.authority_pem.clone().into_bytes(),
         certificate_pem: credentials.certificate_pem.clone().into_bytes(),
         key_pem: credentials.key_pem.clone().into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_brings_a_machine_back_that_has_not_joined_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = NodeFiles::new(dir.path());
+        let token = || Token::generate(Pin::of_public_key(b"authority"));
+        let (used, other) = (token(), token());
+        files.note_joined_with(used.id()).unwrap();
+        let said = refuse_used(&files, &used, "vm-2").unwrap_err().to_string();
+        for part in [used.id(), "vm-2", "`sheave token create`", "`sheave down`"] {
+            assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+        refuse_used(&files, &other, "vm-2").unwrap();
     }
 }

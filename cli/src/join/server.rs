@@ -7,12 +7,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use http::{Method, StatusCode};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
-use sheave_join::{Credentials, Introduction, JoinAnswer, JoinRequest, PATH, Pin, Standing, Token};
+use sheave_join::{Introduction, JoinAnswer, JoinRequest, PATH, Pin, Standing, Token};
 
-use crate::api::refusal;
+use crate::api::{Api, refusal};
 use crate::https::{self, Failure, Server};
 
 /// How long a node's start waits to hear how the cluster sees it: no longer than for a server that is away.
@@ -34,7 +33,7 @@ impl Refused {
 
 /// What the server says of its cluster, if its authority is the one that the token names.
 pub(super) async fn introduction(server: &Server, token: &Token) -> Result<Introduction> {
-    let tls = config(Trust::Nobody)?;
+    let tls = trusting_anybody()?;
     let answer = https::request(server, tls, Method::GET, PATH, Vec::new()).await;
     let (status, body) = answer.map_err(|failure| sentence(server, &failure))?;
     let introduction: Introduction = match serde_json::from_slice(&body) {
@@ -61,7 +60,7 @@ pub(super) async fn join(
     authority: &str,
     request: &JoinRequest,
 ) -> Result<JoinAnswer, Refused> {
-    let tls = config(Trust::Authority(authority, None)).map_err(Refused::before)?;
+    let tls = https::trusting(authority.as_bytes(), None).map_err(Refused::before)?;
     let body = serde_json::to_vec(request).map_err(Refused::before)?;
     let answer = https::request(server, tls, Method::POST, PATH, body).await;
     let (status, body) = answer.map_err(|failure| match &failure {
@@ -83,11 +82,9 @@ pub(super) async fn join(
 }
 
 /// How the cluster sees this node; `None` when nobody can be asked.
-pub(super) async fn standing(server: &Server, credentials: &Credentials) -> Option<Standing> {
-    let tls = config(Trust::Authority(&credentials.authority_pem, Some(credentials))).ok()?;
-    let asked = https::request(server, tls, Method::GET, PATH, Vec::new());
-    let (_, body) = tokio::time::timeout(STANDING_TIMEOUT, asked).await.ok()?.ok()?;
-    serde_json::from_slice::<Introduction>(&body).ok()?.standing
+pub(super) async fn standing(api: &Api) -> Option<Standing> {
+    let answer = tokio::time::timeout(STANDING_TIMEOUT, api.get(PATH)).await.ok()?.ok()?;
+    serde_json::from_value::<Introduction>(answer).ok()?.standing
 }
 
 fn sentence(server: &Server, failure: &Failure) -> anyhow::Error {
@@ -121,39 +118,14 @@ fn sentence(server: &Server, failure: &Failure) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-/// Whom to trust, and who to be.
-enum Trust<'a> {
-    /// Whoever answers: what he says is checked, and he is told nothing.
-    Nobody,
-    /// Servers of this authority.
-    Authority(&'a str, Option<&'a Credentials>),
-}
-
-fn config(trust: Trust<'_>) -> Result<Arc<rustls::ClientConfig>> {
+/// TLS with whoever answers: what he says is checked, and he is told nothing.
+fn trusting_anybody() -> Result<Arc<rustls::ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
-    let config = match trust {
-        Trust::Nobody => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody { provider }))
-            .with_no_client_auth(),
-        Trust::Authority(pem, credentials) => {
-            let mut roots = rustls::RootCertStore::empty();
-            let certificate = CertificateDer::from_pem_slice(pem.as_bytes());
-            roots.add(certificate.context("the cluster's authority is no PEM certificate")?)?;
-            let builder = builder.with_root_certificates(roots);
-            match credentials {
-                None => builder.with_no_client_auth(),
-                Some(credentials) => {
-                    let own =
-                        CertificateDer::from_pem_slice(credentials.certificate_pem.as_bytes())?;
-                    let key = PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes())?;
-                    builder.with_client_auth_cert(vec![own], key)?
-                }
-            }
-        }
-    };
+    let config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody { provider }))
+        .with_no_client_auth();
     Ok(Arc::new(config))
 }
 

@@ -24,6 +24,7 @@ mod pod;
 mod pod_gc;
 mod queue;
 mod replica_set;
+mod scaled;
 mod selector;
 mod service_account;
 mod template_hash;

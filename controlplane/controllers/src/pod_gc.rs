@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::Node;
 use serde::Deserialize;
 use sheave_api::{ObjectKey, Status, resource};
 use sheave_client::{DeleteOptions, Informer, Involved, Record, Typed, TypedEvent};
+use tokio::time::Instant;
 
 use crate::Context;
 use crate::pod::PodFacts;
@@ -47,11 +48,28 @@ pub(crate) async fn run(context: Context) {
         pods: Informer::new(client, &resource::PODS),
         leases: Informer::new(client, &resource::LEASES),
         by_node: BTreeMap::new(),
-        awaited: BTreeSet::new(),
+        awaited: Awaited::default(),
         queue: Queue::new(),
         context,
     };
     controller.run().await;
+}
+
+/// Nodes without an object that may come back yet, and since when.
+#[derive(Default)]
+struct Awaited(BTreeMap<String, Instant>);
+
+impl Awaited {
+    /// How long this node is still waited for, from when it was missed first, however often one asks; `None`:
+    /// no longer.
+    fn left(&mut self, node: &str, now: Instant) -> Option<Duration> {
+        let since = *self.0.entry(node.to_owned()).or_insert(now);
+        QUARANTINE.checked_sub(now.duration_since(since)).filter(|left| !left.is_zero())
+    }
+
+    fn forget(&mut self, node: &str) {
+        self.0.remove(node);
+    }
 }
 
 struct Controller {
@@ -60,8 +78,7 @@ struct Controller {
     pods: Informer<PodFacts>,
     leases: Informer<Lease>,
     by_node: BTreeMap<String, BTreeSet<ObjectKey>>,
-    /// Nodes without an object that may come back yet.
-    awaited: BTreeSet<String>,
+    awaited: Awaited,
     /// Names of nodes.
     queue: Queue<String>,
 }
@@ -74,7 +91,7 @@ impl Controller {
                 biased;
                 event = self.nodes.next() => match event {
                     Some(TypedEvent::Apply { old, new }) => {
-                        self.awaited.remove(&new.key.name);
+                        self.awaited.forget(&new.key.name);
                         if old.is_none_or(|old| old.object != new.object) {
                             self.queue.mark(new.key.name);
                         }
@@ -139,11 +156,13 @@ impl Controller {
         match self.nodes.get(&ObjectKey::cluster(node)).map(|node| node.object.is_out_of_service) {
             Some(true) => self.end_pods(node, true, "its node is out of service").await,
             Some(false) => Ok(()),
-            None if self.awaited.insert(node.to_owned()) => {
-                self.queue.mark_after(node.to_owned(), QUARANTINE);
-                Ok(())
-            }
-            None => self.clear_away(node).await,
+            None => match self.awaited.left(node, Instant::now()) {
+                Some(left) => {
+                    self.queue.mark_after(node.to_owned(), left);
+                    Ok(())
+                }
+                None => self.clear_away(node).await,
+            },
         }
     }
 
@@ -154,7 +173,6 @@ impl Controller {
             Err(status) if status.is_not_found() => {}
             result => return result.map(drop),
         }
-        self.awaited.remove(node);
         let lease = ObjectKey::new(LEASE_NAMESPACE, node);
         if self.leases.get(&lease).is_some() {
             let options = DeleteOptions::default();
@@ -163,7 +181,9 @@ impl Controller {
                 _ => {}
             }
         }
-        self.end_pods(node, false, "its node has been deleted").await
+        self.end_pods(node, false, "its node has been deleted").await?;
+        self.awaited.forget(node);
+        Ok(())
     }
 
     async fn end_pods(&self, node: &str, only_terminating: bool, why: &str) -> Result<(), Status> {
@@ -218,5 +238,19 @@ mod tests {
         assert!(is_out_of_service(taint.clone(), "False"));
         assert!(!is_out_of_service(taint, "True"));
         assert!(!is_out_of_service(json!({ "key": "other", "effect": "NoExecute" }), "Unknown"));
+    }
+
+    #[test]
+    fn a_node_that_is_missed_is_waited_for_once_however_much_happens_meanwhile() {
+        let (mut awaited, began) = (Awaited::default(), Instant::now());
+        let second = Duration::from_secs(1);
+        assert_eq!(awaited.left("a", began), Some(QUARANTINE));
+        assert_eq!(awaited.left("a", began + second), Some(QUARANTINE - second));
+        assert_eq!(awaited.left("b", began + second), Some(QUARANTINE), "another");
+        assert_eq!(awaited.left("a", began + QUARANTINE - second), Some(second));
+        assert_eq!(awaited.left("a", began + QUARANTINE), None);
+        assert_eq!(awaited.left("a", began + QUARANTINE), None, "until it is cleared away");
+        awaited.forget("a");
+        assert_eq!(awaited.left("a", began + QUARANTINE), Some(QUARANTINE), "it was back");
     }
 }

@@ -3,13 +3,26 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use x509_parser::pem::Pem;
+use x509_parser::prelude::X509Certificate;
 
 use crate::Pin;
 
 /// Longest time before its end at which a certificate is renewed.
 const RENEW_BEFORE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// The common name of a node's certificate is this and the node's name.
-const NODE_USER_PREFIX: &str = "system:node:";
+/// The common name of a node's certificate, its user name, is this and the node's name.
+pub const NODE_USER_PREFIX: &str = "system:node:";
+
+/// How long before its end a certificate of this life is renewed: a third of it, a month at most.
+pub fn renew_before(life: Duration) -> Duration {
+    (life / 3).min(RENEW_BEFORE_MAX)
+}
+
+/// Applies `read` to the first certificate in a PEM text; `None` when there is none.
+pub fn first_certificate<T>(pem: &str, read: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
+    let pem = Pem::iter_from_buffer(pem.as_bytes()).next()?.ok()?;
+    let certificate = pem.parse_x509().ok()?;
+    Some(read(&certificate))
+}
 
 /// A certificate, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,16 +40,17 @@ pub struct Certificate {
 impl Certificate {
     /// The first certificate in a PEM text; `None` when there is none.
     pub fn from_pem(pem: &str) -> Option<Self> {
-        let pem = Pem::iter_from_buffer(pem.as_bytes()).next()?.ok()?;
-        let certificate = pem.parse_x509().ok()?;
-        let name = certificate.subject().iter_common_name().next().and_then(|n| n.as_str().ok());
-        let node_name = name.and_then(|name| name.strip_prefix(NODE_USER_PREFIX));
-        let validity = certificate.validity();
-        Some(Self {
-            node_name: node_name.unwrap_or_default().to_owned(),
-            pin: Pin::of_public_key(certificate.public_key().raw),
-            not_before: time(validity.not_before.timestamp()),
-            not_after: time(validity.not_after.timestamp()),
+        first_certificate(pem, |certificate| {
+            let mut names = certificate.subject().iter_common_name();
+            let name = names.next().and_then(|name| name.as_str().ok());
+            let node_name = name.and_then(|name| name.strip_prefix(NODE_USER_PREFIX));
+            let validity = certificate.validity();
+            Self {
+                node_name: node_name.unwrap_or_default().to_owned(),
+                pin: Pin::of_public_key(certificate.public_key().raw),
+                not_before: time(validity.not_before.timestamp()),
+                not_after: time(validity.not_after.timestamp()),
+            }
         })
     }
 
@@ -50,14 +64,9 @@ impl Certificate {
         self.not_after.duration_since(self.not_before).unwrap_or_default()
     }
 
-    /// How long before its end it is renewed: a third of its life, a month at most.
-    pub fn renew_before(&self) -> Duration {
-        (self.life() / 3).min(RENEW_BEFORE_MAX)
-    }
-
     /// When it is to be renewed. `early` in 0 to 1 spreads those of many nodes: up to half as long again before.
     pub fn renew_at(&self, early: f64) -> SystemTime {
-        let before = self.renew_before().mul_f64(1.0 + early.clamp(0.0, 1.0) / 2.0);
+        let before = renew_before(self.life()).mul_f64(1.0 + early.clamp(0.0, 1.0) / 2.0);
         self.not_after.checked_sub(before).unwrap_or(self.not_before)
     }
 }

@@ -1,4 +1,5 @@
-//! The files of a node's key and certificate: `node.key`, `node.crt` and `ca.crt` in one directory.
+//! The files of a node's key and certificate: `node.key`, `node.crt` and `ca.crt` in one directory. Beside them
+//! `tokens`, the ids of those that the machine has joined with.
 //!
 //! They are replaced in an order that a crash may interrupt anywhere, for a node that is left with a key and
 //! the certificate of another would have to join again. The new key lies in `node.key.new` before anybody is
@@ -102,6 +103,20 @@ impl NodeFiles {
         self.take_new_key()
     }
 
+    /// Whether this machine has joined with the token of this id. A token lets it join once: one that stands in
+    /// a unit file must not bring a machine back that was removed.
+    pub fn has_joined_with(&self, token_id: &str) -> Result<bool, FilesError> {
+        let used = read(&self.path("tokens"))?.unwrap_or_default();
+        Ok(used.lines().any(|line| line == token_id))
+    }
+
+    /// Notes the id of the token with which this machine joins.
+    pub fn note_joined_with(&self, token_id: &str) -> Result<(), FilesError> {
+        let path = self.path("tokens");
+        let used = read(&path)?.unwrap_or_default();
+        Ok(write(&path, &format!("{used}{token_id}\n"))?)
+    }
+
     /// Whether [`NodeFiles::next_key`] would find one that was made before.
     pub fn has_next_key(&self) -> bool {
         self.path("node.key.new").exists()
@@ -185,6 +200,18 @@ mod tests {
             assert_eq!(again.pin() == new.pin(), step < 2, "step {step}");
             files.install(&signed(&again), "authority").unwrap();
             assert_eq!(files.load().unwrap().unwrap().certificate.pin, again.pin());
+        }
+    }
+
+    #[test]
+    fn tokens_that_were_used_are_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = NodeFiles::new(dir.path());
+        assert!(!files.has_joined_with("abcdef").unwrap());
+        files.note_joined_with("abcdef").unwrap();
+        files.note_joined_with("uvwxyz").unwrap();
+        for (id, expected) in [("abcdef", true), ("uvwxyz", true), ("bcdef", false), ("", false)] {
+            assert_eq!(files.has_joined_with(id).unwrap(), expected, "{id}");
         }
     }
 

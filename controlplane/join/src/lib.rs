@@ -13,7 +13,7 @@ pub mod private_file;
 mod token;
 mod wire;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, NODE_USER_PREFIX, first_certificate, renew_before};
 pub use files::{Credentials, FilesError, NodeFiles};
 pub use key::{KeyError, NodeKey};
 pub use lifetime::parse_lifetime;

@@ -9,7 +9,8 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use x509_parser::pem::Pem;
+
+use crate::certificate::first_certificate;
 
 /// Hash of a SubjectPublicKeyInfo. Written in base64 that may stand in a URL, without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,9 +29,7 @@ impl Pin {
 
     /// Of the first certificate in a PEM text; `None` when there is none.
     pub fn of_certificate(pem: &str) -> Option<Self> {
-        let pem = Pem::iter_from_buffer(pem.as_bytes()).next()?.ok()?;
-        let certificate = pem.parse_x509().ok()?;
-        Some(Self::of_public_key(certificate.public_key().raw))
+        first_certificate(pem, |certificate| Self::of_public_key(certificate.public_key().raw))
     }
 }
 

@@ -123,7 +123,7 @@ impl PodCidrs {
     fn are_free(&self, cidrs: &[IpNet]) -> bool {
         let is_free = |(index, cidr): (usize, &IpNet)| {
             let part = self.part(cidr).filter(|(range, _)| *range == index);
-            part.is_some_and(|(range, number)| self.ranges[range].free(number, &self.odd).is_some())
+            part.is_some_and(|(range, number)| self.ranges[range].free(number, &self.odd).is_ok())
         };
         cidrs.len() == self.ranges.len() && cidrs.iter().enumerate().all(is_free)
     }
@@ -176,22 +176,32 @@ impl Parts {
         IpNet::new(address, self.prefix_len).ok()
     }
 
-    /// The part of this number, unless it is somebody's.
-    fn free(&self, number: u128, odd: &[IpNet]) -> Option<IpNet> {
-        if self.used.contains(&number) {
-            return None;
+    /// The part of this number; if it is somebody's, the number behind what is known to be theirs.
+    fn free(&self, number: u128, odd: &[IpNet]) -> Result<IpNet, u128> {
+        let cidr = self.cidr(number).filter(|_| !self.used.contains(&number)).ok_or(number + 1)?;
+        match odd.iter().find(|odd| odd.contains(&cidr) || cidr.contains(*odd)) {
+            None => Ok(cidr),
+            Some(odd) => {
+                let last = last_bits(odd).min(last_bits(&self.range)) - bits(&self.range);
+                Err(last.checked_shr(self.shift()).unwrap_or(0) + 1)
+            }
         }
-        let cidr = self.cidr(number)?;
-        let is_taken = odd.iter().any(|odd| odd.contains(&cidr) || cidr.contains(odd));
-        (!is_taken).then_some(cidr)
     }
 
-    /// The first free part in turn.
+    /// The first free part in turn: what is somebody's is passed in one step each, however wide.
     fn choose(&self, odd: &[IpNet]) -> Result<(u128, IpNet), Exhausted> {
         let count = self.count();
         let start = if self.next < count { self.next } else { 0 };
-        let mut numbers = (start..count).chain(0..start);
-        let found = numbers.find_map(|number| Some((number, self.free(number, odd)?)));
+        let first_of = |mut number: u128, end: u128| {
+            while number < end {
+                match self.free(number, odd) {
+                    Ok(cidr) => return Some((number, cidr)),
+                    Err(behind) => number = behind,
+                }
+            }
+            None
+        };
+        let found = first_of(start, count).or_else(|| first_of(0, start));
         found.ok_or(Exhausted { range: self.range, prefix_len: self.prefix_len })
     }
 }
@@ -200,6 +210,13 @@ fn bits(net: &IpNet) -> u128 {
     match net {
         IpNet::V4(net) => net.network().to_bits().into(),
         IpNet::V6(net) => net.network().to_bits(),
+    }
+}
+
+fn last_bits(net: &IpNet) -> u128 {
+    match net {
+        IpNet::V4(net) => net.broadcast().to_bits().into(),
+        IpNet::V6(net) => net.broadcast().to_bits(),
     }
 }
 
@@ -305,6 +322,22 @@ mod tests {
         assert_eq!(given(&mut wide, "a"), "fd00::/112");
         wide.node_has("b", "b", &["fd00:ffff:ffff:ffff:ffff:ffff:ffff:0/112".to_owned()]);
         assert_eq!(given(&mut wide, "c"), "fd00::1:0/112", "it begins anew at the end");
+    }
+
+    #[test]
+    fn a_range_that_is_somebodys_is_passed_in_one_step_however_wide() {
+        let mut cidrs = of(&["fd00:0:8000::/33"], 24, 96);
+        let text = |cidr: &str| [cidr.to_owned()];
+        // From before the ranges were changed: the lower half, a bit of the next part, and all and more.
+        cidrs.node_has("half", "half", &text("fd00:0:8000::/34"));
+        cidrs.node_has("bit", "bit", &text("fd00:0:c000::5/128"));
+        assert_eq!(given(&mut cidrs, "a"), "fd00:0:c000::1:0:0/96");
+        assert_eq!(given(&mut cidrs, "b"), "fd00:0:c000::2:0:0/96");
+        cidrs.node_has("all", "all", &text("fd00::/16"));
+        assert!(given(&mut cidrs, "c").contains("no /96 is left"));
+        cidrs.node_gone("all");
+        cidrs.node_gone("half");
+        assert_eq!(given(&mut cidrs, "c"), "fd00:0:c000::3:0:0/96");
     }
 
     #[test]

@@ -10,6 +10,11 @@ use crate::{Caller, Shared, membership, node_status, report};
 /// What a node says of itself; others are not its to change.
 const NODES_OWN_ANNOTATIONS: [&str; 1] = ["sheave.io/pod-network"];
 
+/// Labels that say what the machine is: always as the node says. Others that it brings, as with
+/// `--node-label`, are written when it registers first, and are whoever's is to change them from then on.
+const NODES_OWN_LABELS: [&str; 3] =
+    ["kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"];
+
 /// Ensures the Node object and returns the node's pod ranges.
 ///
 /// # Errors
@@ -57,16 +62,22 @@ fn new_node(name: &str, described: &Value) -> Value {
     object
 }
 
-/// The node's pod ranges, and what must be changed in its object: labels and annotations it brings, a missing
-/// range, the key that it has now. Those that somebody else set are left alone.
+/// The node's pod ranges, and what must be changed in its object: a missing range, the key that it has now, and
+/// of the labels and annotations that it brings those that are its own, or at first all labels.
 async fn update(
     shared: &Shared,
     current: &Value,
     described: &Value,
     certificate_key: Option<&str>,
 ) -> Result<(Vec<String>, Option<Value>), Status> {
+    let mut pod_cidrs = strings(current.pointer("/spec/podCIDRs"));
+    // A machine that joins has a Node before it has said anything of itself, and a range when it has.
+    let is_registered = !pod_cidrs.is_empty();
     let mut metadata = Map::new();
-    let labels = differing(current, described, "labels");
+    let mut labels = differing(current, described, "labels");
+    if is_registered {
+        labels.retain(|name, _| NODES_OWN_LABELS.contains(&name.as_str()));
+    }
     if !labels.is_empty() {
         metadata.insert("labels".into(), Value::Object(labels));
     }
@@ -82,8 +93,7 @@ async fn update(
     if !metadata.is_empty() {
         patch.insert("metadata".into(), Value::Object(metadata));
     }
-    let mut pod_cidrs = strings(current.pointer("/spec/podCIDRs"));
-    if pod_cidrs.is_empty() {
+    if !is_registered {
         pod_cidrs = choose_pod_cidrs(shared, current).await?;
         patch.insert("spec".into(), json!({ "podCIDR": pod_cidrs[0], "podCIDRs": pod_cidrs }));
     }

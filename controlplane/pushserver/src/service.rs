@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::Stream;
-use sheave_push::v1::{self, agent_message};
+use sheave_push::v1::{self, agent_message::Kind as Said};
 use sheave_push::{PROTOCOL_VERSION, TUNNEL_ID_KEY};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::membership::{self, Seen};
 use crate::session::Feed;
+use crate::state::Presence;
 use crate::tunnel::{Answer, IN_FLIGHT_MAX};
-use crate::{Caller, Shared, membership, registration, report};
+use crate::{Caller, Shared, registration, report};
 
 /// Messages to a node that it has not read yet; more wait in the shared log.
 const UNREAD_MAX: usize = 256;
@@ -52,17 +54,15 @@ impl v1::node_server::Node for NodeService {
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::SyncStream>, Status> {
         let caller = self.caller(&request)?;
-        let node: Arc<str> = caller.node.as_str().into();
         let mut inbound = request.into_inner();
-        let hello = hello(&node, &mut inbound).await?;
-        let pod_cidrs = registration::register(&self.shared, &caller, &hello.node)
-            .await
-            .map_err(|status| Status::failed_precondition(status.message))?;
+        let hello = hello(&caller.node, &mut inbound).await?;
+        let pod_cidrs =
+            registration::register(&self.shared, &caller, &hello.node).await.map_err(refusal)?;
         let session = self.next_session.fetch_add(1, Ordering::Relaxed);
         let (out, unread) = mpsc::channel(UNREAD_MAX);
         let (direct, mut direct_messages) = mpsc::channel(IN_FLIGHT_MAX);
-        self.shared.state.connect(&node, session, direct);
-        tracing::info!(%node, agent = hello.agent_version, "node connected");
+        let presence = self.shared.state.connect(&caller.node, session, direct);
+        tracing::info!(node = caller.node, agent = hello.agent_version, "node connected");
 
         let (welcomed, welcome) = oneshot::channel();
         let direct_out = out.clone();
@@ -77,19 +77,15 @@ impl v1::node_server::Node for NodeService {
                 }
             }
         });
-        let feed = Feed { shared: Arc::clone(&self.shared), node: Arc::clone(&node), out };
-        let (hung_up, hangs_up) = oneshot::channel::<()>();
+        let feed = Feed { shared: Arc::clone(&self.shared), caller: caller.clone(), session, out };
+        let own = presence.clone();
         // A node that has said its last word is sent what is under way, and no more.
-        tokio::spawn(async move {
-            tokio::select! {
-                () = feed.run(&hello, pod_cidrs, welcomed) => {}
-                _ = hangs_up => {}
-            }
-        });
+        tokio::spawn(async move { feed.run(&hello, pod_cidrs, welcomed, own).await });
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            listen(shared, node, session, inbound).await;
-            drop(hung_up);
+            listen(&shared, &caller, session, presence, inbound).await;
+            shared.state.disconnect(&caller.node, session);
+            tracing::info!(node = caller.node, "node disconnected");
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(unread))))
     }
@@ -99,6 +95,7 @@ impl v1::node_server::Node for NodeService {
         request: Request<Streaming<v1::TunnelData>>,
     ) -> Result<Response<Self::TunnelStream>, Status> {
         let caller = self.caller(&request)?;
+        membership::require_member(&self.shared, &caller).await.map_err(refusal)?;
         let id = request.metadata().get(TUNNEL_ID_KEY).and_then(|v| v.to_str().ok());
         let id =
             id.ok_or_else(|| Status::invalid_argument("metadata sheave-tunnel-id is missing"))?;
@@ -117,17 +114,22 @@ impl v1::node_server::Node for NodeService {
     ) -> Result<Response<v1::Certificate>, Status> {
         let caller = self.caller(&request)?;
         let v1::CertificateRequest { request } = request.into_inner();
-        let issued = membership::renew(&self.shared, &caller, &request)
-            .await
-            .map_err(|status| Status::failed_precondition(status.message))?;
+        let issued = membership::renew(&self.shared, &caller, &request).await.map_err(refusal)?;
         let authority = issued.authority;
         Ok(Response::new(v1::Certificate { certificate: issued.certificate, authority }))
     }
 }
 
+/// That a node was removed is told apart from what may go right another time.
+fn refusal(status: sheave_api::Status) -> Status {
+    match status.code {
+        403 => Status::permission_denied(status.message),
+        _ => Status::failed_precondition(status.message),
+    }
+}
+
 async fn hello(node: &str, inbound: &mut Streaming<v1::AgentMessage>) -> Result<v1::Hello, Status> {
-    let Some(agent_message::Kind::Hello(hello)) = inbound.message().await?.and_then(|m| m.kind)
-    else {
+    let Some(Said::Hello(hello)) = inbound.message().await?.and_then(|m| m.kind) else {
         return Err(Status::invalid_argument("the first message must be Hello"));
     };
     if hello.node_name != node {
@@ -146,23 +148,45 @@ async fn hello(node: &str, inbound: &mut Streaming<v1::AgentMessage>) -> Result<
     Ok(hello)
 }
 
-/// Takes a node's messages until it hangs up.
+/// Takes a node's messages until it hangs up, another stream takes the place of this one, or its name is
+/// another machine's.
 async fn listen(
-    shared: Arc<Shared>,
-    node: Arc<str>,
+    shared: &Shared,
+    caller: &Caller,
     session: u64,
+    mut presence: Presence,
     mut inbound: Streaming<v1::AgentMessage>,
 ) {
-    while let Ok(Some(message)) = inbound.message().await {
-        let Some(kind) = message.kind else { continue };
-        if let agent_message::Kind::Ack(ack) = &kind {
-            shared.state.ack(&node, session, ack.generation);
-            continue;
+    let take_all = async {
+        while let Ok(Some(message)) = inbound.message().await {
+            match message.kind {
+                Some(Said::Ack(ack)) => shared.state.ack(&caller.node, session, ack.generation),
+                Some(kind) => {
+                    if !take(shared, caller, kind).await {
+                        return;
+                    }
+                }
+                None => {}
+            }
         }
-        if let Err(status) = report::take(&shared, &node, kind).await {
-            tracing::warn!(%node, %status, "what the node reported could not be written");
-        }
+    };
+    tokio::select! {
+        biased;
+        // What is half written is left so: the newer stream says it again.
+        () = presence.over() => {}
+        () = take_all => {}
     }
-    shared.state.disconnect(&node, session);
-    tracing::info!(%node, "node disconnected");
+}
+
+/// False for who is not this node any more. One whose Node was deleted may still say that its pods have ended.
+async fn take(shared: &Shared, caller: &Caller, kind: Said) -> bool {
+    let taken = match membership::look(shared, caller).await {
+        Ok(Seen::Another) => return false,
+        Ok(_) => report::take(shared, &caller.node, kind).await,
+        Err(status) => Err(status),
+    };
+    if let Err(status) = taken {
+        tracing::warn!(node = caller.node, %status, "what the node reported could not be written");
+    }
+    true
 }

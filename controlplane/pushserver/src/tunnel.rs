@@ -5,7 +5,6 @@
 //! number of chunks in flight each way.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,7 +45,6 @@ struct Pending {
 #[derive(Default)]
 pub(crate) struct Tunnels {
     pending: Mutex<HashMap<String, Pending>>,
-    next: AtomicU64,
 }
 
 impl Tunnels {
@@ -59,7 +57,8 @@ impl Tunnels {
         let direct = state.direct(node).await.ok_or_else(|| {
             Status::new(503, "ServiceUnavailable", format!("node \"{node}\" is not connected"))
         })?;
-        let id = format!("{}-{}", state.epoch(), self.next.fetch_add(1, Ordering::Relaxed));
+        // Not to be guessed: whoever names it is who was asked.
+        let id = format!("{:032x}", rand::random::<u128>());
         request.id.clone_from(&id);
         let (answer, answered) = oneshot::channel();
         self.pending.lock().insert(id.clone(), Pending { node: node.to_owned(), answer });

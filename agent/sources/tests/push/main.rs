@@ -10,7 +10,9 @@ use prost::Message;
 use server::{Caller, Server};
 use sheave_core::model::Update;
 use sheave_push::v1::{self, TunnelData, agent_message, server_message::Kind, tunnel_data};
-use sheave_sources::{Change, FromClient, Generation, PodChange, Push, PushConfig, Tunnels, What};
+use sheave_sources::{
+    Change, Connection, FromClient, Generation, PodChange, Push, PushConfig, Tunnels, What,
+};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
@@ -133,6 +135,40 @@ async fn a_state_arrives_is_acknowledged_and_resumed() {
         matches!(change.what, What::Services(Update::Service(_)))
             && change.generation.number() == 10
     );
+}
+
+/// What the server has decided is told apart from what broke, and changes nothing here.
+#[tokio::test]
+async fn a_refusal_is_told_and_the_server_asked_again() {
+    let mut server = Server::start().await;
+    let (push, mut changes) = Push::start(server.config(), std::sync::Arc::new(Echo));
+    let mut connection = push.connection();
+    let caller = server.caller().await;
+    send_state(&caller, "e1", 7).await;
+    complete_state(&mut changes).await;
+    caller.refuse(tonic::Status::aborted("registers again")).await;
+    let mut said = async |is_it: fn(&Connection) -> bool| {
+        let found = connection.wait_for(is_it);
+        tokio::time::timeout(Duration::from_secs(10), found)
+            .await
+            .expect("in 10 s")
+            .unwrap()
+            .clone()
+    };
+    let away = said(|now| matches!(now, Connection::Away(why) if why.contains("registers"))).await;
+    assert_eq!(away, Connection::Away("the connection broke: registers again".into()));
+
+    server.caller().await.refuse(tonic::Status::permission_denied("it was removed")).await;
+    let refused = said(|now| matches!(now, Connection::Refused(_))).await;
+    assert_eq!(refused, Connection::Refused("the connection broke: it was removed".into()));
+    let caller = server.caller().await;
+    let resumed = (caller.hello.resume_epoch.as_str(), caller.hello.resume_generation);
+    assert_eq!(resumed, ("e1", 7), "it has what it had");
+    caller.welcome("e1", true).await;
+    said(|now| matches!(now, Connection::Up(_))).await;
+    while let Ok(change) = changes.try_recv() {
+        assert!(matches!(change.what, What::Cluster(_)), "{change:?}");
+    }
 }
 
 #[tokio::test]

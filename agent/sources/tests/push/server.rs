@@ -189,6 +189,11 @@ impl Caller {
         self.send(0, server_message::Kind::Welcome(welcome)).await;
     }
 
+    /// The stream ends, and this is why.
+    pub(crate) async fn refuse(self, status: Status) {
+        self.out.send(Err(status)).await.unwrap();
+    }
+
     /// The node ends its side; what it said until then but heartbeats.
     pub(crate) async fn hears_the_end(&mut self) -> Vec<agent_message::Kind> {
         let mut said = Vec::new();

@@ -12,8 +12,8 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use sha2::{Digest as _, Sha256};
+use sheave_join::{first_certificate, renew_before};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::pem::Pem;
 use x509_parser::prelude::X509Certificate;
 
 use super::files::{self, PkiError};
@@ -25,8 +25,6 @@ const AUTHORITY_NAME: &str = "sheave-ca";
 const NODE_SECRET_PURPOSE: &[u8] = b"sheave node secret 1\0";
 /// Of the authority's own certificate.
 pub(super) const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
-/// A leaf with less than this left is issued anew, or with a third of its life left if that is shorter.
-const RENEW_BEFORE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The authority's certificate is made again with less than this left: longer than any leaf lives.
 const RENEW_AUTHORITY_BEFORE: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
 /// Certificates begin this long ago, for machines whose clock is a little behind; those of a short life a tenth
@@ -58,11 +56,6 @@ pub(super) enum LeafUse {
         /// IP addresses.
         addresses: Vec<IpAddr>,
     },
-}
-
-/// How long before its end a leaf of this life is issued anew.
-pub(super) fn renew_before(lifetime: Duration) -> Duration {
-    (lifetime / 3).min(RENEW_BEFORE_MAX)
 }
 
 /// The authority: certificate and key, ready to sign.
@@ -115,7 +108,7 @@ impl Authority {
         })?;
         let key = KeyPair::from_pem(&key)
             .map_err(|_| PkiError::AuthorityDamaged { path: key_path.clone() })?;
-        let (public_key, key_id) = parse(&certificate, |parsed| {
+        let (public_key, key_id) = first_certificate(&certificate, |parsed| {
             (parsed.public_key().subject_public_key.data.to_vec(), subject_key_id(parsed))
         })
         .ok_or_else(|| PkiError::AuthorityDamaged { path: certificate_path.clone() })?;
@@ -188,7 +181,7 @@ impl Authority {
         to_come: Duration,
     ) -> bool {
         let Ok(key) = KeyPair::from_pem(&pair.key) else { return false };
-        parse(&pair.certificate, |certificate| {
+        first_certificate(&pair.certificate, |certificate| {
             certificate.public_key().subject_public_key.data.as_ref() == key.der_bytes()
                 && authority_key_id(certificate).is_some_and(|id| id == self.key_id)
                 && is_within(certificate, now, to_come)
@@ -270,14 +263,7 @@ fn is_within(certificate: &X509Certificate<'_>, now: SystemTime, to_come: Durati
 }
 
 fn is_current(pem: &str, now: SystemTime, to_come: Duration) -> bool {
-    parse(pem, |certificate| is_within(certificate, now, to_come)).unwrap_or(false)
-}
-
-/// Applies `read` to the first certificate of a PEM text; `None` when there is none.
-fn parse<T>(pem: &str, read: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
-    let pem = Pem::iter_from_buffer(pem.as_bytes()).next()?.ok()?;
-    let certificate = pem.parse_x509().ok()?;
-    Some(read(&certificate))
+    first_certificate(pem, |certificate| is_within(certificate, now, to_come)).unwrap_or(false)
 }
 
 fn subject_key_id(certificate: &X509Certificate<'_>) -> Vec<u8> {

@@ -27,8 +27,6 @@ pub const ADMIN_GROUP: &str = "system:masters";
 pub const ADMIN_USER: &str = "sheave-admin";
 /// Group of every node's agent.
 pub const NODES_GROUP: &str = "system:nodes";
-/// A node's user name is this and its node name.
-pub const NODE_USER_PREFIX: &str = "system:node:";
 
 /// How long server and client certificates live, unless a test makes it short.
 pub const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -68,7 +66,7 @@ impl PkiConfig {
     /// How often to call [`ensure`], so that nothing that is about to end is missed.
     pub fn check_interval(&self) -> Duration {
         const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
-        (authority::renew_before(self.certificate_lifetime) / 8).min(LONGEST)
+        (sheave_join::renew_before(self.certificate_lifetime) / 8).min(LONGEST)
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateSigningRequestParams, PKCS_ECDSA_P256_SHA256, PublicKeyData};
-use sheave_join::{NodeFiles, Pin};
+use sheave_join::{NODE_USER_PREFIX, NodeFiles, Pin};
 
 use super::authority::{Authority, Leaf, LeafUse};
 use super::files::{PkiError, write_if_changed};
-use super::{NODE_USER_PREFIX, NODES_GROUP, PemPair, PkiConfig};
+use super::{NODES_GROUP, PemPair, PkiConfig};
 
 /// Why no certificate was issued.
 #[derive(Debug, thiserror::Error)]

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sheave_api::{ObjectKey, node_affinity, toleration};
 
-use crate::controller_reference;
 use crate::pod::PodFacts;
+use crate::{controller_reference, scaled};
 
 pub(super) const HASH_LABEL: &str = "controller-revision-hash";
 /// Seconds for which a pod that failed stays: whatever made it fail is not met more often.
@@ -135,9 +135,9 @@ pub(super) fn plan(
     if spec.update_strategy.as_ref().and_then(|s| s.type_.as_deref()) != Some("OnDelete") {
         let rolling = spec.update_strategy.and_then(|s| s.rolling_update);
         let max = rolling.and_then(|r| r.max_unavailable).unwrap_or(IntOrString::Int(1));
-        plan.replace(&running, hash, resolve(&max, counts.desired), &counts, |pod| {
-            pod.is_available(min_ready_seconds, now)
-        });
+        // At least one, so that an update ends.
+        let max = scaled::up(&max, counts.desired).max(1);
+        plan.replace(&running, hash, max, &counts, |pod| pod.is_available(min_ready_seconds, now));
     }
     plan.status = counts.status(set.metadata.generation.unwrap_or_default());
     plan
@@ -196,18 +196,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// A percentage is rounded up; at least one, so that an update ends.
-fn resolve(value: &IntOrString, of: i32) -> i32 {
-    let whole = match value {
-        IntOrString::Int(number) => *number,
-        IntOrString::String(text) => {
-            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or_default();
-            i32::try_from((percent * i64::from(of) + 99) / 100).unwrap_or(i32::MAX)
-        }
-    };
-    whole.max(1)
 }
 
 #[derive(Debug, Default)]

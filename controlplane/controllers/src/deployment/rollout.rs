@@ -5,6 +5,8 @@
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::scaled;
+
 /// A ReplicaSet, reduced to numbers. Sets come oldest first; `current` runs the newest template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Set {
@@ -34,8 +36,8 @@ impl Bounds {
         max_unavailable: Option<&IntOrString>,
     ) -> Self {
         let quarter = IntOrString::String("25%".to_owned());
-        let max_surge = resolve(max_surge.unwrap_or(&quarter), replicas, true);
-        let max_unavailable = resolve(max_unavailable.unwrap_or(&quarter), replicas, false);
+        let max_surge = scaled::up(max_surge.unwrap_or(&quarter), replicas);
+        let max_unavailable = scaled::down(max_unavailable.unwrap_or(&quarter), replicas);
         let stuck = max_surge == 0 && max_unavailable == 0;
         Self {
             replicas,
@@ -55,18 +57,6 @@ impl Bounds {
 
     pub(super) fn min_available(self) -> i32 {
         (self.replicas - self.max_unavailable).max(0)
-    }
-}
-
-fn resolve(value: &IntOrString, of: i32, up: bool) -> i32 {
-    match value {
-        IntOrString::Int(number) => *number,
-        IntOrString::String(text) => {
-            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or_default();
-            let hundredfold = percent * i64::from(of);
-            let whole = if up { (hundredfold + 99) / 100 } else { hundredfold / 100 };
-            i32::try_from(whole).unwrap_or(i32::MAX)
-        }
     }
 }
 

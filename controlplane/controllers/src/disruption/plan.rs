@@ -8,6 +8,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 use sheave_api::time;
 
+use crate::scaled;
+
 /// Seconds for which an eviction counts though the pod does not show it: by then it has happened or failed.
 const EVICTION_MAX_S: i64 = 120;
 
@@ -70,26 +72,15 @@ fn wanted(budget: &PodDisruptionBudget, count: i32, scale: Scale) -> Option<(i32
     match (max_unavailable, min_available) {
         (Some(max), _) => {
             let expected = scale?;
-            Some((expected, (expected - resolve(max, expected)).max(0)))
+            Some((expected, (expected - scaled::up(max, expected)).max(0)))
         }
         (None, Some(IntOrString::Int(min))) => Some((count, *min)),
         (None, Some(percent)) => {
             let expected = scale?;
-            Some((expected, resolve(percent, expected)))
+            Some((expected, scaled::up(percent, expected)))
         }
         // Kubernetes takes it for a budget that asks for one pod of each.
         (None, None) => Some((count, 1)),
-    }
-}
-
-/// A percentage is rounded up.
-fn resolve(value: &IntOrString, of: i32) -> i32 {
-    match value {
-        IntOrString::Int(number) => *number,
-        IntOrString::String(text) => {
-            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or_default();
-            i32::try_from((percent * i64::from(of) + 99) / 100).unwrap_or(i32::MAX)
-        }
     }
 }
 

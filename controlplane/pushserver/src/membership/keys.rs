@@ -19,11 +19,10 @@ pub(super) fn annotation(keys: &[&str]) -> Value {
     json!({ (ANNOTATION): keys.join(",") })
 }
 
-/// True when a certificate for this key is one of the node. A node that names no keys is from before they
-/// were recorded, or was made by hand: the first to come is taken.
+/// True when a certificate for this key is one of the node. A node that names no keys was made by hand and is
+/// nobody's: whoever had the name once has a certificate for it still. (The server's own node need not ask.)
 pub(super) fn counts(node: &Value, key: &str) -> bool {
-    let keys = of(node);
-    keys.is_empty() || keys.contains(&key)
+    of(node).contains(&key)
 }
 
 /// Keys that a node may have asked certificates for, and not used yet.
@@ -85,14 +84,14 @@ mod tests {
         assert_eq!(
             with_next(&node(""), Some("now"), "a"),
             ["a", "now"],
-            "from before keys were known"
+            "the server's own, before it has connected"
         );
     }
 
     #[test]
-    fn a_node_without_keys_takes_the_first() {
+    fn a_node_without_keys_is_nobodys_until_one_is_recorded() {
         for fresh in [json!({}), node("")] {
-            assert!(counts(&fresh, "a"));
+            assert!(!counts(&fresh, "a"));
             assert_eq!(recorded(&fresh, Some("a")), Some(annotation(&["a"])));
             assert_eq!(recorded(&fresh, None), None, "known by other means");
         }

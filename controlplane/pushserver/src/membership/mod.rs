@@ -146,22 +146,53 @@ pub(crate) async fn standing(shared: &Shared, caller: &Caller) -> Result<Standin
     }
 }
 
-/// The caller's Node object; null for one that may make it.
-///
+/// Who calls, by the Node object of its name.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// It is this node.
+    Member(Value),
+    /// There is no Node of that name, and it may make it.
+    Unregistered,
+    /// Its Node was deleted, and nobody has the name since.
+    Deleted,
+    /// The name is another machine's, or the certificate is not the node's newest any more.
+    Another,
+}
+
 /// # Errors
-/// 403 when the node was removed, or its name is another machine's.
-pub(crate) async fn require_member(shared: &Shared, caller: &Caller) -> Result<Value, Status> {
+/// When objects cannot be read.
+pub(crate) async fn look(shared: &Shared, caller: &Caller) -> Result<Seen, Status> {
     let Caller { node, key } = caller;
     let object = get(shared, node).await?;
-    let Some(key) = key else { return Ok(object.unwrap_or_default()) };
-    match object {
-        Some(object) if is_own(shared, node) || keys::counts(&object, key) => Ok(object),
-        Some(_) => {
-            Err(removed(node, "its name belongs to another machine or to a later certificate"))
-        }
-        None if is_own(shared, node) => Ok(Value::Null),
-        None => Err(removed(node, "its Node object was deleted")),
+    let key = key.as_deref().filter(|_| !is_own(shared, node));
+    Ok(match (object, key) {
+        (Some(object), Some(key)) if !keys::counts(&object, key) => Seen::Another,
+        (Some(object), _) => Seen::Member(object),
+        (None, Some(_)) => Seen::Deleted,
+        (None, None) => Seen::Unregistered,
+    })
+}
+
+impl Seen {
+    /// The Node object; null where there is none yet.
+    ///
+    /// # Errors
+    /// 403 when the node was removed, or its name is another machine's.
+    pub(crate) fn into_member(self, caller: &Caller) -> Result<Value, Status> {
+        let why = match self {
+            Self::Member(object) => return Ok(object),
+            Self::Unregistered => return Ok(Value::Null),
+            Self::Deleted => "its Node object was deleted",
+            Self::Another => "its name belongs to another machine or to a later certificate",
+        };
+        Err(removed(&caller.node, why))
     }
+}
+
+/// # Errors
+/// As [`Seen::into_member`], and when objects cannot be read.
+pub(crate) async fn require_member(shared: &Shared, caller: &Caller) -> Result<Value, Status> {
+    look(shared, caller).await?.into_member(caller)
 }
 
 fn removed(node: &str, why: &str) -> Status {

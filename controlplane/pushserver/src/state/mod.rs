@@ -5,6 +5,7 @@
 
 mod acknowledgement;
 mod progress;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,11 +15,13 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sheave_api::ObjectKey;
 use sheave_push::v1::{self, ServerMessage, server_message::Kind};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use self::acknowledgement::Acknowledgement;
 pub(crate) use self::acknowledgement::{Ending, Outcome, Verdict};
+pub(crate) use self::sessions::Presence;
+use self::sessions::Session;
 use crate::acks::Health;
 use crate::encode::key as wire_key;
 use crate::endpoints::{Named, Selector};
@@ -62,9 +65,6 @@ pub(crate) struct State {
     epoch: String,
 }
 
-/// A node that has hung up comes back this soon, if it only changed its certificate or its server's process.
-const RETURN_LIMIT: Duration = Duration::from_secs(5);
-
 #[derive(Default)]
 struct Inner {
     complete: bool,
@@ -86,11 +86,6 @@ struct Inner {
 struct Slice {
     encoded: Bytes,
     service: ObjectKey,
-}
-
-struct Session {
-    id: u64,
-    direct: mpsc::Sender<ServerMessage>,
 }
 
 impl State {
@@ -300,56 +295,6 @@ impl State {
         let inner = self.inner.lock();
         inner.pods.get(key).is_some_and(|pod| pod.uid == uid && pod.node.as_ref() == node)
     }
-
-    /// A stream of this node begins; a former one of the same node ends.
-    pub(crate) fn connect(&self, node: &str, id: u64, direct: mpsc::Sender<ServerMessage>) {
-        self.change(|inner| {
-            inner.left.remove(node);
-            inner.sessions.insert(node.into(), Session { id, direct });
-            inner.acknowledgement.acks.connected(node, true);
-        });
-        self.connected.send_modify(|count| *count += 1);
-    }
-
-    /// A stream of this node has ended. Does nothing when a newer one has taken its place.
-    pub(crate) fn disconnect(&self, node: &str, id: u64) {
-        self.change(|inner| {
-            if inner.sessions.get(node).is_some_and(|s| s.id == id) {
-                inner.sessions.remove(node);
-                inner.left.retain(|_, at| at.elapsed() < RETURN_LIMIT);
-                inner.left.insert(node.into(), Instant::now());
-                inner.acknowledgement.acks.connected(node, false);
-            }
-        });
-    }
-
-    pub(crate) fn ack(&self, node: &str, id: u64, generation: u64) {
-        self.change(|inner| {
-            // What was never sent cannot be in effect.
-            if inner.sessions.get(node).is_some_and(|s| s.id == id)
-                && generation <= inner.log.newest()
-            {
-                inner.acknowledgement.acks.acked(node, generation);
-            }
-        });
-    }
-
-    /// Where messages that are no state can be sent to a node, if it is connected, or comes back soon.
-    pub(crate) async fn direct(&self, node: &str) -> Option<mpsc::Sender<ServerMessage>> {
-        let mut connected = self.connected.subscribe();
-        loop {
-            // Marked before looking, so that one that comes in between is not missed.
-            connected.borrow_and_update();
-            let until = {
-                let inner = self.inner.lock();
-                if let Some(session) = inner.sessions.get(node) {
-                    return Some(session.direct.clone());
-                }
-                *inner.left.get(node)? + RETURN_LIMIT
-            };
-            tokio::time::timeout_at(until, connected.changed()).await.ok()?.ok()?;
-        }
-    }
 }
 
 impl Inner {
@@ -508,28 +453,6 @@ mod tests {
         state.apply_node("n1", 1, Bytes::from_static(b"{}"), Health::Ready);
         assert_eq!(seen(&state, "n1", 0), ["node", "node-gone", "node"]);
         assert_eq!(seen(&state, "n2", 0), Vec::<&str>::new());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_asks_a_node_that_is_about_to_come_back_waits_for_it() {
-        let state = Arc::new(State::new(None));
-        assert!(state.direct("n1").await.is_none(), "never there");
-        let (direct, _messages) = mpsc::channel(1);
-        state.connect("n1", 1, direct.clone());
-        assert!(state.direct("n1").await.is_some());
-        state.disconnect("n1", 1);
-        let asked = tokio::spawn({
-            let state = Arc::clone(&state);
-            async move { state.direct("n1").await.is_some() }
-        });
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(!asked.is_finished());
-        state.connect("n1", 2, direct);
-        assert!(asked.await.unwrap());
-        state.disconnect("n1", 2);
-        let began = Instant::now();
-        assert!(state.direct("n1").await.is_none(), "it stays away");
-        assert!(began.elapsed() <= RETURN_LIMIT);
     }
 
     #[test]
