@@ -20,6 +20,7 @@ mod load_balancer;
 mod namespace;
 mod node_lifecycle;
 mod own_pods;
+mod ownership;
 mod pod;
 mod pod_gc;
 mod queue;
