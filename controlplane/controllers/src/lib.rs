@@ -15,6 +15,7 @@ pub mod dns_service;
 mod endpoints;
 mod endpoints_live;
 mod garbage;
+mod history;
 mod join_tokens;
 mod load_balancer;
 mod namespace;
@@ -27,6 +28,7 @@ mod queue;
 mod replica_set;
 mod selector;
 mod service_account;
+mod stateful_set;
 mod template_hash;
 
 use std::sync::Arc;
@@ -59,6 +61,7 @@ pub fn start(context: &Context) -> JoinSet<()> {
     running.spawn(deployment::run(context.clone()));
     running.spawn(replica_set::run(context.clone()));
     running.spawn(daemon_set::run(context.clone()));
+    running.spawn(stateful_set::run(context.clone()));
     running.spawn(disruption::run(context.clone()));
     running.spawn(endpoints::run(context.clone()));
     running.spawn(load_balancer::run(context.clone()));
