@@ -13,7 +13,7 @@ use sheave_client::{DeleteOptions, Involved, Patch, Record};
 use crate::Context;
 
 /// Creations and deletions under way at once for one owner.
-const BURST_MAX: usize = 50;
+pub(crate) const BURST_MAX: usize = 50;
 
 /// For whom.
 pub(crate) struct Owner<'a> {

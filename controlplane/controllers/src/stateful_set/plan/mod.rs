@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::member::{Member, Stage};
+use crate::own_pods::BURST_MAX;
 
 /// What a set asks for.
 #[derive(Clone, Debug)]
@@ -100,7 +101,8 @@ impl<'a> Picture<'_, 'a> {
         for ordinal in self.wanted.ordinals() {
             let Some(member) = self.by_ordinal.get(&ordinal) else {
                 plan.create.push((ordinal, self.revision_of(ordinal)));
-                if is_ordered {
+                // However many are wanted, a plan is no longer than what is made at once.
+                if is_ordered || plan.create.len() == BURST_MAX {
                     return false;
                 }
                 continue;

@@ -51,6 +51,8 @@ fn pods_are_made_all_at_once_where_the_order_does_not_matter() {
     let parallel = Wanted { is_ordered: false, ..wanted(0, 3) };
     let missing = [member(1, "new", Leaving)];
     assert_eq!(planned(&parallel, &missing), (vec![(0, "new"), (2, "new")], vec![]));
+    let many = Wanted { is_ordered: false, ..wanted(1, i32::MAX) };
+    assert_eq!(planned(&many, &[]).0.len(), BURST_MAX);
     let fewer = Wanted { is_ordered: false, ..wanted(0, 1) };
     let all = [Available, Starting, Available].into_iter().enumerate();
     let all: Vec<Member> = all.map(|(n, stage)| member(n as i32, "new", stage)).collect();
