@@ -33,5 +33,6 @@ pub mod scratch;
 pub mod server;
 pub mod services;
 pub mod site;
+pub mod sole;
 pub mod veth;
 pub mod wait;

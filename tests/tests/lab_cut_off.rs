@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use sheave_tests::command::Said;
 use sheave_tests::connections::{Job, Report};
 use sheave_tests::kubectl::Kubectl;
 use sheave_tests::nodes::{Load, Nodes, Pod, probe};
 use sheave_tests::pod_server::{self, WHO_PORT};
 use sheave_tests::probe::{Outcome, Probe, Protocol};
+use sheave_tests::sole::Watch;
 use sheave_tests::wait;
 
 const LOAD_CLIENT: &str = env!("CARGO_BIN_EXE_load-client");
@@ -24,6 +26,10 @@ const CONVERGE_LIMIT: Duration = Duration::from_secs(5);
 const AWAY: Duration = Duration::from_secs(60);
 /// After which what an agent was told is on its disk.
 const KEPT_AFTER: Duration = Duration::from_secs(5);
+/// After the cut is healed: the end of a pod there, a new one elsewhere, and its probes.
+const SUCCESSOR_LIMIT: Duration = Duration::from_secs(60);
+/// The program of the pod that may run but once; nothing else is called so.
+const SOLE: &str = "sole-server";
 /// A node that boots without a control plane serves again after this long.
 const BOOT_LIMIT: Duration = Duration::from_secs(30);
 
@@ -36,17 +42,19 @@ const IMPATIENT: &str = "  tolerations:
 fn a_node_that_is_cut_off_is_done_without_and_comes_back() {
     let nodes = Nodes::start(|spec| spec.images.push("names"));
     nodes.apply(&deployment("web", 6));
-    // Bound to the node for good, as a pod of an owner that wants it but once.
-    nodes.apply(&(pod_server::pod("single", 3, SERVER) + &pod_server::service("single", "")));
+    // It could run elsewhere, and must not while it may run there.
+    let machines = (1..=3).map(|number| nodes.node(number)).collect();
+    let sole = Watch::start(machines, SOLE);
+    nodes.apply(&stateful_set("single"));
     nodes.apply(&pod_server::pod("neighbour", 3, SERVER));
     nodes.wait_rollout("web");
-    for pod in ["single", "neighbour"] {
-        nodes.wait_pod_ready(pod);
-    }
+    nodes.kubectl(&["rollout", "status", "statefulset/single", "--timeout=60s"]);
+    nodes.wait_pod_ready("neighbour");
     (1..=3).for_each(|number| nodes.wait_live(number, "web", 6));
     let lost: Vec<Pod> = nodes.pods("app=web").into_iter().filter(|pod| pod.node == 3).collect();
     assert!(!lost.is_empty(), "pods are spread over the nodes");
     let (single, neighbour) = (nodes.pod("app=single"), nodes.pod("app=neighbour"));
+    assert_eq!((single.name.as_str(), single.node), ("single-0", 3), "it prefers that node");
 
     nodes.lab.cut("node-3").unwrap();
     let cut = Instant::now();
@@ -72,9 +80,13 @@ fn a_node_that_is_cut_off_is_done_without_and_comes_back() {
     wait::until("others in their place", REPLACE_LIMIT + AWAY, replaced, |count| *count == 6);
     let took_replacing = began.elapsed();
     println!("they were replaced {:.1} s later", took_replacing.as_secs_f64());
-    // The API knows of it still: nobody can say that it has ended.
-    assert_eq!(nodes.value(&["pod", "single"], "{.metadata.uid}"), single.uid);
+    // It is to end, and the API knows of it still: nobody can say that it has ended. So no other has its name.
+    let to_end = || nodes.value(&["pod", "single-0"], "{.metadata.deletionTimestamp}");
+    wait::until("the single pod to be asked to end", REPLACE_LIMIT, to_end, |at| !at.is_empty());
     std::thread::sleep(Duration::from_secs(2));
+    let uids = nodes.value(&["pods", "--selector=app=single"], "{.items[*].metadata.uid}");
+    assert_eq!(uids, single.uid, "nobody takes its place");
+    assert!(!nodes.node(3).pod_processes(&single.uid).is_empty(), "it runs on there");
     let reports = loads.into_iter().map(|(name, load)| (name, load.end())).collect::<Vec<_>>();
 
     nodes.lab.heal("node-3").unwrap();
@@ -96,6 +108,20 @@ fn a_node_that_is_cut_off_is_done_without_and_comes_back() {
     let converged = healed.elapsed();
     println!("all as it was {:.1} s after it was healed", converged.as_secs_f64());
     assert_eq!(nodes.pods("app=web").len(), 6);
+    let ready = r#"{.metadata.uid} {.status.conditions[?(@.type=="Ready")].status}"#;
+    let successor =
+        || nodes.try_kubectl(&["get", "pod", "single-0", "--output", &format!("jsonpath={ready}")]);
+    let is_another =
+        |said: &Said| said.stdout.ends_with(" True") && !said.stdout.starts_with(&single.uid);
+    wait::until("another pod in place of the single one", SUCCESSOR_LIMIT, successor, is_another);
+    println!(
+        "the single pod was made anew {:.1} s after it was healed",
+        healed.elapsed().as_secs_f64()
+    );
+    let seen = sole.end();
+    println!("{} looks at the single pod saw it on the nodes {:?}", seen.looks, seen.places);
+    assert!(seen.doubled.is_empty(), "the single pod ran twice at once: {seen:?}");
+    assert!(seen.looks > 100 && seen.places.first() == Some(&3), "it was not looked: {seen:?}");
 
     for (name, report) in &reports {
         println!("{}", said(name, report));
@@ -250,6 +276,32 @@ kind: Deployment
 metadata: {{name: {name}}}
 spec:
   replicas: {replicas}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+{template}---
+{service}"
+    )
+}
+
+/// One pod with a name of its own, rather on node 3 than elsewhere.
+fn stateful_set(name: &str) -> String {
+    const PREFERS: &str = "  affinity:
+    nodeAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        preference:
+          matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node-3]}]";
+    let more = format!("{IMPATIENT}\n{PREFERS}");
+    let template = pod_server::template(name, SERVER, "sheave.local/resolvers:1", &more);
+    let template = template.replace("/pod-server,", &format!("/{SOLE},"));
+    let template: String = template.lines().map(|line| format!("    {line}\n")).collect();
+    let service = pod_server::service(name, "");
+    format!(
+        "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: {name}}}
+spec:
+  serviceName: {name}
   selector: {{matchLabels: {{app: {name}}}}}
   template:
 {template}---

@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(core["items"][0]["metadata"].get("name"), None);
         let apps = &aggregated_groups(KINDS)["items"][0];
         assert_eq!(apps["metadata"]["name"], "apps");
-        let deployment = &apps["versions"][0]["resources"][1];
+        let deployment = &apps["versions"][0]["resources"][2];
         assert_eq!(
             *deployment,
             json!({

@@ -50,8 +50,10 @@ resources! {
     EVENTS = "", "events";
     LEASES = "coordination.k8s.io", "leases";
     ENDPOINT_SLICES = "discovery.k8s.io", "endpointslices";
+    CONTROLLER_REVISIONS = "apps", "controllerrevisions";
     DAEMON_SETS = "apps", "daemonsets";
     DEPLOYMENTS = "apps", "deployments";
     REPLICA_SETS = "apps", "replicasets";
+    STATEFUL_SETS = "apps", "statefulsets";
     POD_DISRUPTION_BUDGETS = "policy", "poddisruptionbudgets";
 }

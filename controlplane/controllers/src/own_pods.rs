@@ -13,7 +13,7 @@ use sheave_client::{DeleteOptions, Involved, Patch, Record};
 use crate::Context;
 
 /// Creations and deletions under way at once for one owner.
-const BURST_MAX: usize = 50;
+pub(crate) const BURST_MAX: usize = 50;
 
 /// For whom.
 pub(crate) struct Owner<'a> {
@@ -63,10 +63,12 @@ impl OwnPods {
         pods: impl Iterator<Item = Value>,
     ) -> Result<(), Status> {
         let namespace = &owner.key.namespace;
-        let creations =
-            pods.take(BURST_MAX).map(|pod| context.client.create(&resource::PODS, namespace, pod));
+        let creations = pods.take(BURST_MAX).map(|pod| async {
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            (name, context.client.create(&resource::PODS, namespace, pod).await)
+        });
         let mut failure = None;
-        for result in join_all(creations).await {
+        for (name, result) in join_all(creations).await {
             match result {
                 Ok(created) => {
                     let revision = created["metadata"]["resourceVersion"].as_str();
@@ -74,15 +76,15 @@ impl OwnPods {
                     let until = self.created_until.entry(owner.uid.to_owned()).or_default();
                     *until = revision.max(*until);
                     let name = created["metadata"]["name"].as_str().unwrap_or_default();
-                    owner.say(context, false, "SuccessfulCreate", format!("Created pod: {name}"));
+                    owner.say(context, false, "SuccessfulCreate", owner.created(name));
                 }
-                Err(status) => failure = Some(status),
+                Err(status) => failure = Some((name, status)),
             }
         }
-        let Some(status) = failure else { return Ok(()) };
+        let Some((name, status)) = failure else { return Ok(()) };
         // A namespace on its way out refuses pods; that is no news to anybody.
         if status.reason != "NamespaceTerminating" && !status.is_not_found() {
-            owner.say(context, true, "FailedCreate", format!("Error creating: {status}"));
+            owner.say(context, true, "FailedCreate", owner.not_created(&name, &status));
         }
         Err(status)
     }
@@ -99,14 +101,42 @@ impl OwnPods {
             match context.client.delete(&resource::PODS, &key, options).await {
                 Ok(()) => {
                     self.deleting.insert(pod_uid);
-                    let message = format!("Deleted pod: {}", key.name);
-                    owner.say(context, false, "SuccessfulDelete", message);
+                    owner.say(context, false, "SuccessfulDelete", owner.deleted(&key.name));
                 }
                 Err(status) if status.is_not_found() || status.is_conflict() => {}
                 Err(status) => return Err(status),
             }
         }
         Ok(())
+    }
+}
+
+/// Messages of events, in the words of Kubernetes, which has others for pods with names of their own.
+impl Owner<'_> {
+    fn names_its_pods(&self) -> bool {
+        self.kind == "StatefulSet"
+    }
+
+    fn created(&self, pod: &str) -> String {
+        if self.names_its_pods() {
+            return format!("create Pod {pod} in StatefulSet {} successful", self.key.name);
+        }
+        format!("Created pod: {pod}")
+    }
+
+    fn not_created(&self, pod: &str, status: &Status) -> String {
+        if self.names_its_pods() {
+            let set = &self.key.name;
+            return format!("create Pod {pod} in StatefulSet {set} failed error: {status}");
+        }
+        format!("Error creating: {status}")
+    }
+
+    fn deleted(&self, pod: &str) -> String {
+        if self.names_its_pods() {
+            return format!("delete Pod {pod} in StatefulSet {} successful", self.key.name);
+        }
+        format!("Deleted pod: {pod}")
     }
 }
 
@@ -123,15 +153,15 @@ impl Owner<'_> {
         });
     }
 
-    /// Writes its counts, unless they are what they were; absent ones are zero.
-    pub(crate) async fn write_counts(
+    /// Writes these fields of its status, unless they are what they were; absent counts are zero.
+    pub(crate) async fn write_status(
         &self,
         context: &Context,
         resource: &GroupResource,
         current: &Value,
         wanted: Value,
     ) -> Result<(), Status> {
-        if are_same_counts(current, &wanted) {
+        if are_same(current, &wanted) {
             return Ok(());
         }
         let patch = Patch::Merge(json!({ "status": wanted }));
@@ -142,10 +172,13 @@ impl Owner<'_> {
     }
 }
 
-fn are_same_counts(current: &Value, wanted: &Value) -> bool {
-    let count = |value: &Value| value.as_i64().unwrap_or_default();
+fn are_same(current: &Value, wanted: &Value) -> bool {
+    let is_same = |current: &Value, wanted: &Value| match wanted.as_i64() {
+        Some(count) => current.as_i64().unwrap_or_default() == count,
+        None => current == wanted,
+    };
     let mut fields = wanted.as_object().into_iter().flatten();
-    fields.all(|(name, value)| count(&current[name.as_str()]) == count(value))
+    fields.all(|(name, value)| is_same(&current[name.as_str()], value))
 }
 
 #[cfg(test)]
@@ -155,9 +188,11 @@ mod tests {
     #[test]
     fn absent_counts_are_zero() {
         let wanted = json!({ "replicas": 2, "readyReplicas": 0 });
-        assert!(are_same_counts(&json!({ "replicas": 2 }), &wanted));
-        assert!(!are_same_counts(&json!({ "replicas": 2, "readyReplicas": 1 }), &wanted));
-        assert!(!are_same_counts(&Value::Null, &wanted));
+        assert!(are_same(&json!({ "replicas": 2 }), &wanted));
+        assert!(!are_same(&json!({ "replicas": 2, "readyReplicas": 1 }), &wanted));
+        assert!(!are_same(&Value::Null, &wanted));
+        let named = json!({ "updateRevision": "b" });
+        assert!(are_same(&named, &named) && !are_same(&json!({ "updateRevision": "a" }), &named));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod daemons;
 mod lifecycle;
 mod node;
 mod plane;
+mod stateful;
 
 use serde_json::{Value, json};
 use sheave_api::resource::{

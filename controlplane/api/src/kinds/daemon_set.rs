@@ -30,7 +30,7 @@ impl Strategy for DaemonSet {
     fn validate(&self, set: &Value) -> FieldErrors {
         let mut errors = FieldErrors::new();
         let (spec, path) = (&set["spec"], Path::root("spec"));
-        template::validate(set, &path, &mut errors);
+        template::validate(set, "DaemonSet", &path, &mut errors);
         non_negative(
             &spec["revisionHistoryLimit"],
             &path.child("revisionHistoryLimit"),

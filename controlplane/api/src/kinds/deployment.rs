@@ -31,7 +31,7 @@ impl Strategy for Deployment {
     fn validate(&self, deployment: &Value) -> FieldErrors {
         let mut errors = FieldErrors::new();
         let (spec, path) = (&deployment["spec"], Path::root("spec"));
-        template::validate(deployment, &path, &mut errors);
+        template::validate(deployment, "ReplicaSet", &path, &mut errors);
         validate_strategy(&spec["strategy"], &path.child("strategy"), &mut errors);
         for field in ["revisionHistoryLimit", "progressDeadlineSeconds"] {
             non_negative(&spec[field], &path.child(field), &mut errors);

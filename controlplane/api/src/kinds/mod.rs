@@ -13,6 +13,7 @@
 //! ```
 
 mod config;
+mod controller_revision;
 mod daemon_set;
 mod deployment;
 mod disruption_budget;
@@ -27,6 +28,7 @@ mod replica_set;
 mod rules;
 pub mod scale;
 pub mod service;
+mod stateful_set;
 mod strategy;
 mod table;
 mod template;

@@ -16,7 +16,7 @@ impl Strategy for ReplicaSet {
 
     fn validate(&self, set: &Value) -> FieldErrors {
         let mut errors = FieldErrors::new();
-        template::validate(set, &Path::root("spec"), &mut errors);
+        template::validate(set, "ReplicaSet", &Path::root("spec"), &mut errors);
         errors
     }
 

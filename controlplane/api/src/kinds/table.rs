@@ -1,6 +1,7 @@
 //! The table of all kinds, in the order discovery shows them.
 
 use super::config::{ConfigMap, Secret};
+use super::controller_revision::ControllerRevision;
 use super::daemon_set::DaemonSet;
 use super::deployment::Deployment;
 use super::disruption_budget::PodDisruptionBudget;
@@ -12,6 +13,7 @@ use super::node::Node;
 use super::pod::Pod;
 use super::replica_set::ReplicaSet;
 use super::service::Service;
+use super::stateful_set::StatefulSet;
 use super::strategy::Plain;
 use super::{Durability, Kind, Subresource};
 use crate::printers;
@@ -192,6 +194,17 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         group: "apps",
+        kind: "ControllerRevision",
+        list_kind: "ControllerRevisionList",
+        plural: "controllerrevisions",
+        singular: "controllerrevision",
+        schema: "k8s.io.api.apps.v1.ControllerRevision",
+        strategy: &ControllerRevision,
+        printer: &printers::ControllerRevision,
+        ..CORE
+    },
+    Kind {
+        group: "apps",
         kind: "DaemonSet",
         list_kind: "DaemonSetList",
         plural: "daemonsets",
@@ -233,6 +246,21 @@ pub static KINDS: &[Kind] = &[
         generation_of: &["spec"],
         strategy: &ReplicaSet,
         printer: &printers::ReplicaSet,
+        ..CORE
+    },
+    Kind {
+        group: "apps",
+        kind: "StatefulSet",
+        list_kind: "StatefulSetList",
+        plural: "statefulsets",
+        singular: "statefulset",
+        short_names: &["sts"],
+        categories: &["all"],
+        schema: "k8s.io.api.apps.v1.StatefulSet",
+        subresources: &[SCALE, status("StatefulSet", "apps", "v1")],
+        generation_of: &["spec"],
+        strategy: &StatefulSet,
+        printer: &printers::StatefulSet,
         ..CORE
     },
     Kind {

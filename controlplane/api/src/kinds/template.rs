@@ -1,5 +1,5 @@
-//! What Deployments, ReplicaSets and DaemonSets share: a pod template, a selector that must match it, and
-//! replicas.
+//! What Deployments, ReplicaSets, DaemonSets and StatefulSets share: a pod template, a selector that must match
+//! it, and replicas.
 
 use serde_json::{Value, json};
 
@@ -28,8 +28,8 @@ pub(super) fn default_template(object: &mut Value) {
     }
 }
 
-/// Rules of `replicas`, `minReadySeconds`, `selector` and `template`.
-pub(super) fn validate(object: &Value, path: &Path, errors: &mut FieldErrors) {
+/// Rules of `replicas`, `minReadySeconds`, `selector` and `template`. `owner` is the kind that makes the pods.
+pub(super) fn validate(object: &Value, owner: &'static str, path: &Path, errors: &mut FieldErrors) {
     let spec = &object["spec"];
     for field in ["replicas", "minReadySeconds"] {
         non_negative(&spec[field], &path.child(field), errors);
@@ -41,7 +41,10 @@ pub(super) fn validate(object: &Value, path: &Path, errors: &mut FieldErrors) {
     } else {
         label_selector(selector, &selector_path, errors);
         if selector.as_object().is_some_and(serde_json::Map::is_empty) {
-            errors.invalid(&selector_path, json!({}), "empty selector is invalid for deployment");
+            // Kubernetes names a Deployment for a ReplicaSet too.
+            let named = if owner == "ReplicaSet" { "Deployment" } else { owner };
+            let why = format!("empty selector is invalid for {}", named.to_lowercase());
+            errors.invalid(&selector_path, json!({}), why);
         }
     }
     let (template, path) = (&spec["template"], path.child("template"));
@@ -66,7 +69,7 @@ pub(super) fn validate(object: &Value, path: &Path, errors: &mut FieldErrors) {
     let annotations = &template["metadata"]["annotations"];
     validate_annotations(annotations, &metadata.child("annotations"), errors);
     pod::validate_annotations(template, &metadata, errors);
-    pod::validate_spec(&template["spec"], Owner::Template, &path.child("spec"), errors);
+    pod::validate_spec(&template["spec"], Owner::Template(owner), &path.child("spec"), errors);
 }
 
 /// A selector says which pods are whose: it stays.

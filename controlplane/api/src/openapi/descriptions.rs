@@ -202,6 +202,65 @@ const TEXTS: &[Entry] = &[
             ("template", "What each pod is made from."),
         ],
     ),
+    (
+        "apps.v1/StatefulSet",
+        &[("", "Pods with names that stay, numbered, made and replaced one after the other.")],
+    ),
+    (
+        "apps.v1/StatefulSetSpec",
+        &[
+            ("", "How many pods, of which template, in which order."),
+            ("minReadySeconds", "Seconds that a new pod must be ready to count as available."),
+            ("ordinals", "How the pods are numbered."),
+            (
+                "persistentVolumeClaimRetentionPolicy",
+                "What becomes of claims made of volumeClaimTemplates, of which there are none here.",
+            ),
+            (
+                "podManagementPolicy",
+                "OrderedReady: one pod after the other, each once those before it are ready; Parallel: \
+                 all at once.",
+            ),
+            ("replicas", "How many pods; 1 if not given."),
+            ("revisionHistoryLimit", "How many old ControllerRevisions are kept for a rollback."),
+            ("selector", "Which pods belong to it; cannot be changed."),
+            ("serviceName", "The headless Service under which the pods have names in DNS."),
+            ("template", "What each pod is made from."),
+            ("updateStrategy", "How old pods are replaced: RollingUpdate or OnDelete."),
+            ("volumeClaimTemplates", "Not supported: there are no PersistentVolumeClaims here."),
+        ],
+    ),
+    (
+        "apps.v1/StatefulSetOrdinals",
+        &[
+            ("", "How the pods are numbered."),
+            ("start", "The number of the first pod; 0 if not given."),
+        ],
+    ),
+    (
+        "apps.v1/StatefulSetUpdateStrategy",
+        &[
+            ("", "How old pods are replaced."),
+            ("rollingUpdate", "How far a rolling update goes."),
+            ("type", "RollingUpdate: one after the other; OnDelete: when somebody deletes them."),
+        ],
+    ),
+    (
+        "apps.v1/RollingUpdateStatefulSetStrategy",
+        &[
+            ("", "How far a rolling update goes."),
+            ("maxUnavailable", "Not supported but as 1: one pod at a time is replaced."),
+            ("partition", "Only pods from this one on, counted from the first, are replaced."),
+        ],
+    ),
+    (
+        "apps.v1/ControllerRevision",
+        &[
+            ("", "A former state of a StatefulSet, which `kubectl rollout undo` goes back to."),
+            ("data", "The state, as a patch."),
+            ("revision", "Counts the states; the newest is the highest."),
+        ],
+    ),
     ("apps.v1/ReplicaSet", &[("", "A number of equal pods; usually made by a Deployment.")]),
     (
         "apps.v1/ReplicaSetSpec",

@@ -22,7 +22,9 @@ pub use event::Event;
 pub use network::{EndpointSlice, Endpoints, Service};
 pub use pod::Pod;
 pub use table::{IncludeObject, partial_metadata, partial_metadata_list, table};
-pub use workloads::{DaemonSet, Deployment, PodDisruptionBudget, ReplicaSet};
+pub use workloads::{
+    ControllerRevision, DaemonSet, Deployment, PodDisruptionBudget, ReplicaSet, StatefulSet,
+};
 
 use crate::{meta, time};
 

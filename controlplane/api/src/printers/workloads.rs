@@ -1,9 +1,10 @@
-//! Columns of DaemonSets, Deployments, ReplicaSets and PodDisruptionBudgets.
+//! Columns of DaemonSets, Deployments, ReplicaSets, StatefulSets, ControllerRevisions and
+//! PodDisruptionBudgets.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{AGE, Column, NAME, Printer, age, column, integer, join, meta, wide};
+use super::{AGE, Column, NAME, Printer, age, column, integer, join, meta, or_none, wide};
 use crate::selector::LabelSelector;
 
 const CONTAINERS: Column = wide("Containers", "Names of each container in the template.");
@@ -118,6 +119,54 @@ impl Printer for ReplicaSet {
     }
 }
 
+/// Columns of StatefulSets.
+pub struct StatefulSet;
+
+impl Printer for StatefulSet {
+    fn columns(&self) -> &'static [Column] {
+        const COLUMNS: &[Column] =
+            &[NAME, column("Ready", "Number of the pod with ready state"), AGE, CONTAINERS, IMAGES];
+        COLUMNS
+    }
+
+    fn cells(&self, set: &Value, now: Timestamp) -> Vec<Value> {
+        let (spec, status) = (&set["spec"], &set["status"]);
+        let ready = format!("{}/{}", count(&status["readyReplicas"]), count(&spec["replicas"]));
+        let [containers, images, _] = template_cells(spec);
+        vec![json!(meta::name(set)), json!(ready), json!(age(set, now)), containers, images]
+    }
+}
+
+/// Columns of ControllerRevisions.
+pub struct ControllerRevision;
+
+impl Printer for ControllerRevision {
+    fn columns(&self) -> &'static [Column] {
+        const COLUMNS: &[Column] = &[
+            NAME,
+            column("Controller", "The object whose former state it is."),
+            integer("Revision", "Counts the states; the newest is the highest."),
+            AGE,
+        ];
+        COLUMNS
+    }
+
+    fn cells(&self, revision: &Value, now: Timestamp) -> Vec<Value> {
+        let controller = meta::controller(revision).map_or_else(String::new, |owner| {
+            let text = |field: &str| owner[field].as_str().unwrap_or_default();
+            let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+            let dot = if group.is_empty() { "" } else { "." };
+            format!("{}{dot}{group}/{}", text("kind").to_lowercase(), text("name"))
+        });
+        vec![
+            json!(meta::name(revision)),
+            json!(or_none(controller)),
+            json!(count(&revision["revision"])),
+            json!(age(revision, now)),
+        ]
+    }
+}
+
 /// Columns of PodDisruptionBudgets.
 pub struct PodDisruptionBudget;
 
@@ -199,5 +248,22 @@ mod tests {
             json!(ReplicaSet.cells(&object, now)),
             json!(["web", 3, 3, 2, "45s", "a,b", "x:1,y:2", "app=web"])
         );
+        assert_eq!(
+            json!(StatefulSet.cells(&object, now)),
+            json!(["web", "2/3", "45s", "a,b", "x:1,y:2"])
+        );
+    }
+
+    #[test]
+    fn revisions_show_whose_they_are() {
+        let now = "2026-01-01T01:00:00Z".parse().unwrap();
+        let mut revision = json!({ "revision": 3, "metadata": {
+            "name": "web-x", "creationTimestamp": "2026-01-01T00:59:15Z", "ownerReferences": [
+                { "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "controller": true },
+            ] } });
+        let cells = |revision: &Value| json!(ControllerRevision.cells(revision, now));
+        assert_eq!(cells(&revision), json!(["web-x", "statefulset.apps/web", 3, "45s"]));
+        revision["metadata"]["ownerReferences"] = json!([]);
+        assert_eq!(cells(&revision), json!(["web-x", "<none>", 3, "45s"]));
     }
 }

@@ -5,7 +5,7 @@
 
 mod plan;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use self::plan::NodeFacts;
 use crate::Context;
 use crate::endpoints_live::{Selecting, wait_left_s};
 use crate::own_pods::{OwnPods, Owner};
+use crate::ownership::Ownership;
 use crate::pod::PodFacts;
 use crate::queue::Queue;
 use crate::template_hash::hash;
@@ -55,7 +56,7 @@ pub(crate) async fn run(context: Context) {
         nodes: Informer::new(client, &resource::NODES),
         services: Informer::new(client, &resource::SERVICES),
         queue: Queue::new(),
-        owned: BTreeMap::new(),
+        ownership: Ownership::default(),
         set_by_uid: BTreeMap::new(),
         own_pods: OwnPods::default(),
         context,
@@ -70,8 +71,7 @@ struct Controller {
     nodes: Informer<NodeFacts>,
     services: Informer<Selecting>,
     queue: Queue<ObjectKey>,
-    /// Pods by uid of their controlling owner.
-    owned: BTreeMap<String, BTreeSet<ObjectKey>>,
+    ownership: Ownership,
     set_by_uid: BTreeMap<String, ObjectKey>,
     own_pods: OwnPods,
 }
@@ -146,13 +146,7 @@ impl Controller {
             TypedEvent::Delete(old) => (Some(old), None),
         };
         if let Some(old) = old {
-            let owner = &old.object.facts.owner_uid;
-            if let Some(owned) = self.owned.get_mut(owner) {
-                owned.remove(&old.key);
-                if owned.is_empty() {
-                    self.owned.remove(owner);
-                }
-            }
+            self.ownership.remove(&old.object.facts.owner_uid, &old.key);
             if new.is_none() {
                 self.own_pods.saw_end(&old.object.facts.uid);
             }
@@ -162,8 +156,7 @@ impl Controller {
         if new.object.facts.terminating {
             self.own_pods.saw_end(&new.object.facts.uid);
         }
-        let owned = self.owned.entry(new.object.facts.owner_uid.clone()).or_default();
-        owned.insert(new.key.clone());
+        self.ownership.insert(&new.object.facts.owner_uid, new.key.clone());
         self.mark_owner(&new);
     }
 
@@ -197,11 +190,11 @@ impl Controller {
         self.own_pods.delete(&self.context, &owner(&set), plan.delete).await?;
         let current = serde_json::to_value(&set.object.status).unwrap_or_default();
         let owner = owner(&set);
-        owner.write_counts(&self.context, &resource::DAEMON_SETS, &current, plan.status).await
+        owner.write_status(&self.context, &resource::DAEMON_SETS, &current, plan.status).await
     }
 
     fn pods_of(&self, set_uid: &str, now: Timestamp) -> Vec<plan::Owned> {
-        let keys = self.owned.get(set_uid).into_iter().flatten();
+        let keys = self.ownership.of(set_uid);
         let pods = keys.filter_map(|key| self.pods.get(key)).map(|pod| {
             let facts = Arc::clone(&pod.object.facts);
             let timeout = self.context.acknowledgement_timeout;

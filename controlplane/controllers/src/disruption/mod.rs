@@ -20,7 +20,7 @@ use crate::pod::PodFacts;
 use crate::queue::Queue;
 use crate::{Context, selector};
 
-/// What owns pods (a ReplicaSet), or what owns that (a Deployment), reduced to its size.
+/// What owns pods (a ReplicaSet, a StatefulSet), or what owns that (a Deployment), reduced to its size.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Owner {
     metadata: ObjectMeta,
@@ -52,6 +52,7 @@ pub(crate) async fn run(context: Context) {
         pods: Informer::new(client, &resource::PODS),
         sets: Informer::new(client, &resource::REPLICA_SETS),
         deployments: Informer::new(client, &resource::DEPLOYMENTS),
+        stateful_sets: Informer::new(client, &resource::STATEFUL_SETS),
         queue: Queue::new(),
         context,
     };
@@ -64,6 +65,7 @@ struct Controller {
     pods: Informer<PodFacts>,
     sets: Informer<Owner>,
     deployments: Informer<Owner>,
+    stateful_sets: Informer<Owner>,
     queue: Queue<ObjectKey>,
 }
 
@@ -73,6 +75,7 @@ impl Controller {
             && self.pods.is_synced()
             && self.sets.is_synced()
             && self.deployments.is_synced()
+            && self.stateful_sets.is_synced()
     }
 
     async fn run(mut self) {
@@ -94,6 +97,10 @@ impl Controller {
                     None => return,
                 },
                 event = self.deployments.next() => match event {
+                    Some(event) => self.owner_event(event),
+                    None => return,
+                },
+                event = self.stateful_sets.next() => match event {
                     Some(event) => self.owner_event(event),
                     None => return,
                 },
@@ -193,7 +200,8 @@ impl Controller {
         let owners: BTreeSet<&str> = owners.collect();
         let mut sizes: BTreeMap<String, i32> = BTreeMap::new();
         for uid in owners {
-            let set = by_uid(self.sets.objects(), uid)?;
+            let set = by_uid(self.sets.objects(), uid)
+                .or_else(|| by_uid(self.stateful_sets.objects(), uid))?;
             let owner = match set.owner_uid() {
                 Some(uid) => by_uid(self.deployments.objects(), uid)?,
                 None => set,

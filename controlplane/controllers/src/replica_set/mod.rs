@@ -5,21 +5,21 @@
 
 mod plan;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use serde_json::{Value, json};
 use sheave_api::{ObjectKey, Status, resource};
-use sheave_client::{Informer, Patch, Typed, TypedEvent};
+use sheave_client::{Informer, Typed, TypedEvent};
 
 use crate::endpoints_live::{Selecting, wait_left_s};
 use crate::own_pods::{OwnPods, Owner};
+use crate::ownership::Ownership;
 use crate::pod::PodFacts;
 use crate::queue::Queue;
-use crate::{Context, controller_reference, selector};
+use crate::{Context, selector};
 
 pub(crate) async fn run(context: Context) {
     Controller::new(context).run().await;
@@ -31,10 +31,7 @@ struct Controller {
     pods: Informer<PodFacts>,
     services: Informer<Selecting>,
     queue: Queue<ObjectKey>,
-    /// Pods by uid of their controlling owner.
-    owned: BTreeMap<String, BTreeSet<ObjectKey>>,
-    /// Pods without a controlling owner.
-    orphans: BTreeSet<ObjectKey>,
+    ownership: Ownership,
     set_by_uid: BTreeMap<String, ObjectKey>,
     own_pods: OwnPods,
 }
@@ -47,8 +44,7 @@ impl Controller {
             services: Informer::new(context.client.as_ref(), &resource::SERVICES),
             context,
             queue: Queue::new(),
-            owned: BTreeMap::new(),
-            orphans: BTreeSet::new(),
+            ownership: Ownership::default(),
             set_by_uid: BTreeMap::new(),
             own_pods: OwnPods::default(),
         }
@@ -103,17 +99,17 @@ impl Controller {
             TypedEvent::Synced => {}
             TypedEvent::Apply { old, new } => {
                 if let Some(old) = old {
-                    self.forget(&old);
+                    self.ownership.remove(&old.object.owner_uid, &old.key);
                 }
                 if new.object.terminating {
                     self.own_pods.saw_end(&new.object.uid);
                 }
-                self.remember(&new);
+                self.ownership.insert(&new.object.owner_uid, new.key.clone());
                 self.mark_owner(&new);
             }
             TypedEvent::Delete(old) => {
                 self.own_pods.saw_end(&old.object.uid);
-                self.forget(&old);
+                self.ownership.remove(&old.object.owner_uid, &old.key);
                 self.mark_owner(&old);
             }
         }
@@ -133,25 +129,6 @@ impl Controller {
         let sets = self.sets.objects().range(first..).map(|(key, _)| key);
         for key in sets.take_while(|key| key.namespace == namespace) {
             self.queue.mark(key.clone());
-        }
-    }
-
-    fn remember(&mut self, pod: &Typed<PodFacts>) {
-        if pod.object.owner_uid.is_empty() {
-            self.orphans.insert(pod.key.clone());
-        } else {
-            let owned = self.owned.entry(pod.object.owner_uid.clone()).or_default();
-            owned.insert(pod.key.clone());
-        }
-    }
-
-    fn forget(&mut self, pod: &Typed<PodFacts>) {
-        self.orphans.remove(&pod.key);
-        if let Some(owned) = self.owned.get_mut(&pod.object.owner_uid) {
-            owned.remove(&pod.key);
-            if owned.is_empty() {
-                self.owned.remove(&pod.object.owner_uid);
-            }
         }
     }
 
@@ -196,17 +173,17 @@ impl Controller {
         }
         let current = serde_json::to_value(&set.object.status).unwrap_or_default();
         let owner = owner(&set);
-        owner.write_counts(&self.context, &resource::REPLICA_SETS, &current, status).await
+        owner.write_status(&self.context, &resource::REPLICA_SETS, &current, status).await
     }
 
     fn pods_of(&self, set_uid: &str, now: Timestamp) -> Vec<plan::Owned> {
-        let keys = self.owned.get(set_uid).into_iter().flatten();
         let services = self.services.objects();
         let waits_s = |pod: &Typed<PodFacts>| {
             let timeout = self.context.acknowledgement_timeout;
             wait_left_s(timeout, services, &pod.key.namespace, &pod.object, now)
         };
-        let pods = keys.filter_map(|key| self.pods.get(key)).map(|pod| plan::Owned {
+        let pods = self.ownership.of(set_uid).filter_map(|key| self.pods.get(key));
+        let pods = pods.map(|pod| plan::Owned {
             waits_s: waits_s(pod),
             key: pod.key.clone(),
             deleting: self.own_pods.is_deleting(&pod.object.uid),
@@ -226,34 +203,18 @@ impl Controller {
                     pod.object.is_active() && selector::matches(wanted, &pod.object.labels)
                 })
         };
-        let adopt: Vec<ObjectKey> = self.orphans.iter().filter(matching).cloned().collect();
-        let owned = self.owned.get(set_uid).into_iter().flatten();
-        let release: Vec<ObjectKey> = owned
-            .filter(|key| {
-                let pod = self.pods.get(key);
-                pod.is_some_and(|pod| !selector::matches(wanted, &pod.object.labels))
-            })
-            .cloned()
-            .collect();
-        let reference = controller_reference("apps/v1", "ReplicaSet", &set.key.name, set_uid);
-        for key in &adopt {
-            let patch = json!({ "metadata": { "ownerReferences": [reference] } });
-            self.patch_pod(key, patch).await?;
+        let strays = |pod: &&Typed<PodFacts>| !selector::matches(wanted, &pod.object.labels);
+        let pod = |key: &ObjectKey| self.pods.get(key);
+        let adopt: Vec<_> = self.ownership.orphans().filter(matching).filter_map(pod).collect();
+        let release: Vec<_> = self.ownership.of(set_uid).filter_map(pod).filter(strays).collect();
+        let (owner, pods) = (owner(set), &resource::PODS);
+        for pod in &adopt {
+            owner.adopt(&self.context, pods, &pod.key, &pod.object.uid).await?;
         }
-        for key in &release {
-            let patch = json!({ "metadata": { "ownerReferences": [
-                { "$patch": "delete", "uid": set_uid }] } });
-            self.patch_pod(key, patch).await?;
+        for pod in &release {
+            owner.release(&self.context, pods, &pod.key, &pod.object.uid).await?;
         }
         Ok(!adopt.is_empty() || !release.is_empty())
-    }
-
-    async fn patch_pod(&self, key: &ObjectKey, patch: Value) -> Result<(), Status> {
-        let client = &self.context.client;
-        match client.patch(&resource::PODS, key, None, Patch::Strategic(patch)).await {
-            Err(status) if status.is_not_found() => Ok(()),
-            result => result.map(drop),
-        }
     }
 }
 

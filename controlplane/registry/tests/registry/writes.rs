@@ -1,7 +1,9 @@
 //! create, update, patch and the subresources.
 
 use serde_json::json;
-use sheave_api::resource::{CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS};
+use sheave_api::resource::{
+    CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS, STATEFUL_SETS,
+};
 use sheave_registry::{Target, WriteOptions};
 
 use super::*;
@@ -122,22 +124,26 @@ async fn spec_and_status_are_written_apart() {
 #[tokio::test]
 async fn scale_is_a_view_that_can_be_written() {
     let cluster = Cluster::start().await;
-    cluster.create(&DEPLOYMENTS, deployment("web")).await.unwrap();
-    let scale = cluster
-        .edit(&DEPLOYMENTS, Some("scale"), "web", |scale| {
-            assert_eq!(scale["kind"], "Scale");
-            scale["spec"]["replicas"] = json!(5);
-        })
-        .await
-        .unwrap();
-    assert_eq!(scale["spec"]["replicas"], 5);
-    let web = cluster.get(&DEPLOYMENTS, "web").await.unwrap();
-    assert_eq!(web["spec"]["replicas"], 5);
-    assert_eq!(scale["metadata"]["resourceVersion"], web["metadata"]["resourceVersion"]);
-    let mut stale = scale;
-    cluster.edit(&DEPLOYMENTS, None, "web", |o| o["spec"]["paused"] = json!(true)).await.unwrap();
-    stale["spec"]["replicas"] = json!(6);
-    assert_eq!(cluster.update(&DEPLOYMENTS, Some("scale"), stale).await.unwrap_err().code, 409);
+    for kind in [&DEPLOYMENTS, &STATEFUL_SETS] {
+        cluster.create(kind, deployment("web")).await.unwrap();
+        let scale = cluster
+            .edit(kind, Some("scale"), "web", |scale| {
+                assert_eq!(scale["kind"], "Scale");
+                assert_eq!(scale["status"]["selector"], "app=web");
+                scale["spec"]["replicas"] = json!(5);
+            })
+            .await
+            .unwrap();
+        assert_eq!(scale["spec"]["replicas"], 5);
+        let web = cluster.get(kind, "web").await.unwrap();
+        assert_eq!(web["spec"]["replicas"], 5);
+        assert_eq!(scale["metadata"]["resourceVersion"], web["metadata"]["resourceVersion"]);
+        let mut stale = scale;
+        let slower = |object: &mut Value| object["spec"]["minReadySeconds"] = json!(1);
+        cluster.edit(kind, None, "web", slower).await.unwrap();
+        stale["spec"]["replicas"] = json!(6);
+        assert_eq!(cluster.update(kind, Some("scale"), stale).await.unwrap_err().code, 409);
+    }
 }
 
 #[tokio::test]

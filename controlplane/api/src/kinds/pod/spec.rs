@@ -16,8 +16,8 @@ use crate::{FieldErrors, meta, name};
 pub(crate) enum Owner {
     /// A Pod.
     Pod,
-    /// The template of a Deployment or ReplicaSet, whose pods are always restarted.
-    Template,
+    /// The template of what makes pods that are always restarted, by its kind as sentences name it.
+    Template(&'static str),
 }
 
 /// Checks a pod spec with its defaults set.
@@ -27,7 +27,7 @@ pub(crate) fn validate_spec(spec: &Value, owner: Owner, path: &Path, errors: &mu
     if !meta::list(&spec["ephemeralContainers"]).is_empty() {
         let why = match owner {
             Owner::Pod => "cannot be set on create",
-            Owner::Template => "ephemeral containers not allowed in pod template",
+            Owner::Template(_) => "ephemeral containers not allowed in pod template",
         };
         errors.forbidden(&path.child("ephemeralContainers"), why);
     }
@@ -38,7 +38,11 @@ pub(crate) fn validate_spec(spec: &Value, owner: Owner, path: &Path, errors: &mu
         &restart_path,
         errors,
     );
-    if owner == Owner::Template && matches!(text(&spec["restartPolicy"]), "OnFailure" | "Never") {
+    let template_of = match owner {
+        Owner::Template(kind) => Some(kind),
+        Owner::Pod => None,
+    };
+    if template_of.is_some() && matches!(text(&spec["restartPolicy"]), "OnFailure" | "Never") {
         errors.not_supported(&restart_path, spec["restartPolicy"].clone(), &["Always"]);
     }
     validate_dns(spec, path, errors);
@@ -46,11 +50,9 @@ pub(crate) fn validate_spec(spec: &Value, owner: Owner, path: &Path, errors: &mu
     let grace = "terminationGracePeriodSeconds";
     non_negative(&spec[grace], &path.child(grace), errors);
     let deadline = "activeDeadlineSeconds";
-    if owner == Owner::Template && !spec[deadline].is_null() {
-        errors.forbidden(
-            &path.child(deadline),
-            "activeDeadlineSeconds in ReplicaSet is not Supported",
-        );
+    if let Some(kind) = template_of.filter(|_| !spec[deadline].is_null()) {
+        let why = format!("activeDeadlineSeconds in {kind} is not Supported");
+        errors.forbidden(&path.child(deadline), why);
     } else {
         within(&spec[deadline], 1, i64::from(i32::MAX), &path.child(deadline), errors);
     }

@@ -4,6 +4,7 @@ mod config;
 mod generic;
 mod pods;
 mod services;
+mod stateful_sets;
 mod table;
 mod workloads;
 
