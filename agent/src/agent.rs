@@ -227,6 +227,7 @@ impl Agent {
                 Ok(()) = self.node_port_addresses.changed() => {
                     received = Instant::now();
                     self.note_node_port_addresses();
+                    self.pod_network.follow().await;
                 }
                 () = tokio::time::sleep(RETRY_PAUSE), if failed => {}
                 _ = names_retry.tick(), if self.names.waits() => {

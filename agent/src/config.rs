@@ -135,6 +135,9 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "PORT", default_value_t = sheave_abi::tunnel::PORT,
         value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) vxlan_port: u16,
+    /// Whose address a pod of another node sees as its client's, when that is outside of the cluster.
+    #[arg(long, value_name = "WHOSE", value_enum, default_value_t = ClientAddress::Auto)]
+    pub(crate) client_address: ClientAddress,
     /// cgroup v2 directory whose processes reach Services by their sockets [default: the root, so that
     /// all of this machine's do].
     #[arg(long, value_name = "DIR")]
@@ -201,6 +204,17 @@ impl From<PodNetwork> for Mode {
             PodNetwork::Vxlan => Self::Vxlan,
         }
     }
+}
+
+/// See [`RunArguments::client_address`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ClientAddress {
+    /// The client's own, unless `--pod-network native` says that there need be no tunnel between the nodes.
+    Auto,
+    /// The client's own: what it sends is carried through the tunnel as it came.
+    Keep,
+    /// That of the node where it came in.
+    Masquerade,
 }
 
 /// See [`RunArguments::xdp`].

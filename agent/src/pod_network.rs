@@ -15,10 +15,10 @@ use rtnetlink::MulticastGroup;
 use serde_json::{Value, json};
 use sheave_core::model::Peer;
 use sheave_core::pod_network::{Left, Mode, Plan, Route, Surroundings, Way, plan};
-use sheave_dataplane::{apply_routes, device, ensure_device, mtu, on_link};
+use sheave_dataplane::{Clients, apply_routes, device, ensure_device, mtu, on_link};
 use tokio_stream::StreamExt as _;
 
-use crate::config::RunArguments;
+use crate::config::{ClientAddress, RunArguments};
 use crate::machine::Machine;
 use crate::network::{self, Ranges};
 use crate::reconcile::Reconciler;
@@ -37,6 +37,8 @@ pub(crate) struct PodNetwork(Arc<Shared>);
 
 struct Shared {
     mode: Mode,
+    /// What clients outside send to pods of other nodes goes there as it came.
+    carries: bool,
     vxlan_port: u16,
     reconciler: Arc<Mutex<Reconciler>>,
     complain: Complain,
@@ -61,6 +63,7 @@ impl PodNetwork {
     ) -> Self {
         Self(Arc::new(Shared {
             mode: arguments.pod_network.into(),
+            carries: carries(arguments.client_address, arguments.pod_network.into()),
             vxlan_port: arguments.vxlan_port,
             reconciler: Arc::clone(reconciler),
             complain,
@@ -132,7 +135,24 @@ impl PodNetwork {
         let tunnel = state.tunnel.map(|(index, mtu)| {
             json!({ "interface": name(index), "mtu": mtu, "port": self.0.vxlan_port })
         });
-        json!({ "mode": self.0.mode.to_string(), "tunnel": tunnel, "nodes": peers })
+        let clients = match (&tunnel, self.0.carries) {
+            (Some(_), true) => "keep",
+            _ => "masquerade",
+        };
+        json!({
+            "mode": self.0.mode.to_string(),
+            "tunnel": tunnel,
+            "nodes": peers,
+            "clientAddress": clients,
+        })
+    }
+}
+
+fn carries(whose: ClientAddress, mode: Mode) -> bool {
+    match whose {
+        ClientAddress::Auto => mode != Mode::Native,
+        ClientAddress::Keep => true,
+        ClientAddress::Masquerade => false,
     }
 }
 
@@ -155,12 +175,14 @@ impl Shared {
     }
 
     fn bring_about(&self, state: &mut State, wrong: &mut BTreeSet<String>) -> Result<()> {
-        let (machine, peers) = {
+        let (machine, peers, node_port_addresses) = {
             let reconciler = self.reconciler.lock();
             if !reconciler.is_complete() {
                 return Ok(());
             }
-            (reconciler.machine().clone(), reconciler.model().peers.clone())
+            let model = reconciler.model();
+            let served = model.node.node_port_addresses.clone();
+            (reconciler.machine().clone(), model.peers.clone(), served)
         };
         let uplinks: Vec<u32> = indexes(&machine);
         let addresses = peers.values().flat_map(|peer| peer.addresses.iter().copied());
@@ -174,7 +196,7 @@ impl Shared {
         if !peers.is_empty() {
             // What it takes away from packets depends on who is reached through it.
             let draft = Surroundings { tunnel: Some(0), ..around.clone() };
-            let overhead = plan(self.mode, peers.iter().copied(), &draft).overhead();
+            let overhead = plan(self.mode, peers.iter().copied(), &draft).overhead(self.carries);
             around.tunnel = match self.tunnel(state, &uplinks, overhead) {
                 Ok(index) => Some(index),
                 Err(error) => {
@@ -189,11 +211,15 @@ impl Shared {
         let applied = apply_routes(&planned.routes)?;
         self.remade(&applied.added, &state.plan.routes);
         wrong.extend(applied.failed.into_iter().map(|(_, error)| with_cause(&error)));
-        self.reconciler
-            .lock()
-            .dataplane()
-            .set_remotes(&planned, self.vxlan_port)
-            .context("cannot tell the programs how other nodes are reached")?;
+        let clients =
+            Clients { carried_by: around.tunnel.filter(|_| self.carries), node_port_addresses };
+        {
+            let reconciler = self.reconciler.lock();
+            let dataplane = reconciler.dataplane();
+            let said = dataplane.set_remotes(&planned, self.vxlan_port);
+            said.and_then(|_| dataplane.set_clients(&clients))
+                .context("cannot tell the programs how other nodes are reached")?;
+        }
         wrong.extend(planned.reached.iter().flat_map(|(node, ranges)| {
             ranges.iter().filter_map(move |(range, way)| match way {
                 Ok(_) | Err(Left::ToTheNetwork) => None,

@@ -43,6 +43,10 @@ pub(crate) struct AgentFlags {
     /// UDP port of packets between nodes that share no link, the same on all of them [default: 8472].
     #[arg(long, value_name = "PORT")]
     vxlan_port: Option<u16>,
+    /// Whose address a pod of another node sees as its client's, when that is outside of the cluster: auto, keep or
+    /// masquerade [default: auto, the client's own unless --pod-network is native].
+    #[arg(long, value_name = "WHOSE")]
+    client_address: Option<String>,
     /// MTU of what pods send to other machines [default: the uplink's].
     #[arg(long, value_name = "BYTES")]
     pod_mtu: Option<u32>,
@@ -110,6 +114,7 @@ impl AgentFlags {
             ("--xdp", self.xdp.clone()),
             ("--pod-network", self.pod_network.clone()),
             ("--vxlan-port", self.vxlan_port.map(|port| port.to_string())),
+            ("--client-address", self.client_address.clone()),
             ("--pod-mtu", self.pod_mtu.map(|bytes| bytes.to_string())),
             ("--dns-port", self.dns_port.map(|port| port.to_string())),
             ("--health-port", self.health_port.map(|port| port.to_string())),

@@ -152,7 +152,16 @@ fn pod_network(status: &Value) -> String {
         };
         ranges.map(line).collect::<String>()
     };
-    list(&status["podNetwork"], "nodes").iter().map(of).collect()
+    let ranges: String = list(&status["podNetwork"], "nodes").iter().map(of).collect();
+    if ranges.is_empty() {
+        return ranges;
+    }
+    ranges
+        + match status["podNetwork"]["clientAddress"].as_str() {
+            Some("keep") => "Clients outside are seen by pods of other nodes as they are.\n",
+            Some(_) => "Clients outside are seen by pods of other nodes as this node.\n",
+            None => "",
+        }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -238,10 +247,11 @@ mod tests {
         let status = json!({ "podNetwork": { "mode": "auto", "nodes": [{ "node": "b", "ranges": [
             { "range": "10.244.1.0/24", "by": "native", "via": "192.0.2.2", "interface": "eth0" },
             { "range": "fd00:1::/64", "by": "vxlan", "via": "192.0.2.2", "interface": "sheave-vxlan" },
-            { "range": "10.1.0.0/16", "by": null, "why": "it overlaps" }] }] } });
+            { "range": "10.1.0.0/16", "by": null, "why": "it overlaps" }] }], "clientAddress": "keep" } });
         let expected = "Pods of b in 10.244.1.0/24: by eth0 to 192.0.2.2.\n\
                         Pods of b in fd00:1::/64: through the tunnel to 192.0.2.2.\n\
-                        Pods of b in 10.1.0.0/16: it overlaps.\n";
+                        Pods of b in 10.1.0.0/16: it overlaps.\n\
+                        Clients outside are seen by pods of other nodes as they are.\n";
         assert_eq!(pod_network(&status), expected);
         assert_eq!(pod_network(&json!({})), "");
     }

@@ -6,7 +6,7 @@ use sheave_abi::event::Event;
 use crate::family::Family;
 use crate::packet::{Packet, Verdict};
 use crate::tables::Tables;
-use crate::wire::{Ethernet, FrameAddresses};
+use crate::wire::FrameAddresses;
 
 /// Straight into a pod of this node. The caller has seen that the time to live is above 1.
 #[inline(always)]
@@ -40,10 +40,8 @@ pub fn from_node_to_pod(
 /// Back into the node from where it leaves, as if it had come in there.
 #[inline(always)]
 pub fn from_node_to_node(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
-    let Some(ethernet) = packet.at::<Ethernet>(0) else { return unwritable(tables) };
-    let (dst, src) = (ethernet.dst, ethernet.src);
-    ethernet.dst = src;
-    ethernet.src = dst;
+    let Some(addresses) = packet.at::<FrameAddresses>(0) else { return unwritable(tables) };
+    addresses.turn_round();
     Verdict::ingress(packet.ifindex())
 }
 

@@ -56,7 +56,7 @@ impl Packet for Frame {
         0
     }
 
-    fn wrap(&mut self, _: &Addr) -> bool {
+    fn wrap(&mut self, _: &Addr, _: u32) -> bool {
         false
     }
 

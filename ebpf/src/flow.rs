@@ -14,6 +14,7 @@ use sheave_abi::flow::{Flow, FlowKey, flags};
 use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{AffinityKey, FrontendKey, flags as frontend_flags};
 
+use crate::carry;
 use crate::masquerade;
 use crate::packet::{Arrived, Packet, Socket, Work};
 use crate::report::opened;
@@ -83,15 +84,17 @@ pub fn answered(tables: &impl Tables, work: &mut Work, stage: Stage, flow: &Flow
 /// has nothing of what the others need.
 pub mod side {
     /// On this node.
-    pub const INSIDE: bool = false;
+    pub const INSIDE: u32 = 0;
     /// Behind the uplink whose hook runs.
-    pub const OUTSIDE: bool = true;
+    pub const OUTSIDE: u32 = 1;
+    /// Behind another node, which carried the packet here.
+    pub const CARRIED: u32 = 2;
 }
 
 /// What becomes of a packet of a client. `known` is what [`find`] found. With [`Way::Translated`] the
 /// translation is in `work.flow`.
 #[inline(always)]
-pub fn from_client<const OUTSIDE: bool>(
+pub fn from_client<const SIDE: u32>(
     packet: &mut impl Packet,
     tables: &impl Tables,
     work: &mut Work,
@@ -99,12 +102,12 @@ pub fn from_client<const OUTSIDE: bool>(
 ) -> Way {
     (work.event, work.stage) = match known {
         None => (Event::FlowOpened, Stage::Opening),
-        Some((stage, known)) => match fate::<OUTSIDE>(packet, tables, work, stage, known) {
+        Some((stage, known)) => match fate::<SIDE>(packet, tables, work, stage, known) {
             Fate::Opens(event) => (event, stage),
             Fate::Is(way) => return way,
         },
     };
-    open::<OUTSIDE>(packet, tables, work)
+    open::<SIDE>(packet, tables, work)
 }
 
 /// What becomes of a known flow with the next packet of its client.
@@ -115,7 +118,7 @@ enum Fate {
 }
 
 #[inline(always)]
-fn fate<const OUTSIDE: bool>(
+fn fate<const SIDE: u32>(
     packet: &mut impl Packet,
     tables: &impl Tables,
     work: &mut Work,
@@ -139,7 +142,7 @@ fn fate<const OUTSIDE: bool>(
     }
     work.flow = *known;
     if has_lost_port(tables, work, stage)
-        || (OUTSIDE && !masquerade::follows_routes(packet, tables, work, stage) && may_move)
+        || (SIDE != side::INSIDE && !follows::<SIDE>(packet, tables, work, stage) && may_move)
     {
         return Fate::Opens(Event::FlowOpened);
     }
@@ -198,6 +201,47 @@ pub(crate) fn is_settled(tables: &impl Tables, arrived: &Arrived, flow: &Flow) -
         || still(tables, flow.backend, flow.generation).is_some()
 }
 
+/// Sees that the flow in `work.flow`, of a client outside, goes by the ways there are now. False: it would not be
+/// opened so again.
+#[inline(always)]
+fn follows<const SIDE: u32>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    stage: Stage,
+) -> bool {
+    if work.flow.flags & flags::CARRIED != 0 {
+        return SIDE == side::OUTSIDE && carry::node_of(tables, &work.flow).is_some();
+    }
+    let is_from_node = work.flow.flags & flags::FROM_NODE != 0;
+    if is_from_node != (SIDE == side::CARRIED)
+        || (is_from_node && work.flow.flags & flags::MASQUERADED == 0)
+    {
+        comes_by::<SIDE>(tables, work, stage);
+    }
+    masquerade::follows_routes(packet, tables, work, stage)
+}
+
+/// The client comes in by another node than it did, or not by one any more: answers go where it comes from.
+#[inline(never)]
+fn comes_by<const SIDE: u32>(tables: &impl Tables, work: &mut Work, stage: Stage) {
+    let flags = (work.flow.flags & !flags::FROM_NODE) | from_node::<SIDE>();
+    if work.flow.flags & flags::MASQUERADED == 0 {
+        if work.flow.flags == flags && work.flow.uplink == work.ifindex {
+            return;
+        }
+        work.flow.uplink = work.ifindex;
+    }
+    work.flow.flags = flags;
+    // If it cannot be kept, it is seen again with the next packet.
+    let _ = keep(tables, work, stage);
+}
+
+#[inline(always)]
+const fn from_node<const SIDE: u32>() -> u32 {
+    if SIDE == side::CARRIED { flags::FROM_NODE } else { 0 }
+}
+
 #[inline(always)]
 fn closing(arrived: &Arrived) -> u32 {
     let closes = arrived.tcp_flags & (tcp_flags::FIN | tcp_flags::RST) != 0;
@@ -213,20 +257,19 @@ pub(crate) const fn is_connection(protocol: u8) -> bool {
 // and not once for every way that leads to it.
 
 #[inline(never)]
-fn open<const OUTSIDE: bool>(
-    packet: &mut impl Packet,
-    tables: &impl Tables,
-    work: &mut Work,
-) -> Way {
+fn open<const SIDE: u32>(packet: &mut impl Packet, tables: &impl Tables, work: &mut Work) -> Way {
     let key = &work.arrived.key;
     work.frontend = FrontendKey::new(key.dst, key.dst_port, key.protocol);
-    dial::<OUTSIDE>(packet, tables, work)
+    if SIDE == side::CARRIED {
+        carry::node_port(tables, work);
+    }
+    dial::<SIDE>(packet, tables, work)
 }
 
 /// Opens a flow to `work.frontend`, whatever the packet's destination is; `work.event` and `work.stage` say
 /// how.
 #[inline(always)]
-pub(crate) fn dial<const OUTSIDE: bool>(
+pub(crate) fn dial<const SIDE: u32>(
     packet: &mut impl Packet,
     tables: &impl Tables,
     work: &mut Work,
@@ -237,13 +280,13 @@ pub(crate) fn dial<const OUTSIDE: bool>(
         return Way::NotAService;
     }
     work.client = AffinityKey { client: key.src, service: frontend.service };
-    let chosen = if OUTSIDE {
+    let chosen = if SIDE != side::INSIDE {
         if frontend.flags & frontend_flags::SOURCE_RANGES != 0
             && !tables.source(frontend.service, &key.src)
         {
             return Way::SourceRefused;
         }
-        choose_external(tables, &frontend, &work.client, key.src_port)
+        choose_external(tables, &frontend, &work.client, key.src_port, SIDE == side::CARRIED)
     } else {
         if frontend.affinity_s != 0
             && let Some(cookie) = tables.netns_cookie(&key.src)
@@ -264,12 +307,14 @@ pub(crate) fn dial<const OUTSIDE: bool>(
         dst_port: chosen.backend.port,
         backend: chosen.id,
         generation: chosen.backend.generation,
-        uplink: if OUTSIDE { work.ifindex } else { INSIDE },
+        uplink: if SIDE == side::INSIDE { INSIDE } else { work.ifindex },
         seen_s: tables.now_s(),
-        flags: 0,
+        flags: from_node::<SIDE>(),
     };
     let pod = tables.endpoint(&work.flow.dst).map(|pod| pod.host_ifindex);
-    if OUTSIDE && pod.is_none() && masquerade::stand_in(packet, tables, work) {
+    if SIDE == side::OUTSIDE && pod.is_none() && carry::is_for(tables, &work.flow.dst) {
+        carry::as_it_came(work);
+    } else if SIDE != side::INSIDE && pod.is_none() && masquerade::stand_in(packet, tables, work) {
         if !masquerade::tell_apart(packet, tables, work) {
             return Way::NoPort;
         }
@@ -278,13 +323,15 @@ pub(crate) fn dial<const OUTSIDE: bool>(
             let Some(shown) = hairpin(tables, &work.flow.src) else { return Way::Hairpin };
             work.flow.src = shown;
         }
-        let is_node = !OUTSIDE && tables.endpoint(&work.arrived.key.src).is_none();
+        let is_node = SIDE == side::INSIDE && tables.endpoint(&work.arrived.key.src).is_none();
         if !tell_apart(packet, tables, work, is_node) {
             return Way::NoPort;
         }
     }
-    // Before the entries: whoever answers must look for them.
-    tables.will_answer(pod.unwrap_or(0));
+    // Before the entries: whoever answers must look for them. What is carried comes back by the tunnel.
+    if work.flow.flags & flags::CARRIED == 0 {
+        tables.will_answer(pod.unwrap_or(0));
+    }
     let (event, stage) = (work.event, work.stage);
     if !keep(tables, work, stage) {
         return Way::Busy;

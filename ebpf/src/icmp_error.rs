@@ -19,6 +19,7 @@ use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey, flags};
 use sheave_abi::order::{Addr, Be16};
 
+use crate::carry;
 use crate::checksum::{add, fold, of_addr, update};
 use crate::deliver::{by_uplink, to_client_outside, to_pod, unwritable};
 use crate::family::Family;
@@ -37,6 +38,8 @@ pub enum Told {
     Nothing,
     /// Its receiver understands it now; the entry that said how is in [`Work::flow`].
     Retold,
+    /// Its receiver does already: it is about a packet that was carried, by the flow in [`Work::flow`].
+    Carried,
     /// It could not be changed.
     Failed,
 }
@@ -60,7 +63,10 @@ pub(crate) fn forward<F: Family>(
     met: Met,
 ) -> Option<Verdict> {
     match retell::<F>(packet, tables, work, met) {
-        Told::Nothing => return None,
+        Told::Carried if met == Met::Uplink => {
+            return Some(carry::carry::<F>(packet, tables, work));
+        }
+        Told::Nothing | Told::Carried => return None,
         Told::Failed => return Some(unwritable(tables)),
         Told::Retold => {}
     }
@@ -73,8 +79,12 @@ pub(crate) fn forward<F: Family>(
         }
     }
     let uplink = work.flow.uplink;
+    let carrier = carry::carrier_of(&work.flow);
     Some(match tables.endpoint(&work.flow.dst) {
         Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
+        None if carrier != 0 && is_answer(&work.flow) => {
+            carry::answer::<F>(packet, tables, carrier)
+        }
         None if uplink != 0 && is_answer(&work.flow) => {
             to_client_outside::<F>(packet, tables, uplink)
         }
@@ -95,6 +105,10 @@ pub(crate) fn retell<F: Family>(
         return Told::Nothing;
     }
     let Some((_, flow)) = find(tables, &work.answer_key) else { return Told::Nothing };
+    if met == Met::Uplink && flow.flags & (flags::CARRIED | flags::REPLY) == flags::CARRIED {
+        work.flow = *flow;
+        return Told::Carried;
+    }
     let changes_nothing = flow.src == work.answer_key.src && flow.dst == work.answer_key.dst;
     if changes_nothing || (flow.backend == 0 && met == Met::Pod) {
         return Told::Nothing;

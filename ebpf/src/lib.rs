@@ -16,6 +16,7 @@
 //! report    counters, and records for those who watch
 //! masquerade  pods that leave the cluster
 //! remote    pods of other nodes            tunnel    what is wrapped and unwrapped
+//! carry     clients outside, to a backend of another node as they are
 //! pod, uplink   the two sides of the packet path, one function a hook
 //! xdp       the uplink, before the kernel has a socket buffer
 //! host      processes of the node that no socket hook served
@@ -27,6 +28,7 @@
 
 #![no_std]
 
+pub mod carry;
 pub mod checksum;
 pub mod deliver;
 pub mod expired;

@@ -18,7 +18,7 @@ use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey}
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
 use sheave_abi::trace::{EVENTS_BYTES, Record};
-use sheave_abi::tunnel::{Overlay, PEERS_MAX, REMOTES_MAX, Remote};
+use sheave_abi::tunnel::{Carriage, Overlay, PEERS_MAX, REMOTES_MAX, Remote};
 use sheave_abi::uplink::{UPLINKS_MAX, Uplink};
 
 use crate::packet::Work;
@@ -52,6 +52,10 @@ static REMOTES: LpmTrie<[u32; 4], Remote> = LpmTrie::pinned(REMOTES_MAX, BPF_F_N
 static PEERS: HashMap<Addr, u32> = HashMap::pinned(PEERS_MAX, BPF_F_NO_PREALLOC);
 #[map]
 static OVERLAY: Array<Overlay> = Array::pinned(1, 0);
+#[map]
+static CARRIERS: Array<Addr> = Array::pinned(PEERS_MAX, 0);
+#[map]
+static CARRIAGE: Array<Carriage> = Array::pinned(1, 0);
 #[map]
 static ANSWERING: Array<u32> = Array::pinned(ANSWERING_MAX, 0);
 #[map]
@@ -144,9 +148,19 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn is_peer(&self, addr: &Addr) -> bool {
-        // SAFETY: only whether it is there counts.
-        unsafe { PEERS.get(addr) }.is_some()
+    fn peer(&self, addr: &Addr) -> Option<u32> {
+        // SAFETY: a word; the worst is another node's number for one packet.
+        unsafe { PEERS.get(addr) }.copied()
+    }
+
+    #[inline(always)]
+    fn carrier(&self, number: u32) -> Option<&Addr> {
+        CARRIERS.get(number)
+    }
+
+    #[inline(always)]
+    fn carriage(&self) -> Option<&Carriage> {
+        CARRIAGE.get(0)
     }
 
     #[inline(always)]

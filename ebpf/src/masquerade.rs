@@ -1,6 +1,6 @@
 //! Who is seen from the node's address: pods that leave the cluster, since nobody outside knows the way to a
-//! pod; and clients outside whose backend is on another node, since that would answer them itself, with an
-//! address that they never asked.
+//! pod; and clients outside whose backend is on another node, where their packets are not carried as they came
+//! ([`crate::carry`]): that node would answer them itself, with an address that they never asked.
 //!
 //! ```text
 //! a pod      uplink, egress    pod:p -> outside:d           becomes  node:n -> outside:d
@@ -132,7 +132,7 @@ pub(crate) fn stand_in(packet: &mut impl Packet, tables: &impl Tables, work: &mu
     let Some(shown) = shown(tables, uplink, &work.flow.dst) else { return false };
     work.flow.src = shown;
     work.flow.uplink = uplink;
-    work.flow.flags = flags::MASQUERADED;
+    work.flow.flags |= flags::MASQUERADED;
     true
 }
 

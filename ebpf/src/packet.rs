@@ -40,8 +40,9 @@ pub trait Packet {
     /// none, for one that the routes do not name, or because `dst` is the node itself.
     fn way_out(&mut self, src: &Addr, dst: &Addr) -> u32;
 
-    /// Has the tunnel's device wrap the packet for this node, if it leaves by that. False: it could not be done.
-    fn wrap(&mut self, node: &Addr) -> bool;
+    /// Has the tunnel's device wrap the packet for this node, in the network `vni`, if it leaves by that. False: it
+    /// could not be done.
+    fn wrap(&mut self, node: &Addr, vni: u32) -> bool;
 
     /// Kernel's cookie of the socket of this machine that sent the packet; 0: there is none, or the packet
     /// has passed through the stack since.
@@ -199,7 +200,7 @@ pub struct Work {
     pub stage: Stage,
     /// Flags of the frontend for which nobody answers.
     pub refused_by: u32,
-    /// The interface whose hook runs.
+    /// The interface whose hook runs; of packets that were carried here, the number of the node that did.
     pub ifindex: u32,
     /// What followers are told.
     pub record: Record,

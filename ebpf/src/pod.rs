@@ -14,6 +14,7 @@ use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
 use sheave_abi::service::flags;
 
+use crate::carry;
 use crate::deliver::to_pod;
 use crate::expired::expired;
 use crate::family::{Family, V4, V6};
@@ -105,6 +106,9 @@ fn translated<F: Family>(
         {
             work.flow = *flow;
             return remote::send_translated::<F>(packet, tables, work, &remote);
+        }
+        if carry::carrier_of(flow) != 0 {
+            return carry::back::<F>(packet, tables, work);
         }
         return to_client::<F>(packet, tables, work, (stage, flow));
     }

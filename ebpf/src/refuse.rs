@@ -14,7 +14,8 @@ use crate::packet::{Fragment, Packet, Verdict, Work};
 use crate::report::{drop, report};
 use crate::tables::Tables;
 use crate::wire::{
-    Bytes, Ethernet, IP_OFFSET, Icmp, Ipv4, Ipv6, Ports, Quoted4, Quoted6, Tcp, protocol, tcp_flags,
+    Bytes, FrameAddresses, IP_OFFSET, Icmp, Ipv4, Ipv6, Ports, Quoted4, Quoted6, Tcp, protocol,
+    tcp_flags,
 };
 
 /// Refuses a packet that wants a connection or an answer; `back` sends the refusal.
@@ -200,9 +201,6 @@ fn turn_round<F: Family>(
     protocol: u8,
     len: u16,
 ) -> Option<()> {
-    let ethernet = packet.at::<Ethernet>(0)?;
-    let (dst, src) = (ethernet.dst, ethernet.src);
-    ethernet.dst = src;
-    ethernet.src = dst;
+    packet.at::<FrameAddresses>(0)?.turn_round();
     F::answer_header(packet, key, protocol, len)
 }

@@ -7,7 +7,7 @@
 
 use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
-use sheave_abi::tunnel::{MAC, MAC_SENDER, Remote};
+use sheave_abi::tunnel::{MAC, MAC_SENDER, Remote, VNI};
 
 use crate::deliver::unwritable;
 use crate::family::Family;
@@ -99,12 +99,23 @@ fn leave<F: Family>(packet: &mut impl Packet, tables: &impl Tables, remote: &Rem
     if remote.tunnelled == 0 {
         return Verdict::neighbour(remote.ifindex);
     }
+    wrapped(packet, tables, (&remote.node, VNI), remote.ifindex)
+}
+
+/// Into the tunnel, to a node and in a network of it.
+#[inline(always)]
+pub(crate) fn wrapped(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    (node, vni): (&Addr, u32),
+    device: u32,
+) -> Verdict {
     let Some(addresses) = packet.at::<FrameAddresses>(0) else { return unwritable(tables) };
     addresses.words = FRAME;
-    if !packet.wrap(&remote.node) {
+    if !packet.wrap(node, vni) {
         return unwritable(tables);
     }
-    Verdict::egress(remote.ifindex)
+    Verdict::egress(device)
 }
 
 /// Both Ethernet addresses of what is wrapped, in memory order: for the other node's device, and from nobody's.

@@ -54,13 +54,18 @@ pub fn choose<'a>(
     noted(tables, frontend, client, chosen)
 }
 
-/// Picks for a client outside: where the range is a Maglev table, the same on every node.
+/// How many slots are looked at for a backend of this node.
+const HERE_TRIES: u32 = 8;
+
+/// Picks for a client outside: where the range is a Maglev table, the same on every node. With `here` rather a pod
+/// of this node, since another one has chosen it: they may not know the same for a moment.
 #[inline(always)]
 pub fn choose_external<'a>(
     tables: &'a impl Tables,
     frontend: &Frontend,
     client: &AffinityKey,
     port: Be16,
+    here: bool,
 ) -> Option<Chosen<'a>> {
     let range = &frontend.external;
     if range.len == 0 {
@@ -76,8 +81,26 @@ pub fn choose_external<'a>(
         tables.random()
     };
     let pick = scaled(any, range);
-    let chosen = in_slot(tables, range.start.wrapping_add(pick));
+    let mut chosen = in_slot(tables, range.start.wrapping_add(pick));
+    if here {
+        chosen = near(tables, range, pick).or(chosen);
+    }
     noted(tables, frontend, client, chosen)
+}
+
+/// The first pod of this node from a slot on.
+#[inline(always)]
+fn near<'a>(tables: &'a impl Tables, range: &SlotRange, pick: u32) -> Option<Chosen<'a>> {
+    let mut slot = pick;
+    for _ in 0..HERE_TRIES {
+        if let Some(chosen) = in_slot(tables, range.start.wrapping_add(slot))
+            && tables.endpoint(&chosen.backend.addr).is_some()
+        {
+            return Some(chosen);
+        }
+        slot = if slot + 1 >= range.len { 0 } else { slot + 1 };
+    }
+    None
 }
 
 /// Scales 32 bits to the range without a division; the bias is below 2^-11 at the largest range.

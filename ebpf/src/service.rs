@@ -86,7 +86,7 @@ pub fn forget(tables: &impl Tables, work: &Work) {
     }
 }
 
-/// A packet of a known flow back to its client. Not if the client is the node, and has given the port to a
+/// A packet of a known flow back to its client, who has come here by itself. Not if the client is the node, and has given the port to a
 /// socket that has dialled the backend itself: from its own hook, or without a service.
 #[inline(always)]
 pub fn to_client<F: Family>(

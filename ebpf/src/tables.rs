@@ -9,7 +9,7 @@ use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey}
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
 use sheave_abi::trace::Record;
-use sheave_abi::tunnel::{Overlay, Remote};
+use sheave_abi::tunnel::{Carriage, Overlay, Remote};
 use sheave_abi::uplink::Uplink;
 
 use crate::packet::Work;
@@ -71,10 +71,14 @@ pub trait Tables {
     fn uplink(&self, ifindex: u32) -> Option<&Uplink>;
     /// `REMOTES`: how a pod of another node, or the node, is reached.
     fn remote(&self, addr: &Addr) -> Option<Remote>;
-    /// `PEERS`: whether a node of the cluster has this address.
-    fn is_peer(&self, addr: &Addr) -> bool;
+    /// `PEERS`: the number of the node of the cluster that has this address.
+    fn peer(&self, addr: &Addr) -> Option<u32>;
+    /// `CARRIERS`: that address again.
+    fn carrier(&self, number: u32) -> Option<&Addr>;
     /// `OVERLAY`.
     fn overlay(&self) -> Overlay;
+    /// `CARRIAGE`.
+    fn carriage(&self) -> Option<&Carriage>;
     /// `ANSWERING`: whether flows may have been opened to whoever is behind this interface; 0 is the node.
     fn answers(&self, ifindex: u32) -> bool;
     /// `ANSWERING`: from now on.

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! in    wrapped by a node of the cluster  -> on, as from any uplink      by anybody else -> dropped
+//!       carried by it for a client outside, or an answer to such a client  -> [`carry`]
 //! out   wrapped by a pod's hook           -> out, nothing is left to do
 //!       of the node itself                -> wrapped for the node that has the destination
 //!       an answer to what came in here    -> back to where that came from, if no node has it
@@ -10,8 +11,9 @@
 
 use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
-use sheave_abi::tunnel::VNI;
+use sheave_abi::tunnel::{VNI, VNI_ANSWER, VNI_CARRIED};
 
+use crate::carry;
 use crate::deliver::unwritable;
 use crate::family::{Family, V4, V6};
 use crate::packet::{Packet, Verdict, ethertype};
@@ -37,9 +39,29 @@ pub trait Wrapped: Packet {
 /// The ingress hook.
 #[inline(always)]
 pub fn ingress(packet: &mut impl Wrapped, tables: &impl Tables) -> Verdict {
-    match packet.outer() {
-        Some(outer) if outer.vni == VNI && tables.is_peer(&outer.node) => Verdict::PASS,
+    let Some(outer) = packet.outer() else {
+        return refused(packet, tables, Event::TunnelStranger);
+    };
+    let Some(number) = tables.peer(&outer.node) else {
+        return refused(packet, tables, Event::TunnelStranger);
+    };
+    match outer.vni {
+        VNI => Verdict::PASS,
+        VNI_CARRIED | VNI_ANSWER => carried(packet, tables, outer.vni, number),
         _ => refused(packet, tables, Event::TunnelStranger),
+    }
+}
+
+#[inline(always)]
+fn carried(packet: &mut impl Packet, tables: &impl Tables, vni: u32, number: u32) -> Verdict {
+    let Some(work) = tables.work() else { return Verdict::DROP };
+    let is_answer = vni == VNI_ANSWER;
+    match ethertype(packet) {
+        Some(ETHERTYPE_IPV4) if is_answer => carry::came_back::<V4>(packet, tables, work, number),
+        Some(ETHERTYPE_IPV4) => carry::arrived::<V4>(packet, tables, work, number),
+        Some(ETHERTYPE_IPV6) if is_answer => carry::came_back::<V6>(packet, tables, work, number),
+        Some(ETHERTYPE_IPV6) => carry::arrived::<V6>(packet, tables, work, number),
+        _ => Verdict::DROP,
     }
 }
 
@@ -48,12 +70,12 @@ pub fn ingress(packet: &mut impl Wrapped, tables: &impl Tables) -> Verdict {
 pub fn egress(packet: &mut impl Wrapped, tables: &impl Tables) -> Verdict {
     let outer = packet.outer();
     if let Some(outer) = &outer
-        && outer.vni == VNI
+        && matches!(outer.vni, VNI | VNI_CARRIED | VNI_ANSWER)
         && outer.node == Addr::default()
     {
         return Verdict::DONE;
     }
-    let came_from = outer.map(|outer| outer.node).filter(|node| tables.is_peer(node));
+    let came_from = outer.map(|outer| outer.node).filter(|node| tables.peer(node).is_some());
     match ethertype(packet) {
         Some(ETHERTYPE_IPV4) => leaves::<V4>(packet, tables, came_from),
         Some(ETHERTYPE_IPV6) => leaves::<V6>(packet, tables, came_from),
@@ -79,7 +101,7 @@ fn leaves<F: Family>(
     };
     let Some(addresses) = packet.at::<FrameAddresses>(0) else { return unwritable(tables) };
     addresses.words = FRAME;
-    match packet.wrap(&node) {
+    match packet.wrap(&node, VNI) {
         true => Verdict::PASS,
         false => unwritable(tables),
     }

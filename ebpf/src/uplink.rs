@@ -5,6 +5,7 @@ use sheave_abi::event::Event;
 use sheave_abi::flow::{FlowKey, flags as flow_flags};
 use sheave_abi::service::flags;
 
+use crate::carry;
 use crate::deliver::{from_node_to_node, to_pod, unwritable};
 use crate::expired::expired;
 use crate::family::{Family, V4, V6};
@@ -102,6 +103,7 @@ fn to_node<F: Family>(
         }
         return match flow.backend {
             0 => masquerade::come_back::<F>(packet, tables, work),
+            _ if carry::carrier_of(flow) != 0 => carry::back::<F>(packet, tables, work),
             _ => to_client::<F>(packet, tables, work, (stage, flow)),
         };
     }
@@ -115,6 +117,9 @@ fn to_node<F: Family>(
     match from_client::<{ side::OUTSIDE }>(packet, tables, work, known) {
         Way::Translated if work.flow.flags & flow_flags::MASQUERADED != 0 => {
             masquerade::pass_on::<F>(packet, tables, work, back)
+        }
+        Way::Translated if work.flow.flags & flow_flags::CARRIED != 0 => {
+            carry::carry::<F>(packet, tables, work)
         }
         Way::Translated => to_backend::<F>(packet, tables, work, back),
         way => unserved::<F>(packet, tables, work, way, back),
@@ -226,7 +231,7 @@ fn from_node<F: Family>(
     }
     if !has_ports {
         match icmp_error::retell::<F>(packet, tables, work, Met::Uplink) {
-            Told::Nothing => {}
+            Told::Nothing | Told::Carried => {}
             Told::Retold => return Verdict::PASS,
             Told::Failed => return unwritable(tables),
         }

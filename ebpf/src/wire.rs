@@ -49,6 +49,18 @@ pub struct FrameAddresses {
     /// 12 bytes.
     pub words: [u32; 3],
 }
+
+impl FrameAddresses {
+    /// Sender and receiver change places. Word by word: as arrays of bytes they would take room on the stack, of which
+    /// programs have little.
+    #[inline(always)]
+    pub fn turn_round(&mut self) {
+        let [x, y, z] = self.words;
+        // Six bytes each: of the middle word the half that stands first is the low one.
+        self.words = [y >> 16 | z << 16, z >> 16 | x << 16, x >> 16 | y << 16];
+    }
+}
+
 // SAFETY: packed, and any bytes are integers.
 unsafe impl Header for FrameAddresses {}
 const _: () = assert!(size_of::<FrameAddresses>() == 12 && align_of::<FrameAddresses>() == 1);

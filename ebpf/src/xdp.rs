@@ -19,7 +19,7 @@
 //! ICMP errors, and packets whose sender has not completed their checksum (see [`is_partial`]).
 
 use sheave_abi::event::Event;
-use sheave_abi::flow::Flow;
+use sheave_abi::flow::{Flow, flags as flow_flags};
 use sheave_abi::order::Be16;
 use sheave_abi::service::{Frontend, FrontendKey, flags};
 
@@ -92,7 +92,10 @@ fn known<F: Family>(
     flow: &Flow,
 ) -> Verdict {
     let protocol = work.arrived.key.protocol;
+    // Nobody here wraps packets.
+    const TUNNELLED: u32 = flow_flags::CARRIED | flow_flags::FROM_NODE;
     if flow.uplink != work.ifindex
+        || flow.flags & TUNNELLED != 0
         || !matches!(protocol, protocol::TCP | protocol::UDP)
         || !is_settled(tables, &work.arrived, flow)
         || is_here(tables, flow)

@@ -76,6 +76,14 @@ pub struct Node {
     cgroup: TestCgroup,
 }
 
+/// An address as the maps have it.
+pub fn addr(text: &str) -> Addr {
+    match text.parse().unwrap() {
+        std::net::IpAddr::V4(ip) => Addr::v4(ip.octets()),
+        std::net::IpAddr::V6(ip) => Addr::v6(ip.octets()),
+    }
+}
+
 fn host() -> Netns {
     let netns = Netns::new();
     netns.sysctl("net.ipv6.conf.default.accept_dad", "0");
@@ -334,10 +342,7 @@ impl Node {
         let host_ifindex = pod_hook::attach(node, bpffs, &host_end, kernel::tc_attachment());
         let maps = self.maps();
         for address in &addresses {
-            let addr = match address.parse().unwrap() {
-                std::net::IpAddr::V4(ip) => Addr::v4(ip.octets()),
-                std::net::IpAddr::V6(ip) => Addr::v6(ip.octets()),
-            };
+            let addr = addr(address);
             maps.put_endpoint(addr, Endpoint { host_ifindex, pod_mac, host_mac }).unwrap();
             if let Some(cookie) = pod.run(sheave_dataplane::netns_cookie) {
                 maps.put_namespace(addr, cookie).unwrap();

@@ -180,12 +180,12 @@ impl Plan {
     }
 
     /// Bytes that the tunnel adds to each packet, at most; what RFC 7348, 5 shows, after the inner frame's
-    /// own header.
-    pub fn overhead(&self) -> u32 {
+    /// own header. With `carries`, packets of clients outside go through it to every node.
+    pub fn overhead(&self, carries: bool) -> u32 {
         let tunnels = self.ways.values().chain(self.nodes.values());
         let has_v6 = tunnels.into_iter().any(|way| match way {
             Way::Tunnel { remote, .. } => remote.is_ipv6(),
-            Way::Native { .. } => false,
+            Way::Native { via, .. } => carries && via.is_ipv6(),
         });
         if has_v6 { OVERHEAD_V6 } else { OVERHEAD_V4 }
     }
@@ -303,7 +303,7 @@ mod tests {
         let to: Vec<_> = plan.routes.iter().map(|route| route.to).collect();
         assert_eq!(to, [net("10.244.1.0/24")], "the node itself has no address to send from");
         assert_eq!(plan.nodes, BTreeMap::new());
-        assert_eq!(plan.overhead(), 50);
+        assert_eq!(plan.overhead(true), 50);
     }
 
     #[test]
@@ -311,10 +311,16 @@ mod tests {
         let plan = plan(Mode::Vxlan, [&peer("b", PEER, RANGES)], &here(BOTH, ""));
         let nodes = [ip("192.0.2.2"), ip("2001:db8::2")];
         assert_eq!(plan.nodes.keys().copied().collect::<Vec<_>>(), nodes);
-        assert_eq!(plan.overhead(), 70);
+        assert_eq!(plan.overhead(false), 70);
         let source = |to: &str| plan.routes.iter().find(|r| r.to == net(to)).unwrap().source;
         assert_eq!(source("10.244.1.0/24"), Some(ip("192.0.2.1")));
         assert_eq!(source("fd00:244:1::/64"), Some(ip("2001:db8::1")));
+    }
+
+    #[test]
+    fn what_is_carried_for_clients_outside_is_wrapped_for_neighbours_too() {
+        let plan = plan(Mode::Auto, [&peer("b", PEER, RANGES)], &here(BOTH, PEER));
+        assert_eq!((plan.overhead(false), plan.overhead(true)), (50, 70));
     }
 
     #[test]

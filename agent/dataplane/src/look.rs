@@ -10,6 +10,7 @@ use sheave_abi::service::{
 };
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
+use sheave_abi::tunnel::RemoteRange;
 
 use crate::Dataplane;
 use crate::maps::MapError;
@@ -120,6 +121,20 @@ impl Dataplane {
         found.sort_unstable();
         found.dedup();
         Ok(found)
+    }
+
+    /// `CARRIAGE` and `REMOTES`: whether what clients outside send to a pod with this address is carried to its node as
+    /// it came.
+    pub fn is_carried_to(&self, addr: Addr) -> Result<bool, MapError> {
+        let (Some(carriage), Some(remotes)) = (&self.maps.carriage, &self.maps.remotes) else {
+            return Ok(false);
+        };
+        let settings = self.settings()?;
+        if !settings.cluster_pods.hold(&addr) || settings.node_pods.hold(&addr) {
+            return Ok(false);
+        }
+        let carries = carriage.get(&0)?.is_some_and(|carriage| carriage.device != 0);
+        Ok(carries && remotes.get(&RemoteRange { prefix_len: 128, addr })?.is_some())
     }
 
     /// `SETTINGS`.

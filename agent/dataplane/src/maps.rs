@@ -13,7 +13,7 @@ use sheave_abi::pins::MAPS_DIR;
 use sheave_abi::service::{Affinity, AffinityKey, Backend, Frontend, FrontendKey, SourceRange};
 use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
-use sheave_abi::tunnel::{Overlay, Remote, RemoteRange};
+use sheave_abi::tunnel::{Carriage, Overlay, Remote, RemoteRange};
 use sheave_abi::uplink::Uplink;
 
 use crate::sys::{self, Plain};
@@ -29,7 +29,7 @@ macro_rules! plain {
 plain!(Addr, Endpoint, FrontendKey, Frontend, Backend, Settings, FlowKey, Flow);
 plain!(FragmentKey, FragmentPorts);
 plain!(SocketKey, SocketPeer, AffinityKey, Affinity, SourceRange, Uplink);
-plain!(RemoteRange, Remote, Overlay);
+plain!(RemoteRange, Remote, Overlay, Carriage);
 
 /// A map could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +191,10 @@ pub(crate) struct Maps {
     pub(crate) peers: Option<Table<Addr, u32>>,
     /// Likewise.
     pub(crate) overlay: Option<Table<u32, Overlay>>,
+    /// Likewise.
+    pub(crate) carriers: Option<Table<u32, Addr>>,
+    /// Likewise.
+    pub(crate) carriage: Option<Table<u32, Carriage>>,
     pub(crate) settings: Table<u32, Settings>,
     counters: Table<u32, u64>,
 }
@@ -215,6 +219,8 @@ impl Maps {
             remotes: younger(Table::open(bpffs_dir, "REMOTES"))?,
             peers: younger(Table::open(bpffs_dir, "PEERS"))?,
             overlay: younger(Table::open(bpffs_dir, "OVERLAY"))?,
+            carriers: younger(Table::open(bpffs_dir, "CARRIERS"))?,
+            carriage: younger(Table::open(bpffs_dir, "CARRIAGE"))?,
             settings: Table::open(bpffs_dir, "SETTINGS")?,
             counters: Table::open(bpffs_dir, "COUNTERS")?,
         })

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 use sheave_abi::flow::{Flow, FlowKey, flags};
 use sheave_abi::order::{Addr, Be16};
-use sheave_abi::service::FrontendKey;
+use sheave_abi::service::{Backend, FrontendKey};
 use sheave_abi::socket::{SocketKey, SocketPeer, TO_FRONTEND};
 use sheave_core::dump::{ip, protocol_name, socket_addr};
 use sheave_dataplane::{Dataplane, MapError, OpenSocket, namespaces, now_s};
@@ -51,16 +51,16 @@ pub(super) fn answer(answers: &Answers, query: &Query) -> Result<Connections, Un
     let names = answers.names();
     let open = open_cookies();
     let now_s = now_s();
-    let states = backend_states(&maps)?;
+    let known = backends_by_use(&maps)?;
     let mut rows = Vec::new();
     for (key, flow) in client_flows(&maps)? {
-        rows.push(of_flow(&key, &flow, &names, &states, now_s));
+        rows.push(of_flow(&key, &flow, &names, &known, now_s));
     }
     let mut closed_sockets = 0;
     for (key, peer) in maps.socket_entries()?.iter().filter(|(key, _)| key.direction == TO_FRONTEND)
     {
         match open.get(&key.cookie) {
-            Some(socket) => rows.push(of_socket(key, peer, socket, &names, &states)),
+            Some(socket) => rows.push(of_socket(key, peer, socket, &names, &known)),
             None => closed_sockets += 1,
         }
     }
@@ -119,14 +119,21 @@ pub(super) fn pod_addresses(names: &Names, text: &str) -> Result<Vec<IpAddr>, Un
     Ok(found)
 }
 
-type States = BTreeMap<(u32, u32), &'static str>;
+/// The backends there are, by id and generation.
+type Backends = BTreeMap<(u32, u32), Backend>;
 
-fn backend_states(maps: &Dataplane) -> Result<States, MapError> {
+fn backends_by_use(maps: &Dataplane) -> Result<Backends, MapError> {
     let used = maps.backends_in_use()?.into_iter();
-    Ok(used.map(|(id, b)| ((id, b.generation), backends::state(&b))).collect())
+    Ok(used.map(|(id, backend)| ((id, backend.generation), backend)).collect())
 }
 
-fn of_flow(key: &FlowKey, flow: &Flow, names: &Names, states: &States, now_s: u32) -> Row {
+fn of_flow(key: &FlowKey, flow: &Flow, names: &Names, known: &Backends, now_s: u32) -> Row {
+    let id = (flow.backend, flow.generation);
+    let backend = match known.get(&id) {
+        // The flow changes nothing: another node will.
+        Some(backend) if flow.flags & flags::CARRIED != 0 => (backend.addr, backend.port),
+        _ => (flow.dst, flow.dst_port),
+    };
     Row {
         path: "packet",
         state: if flow.flags & flags::ANSWERED == 0 { "opening" } else { "answered" },
@@ -136,12 +143,12 @@ fn of_flow(key: &FlowKey, flow: &Flow, names: &Names, states: &States, now_s: u3
             .then(|| socket_addr(flow.src, flow.src_port).to_string()),
         ..row(
             names,
-            states,
+            known,
             key.protocol,
             socket_addr(key.src, key.src_port),
             (key.dst, key.dst_port),
-            (flow.dst, flow.dst_port),
-            (flow.backend, flow.generation),
+            backend,
+            id,
         )
     }
 }
@@ -151,7 +158,7 @@ fn of_socket(
     peer: &SocketPeer,
     socket: &Open,
     names: &Names,
-    states: &States,
+    known: &Backends,
 ) -> Row {
     let mut client = socket.socket.local;
     if let (true, Some(ip)) = (client.ip().is_unspecified(), socket.namespace_ip) {
@@ -163,7 +170,7 @@ fn of_socket(
         age_seconds: None,
         ..row(
             names,
-            states,
+            known,
             key.protocol,
             client,
             (peer.addr, peer.port),
@@ -175,7 +182,7 @@ fn of_socket(
 
 fn row(
     names: &Names,
-    states: &States,
+    known: &Backends,
     protocol: u8,
     client: SocketAddr,
     frontend: (Addr, Be16),
@@ -193,7 +200,7 @@ fn row(
         service: names.service(&key),
         backend: socket_addr(backend.0, backend.1).to_string(),
         backend_pod: names.pods.at(ip(backend.0)),
-        backend_state: states.get(&id).copied().unwrap_or("gone"),
+        backend_state: known.get(&id).map_or("gone", backends::state),
         state: "",
         age_seconds: None,
         ips: [client.ip(), ip(frontend.0), ip(backend.0)],

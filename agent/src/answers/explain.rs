@@ -226,6 +226,10 @@ impl Seen for Maps<'_> {
         self.maps.is_opted_out(netns_cookie).unwrap_or(false)
     }
 
+    fn is_carried_to(&self, addr: Addr) -> bool {
+        self.maps.is_carried_to(addr).unwrap_or(false)
+    }
+
     fn node_addresses(&self) -> Vec<Addr> {
         self.maps.node_addresses().unwrap_or_default()
     }

@@ -120,6 +120,11 @@ events! {
     /// Into the tunnel, and nobody is at its other end.
     TunnelNowhere = 31, true, "A packet into the tunnel was dropped: no node of the cluster has its destination.",
         "The client uses the address of a pod whose node has left the cluster.";
+    /// A packet of a client outside was carried as it came.
+    Carried = 32, false, "A packet of a client outside, or an answer to it, was carried to another node as it came.", "";
+    /// Carried here, and this node knows no such service, or no such flow.
+    CarriedInVain = 33, true, "A packet of a client outside that another node carried here was dropped: this node does not know its service.",
+        "It is sent again by its sender; if this grows, look whether the nodes serve NodePorts on different addresses (--nodeport-addresses), or one is behind (`sheave status`).";
 }
 
 /// Number of slots of `COUNTERS`: room for events to come, so that the map need not be made anew.

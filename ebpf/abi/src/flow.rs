@@ -46,7 +46,7 @@ pub struct Flow {
     pub generation: u32,
     /// Interface by which the packet leaves past the stack: of answers, the one that leads to a client
     /// outside; of a client's packets, with [`flags::MASQUERADED`], the one that leads to the backend. 0 for a
-    /// client inside.
+    /// client inside. With [`flags::FROM_NODE`], of what is not masqueraded and of answers, the number of a node.
     pub uplink: u32,
     /// When a packet of this direction was last seen, in seconds of the monotonic clock.
     pub seen_s: u32,
@@ -65,6 +65,12 @@ pub mod flags {
     /// The client is outside and the backend on another node, which is shown the node's address: or it would
     /// answer the client itself, who never asked it.
     pub const MASQUERADED: u32 = 8;
+    /// The client is outside and the backend a pod of another node, to which packets are carried as they came:
+    /// the entry changes nothing, and its backend says to which node.
+    pub const CARRIED: u32 = 16;
+    /// Likewise at that node: they were carried here, and answers go back by the node that did
+    /// ([`super::Flow::uplink`], an index of `CARRIERS`), which sends them on.
+    pub const FROM_NODE: u32 = 32;
 }
 
 const _: () = assert!(core::mem::size_of::<FlowKey>() == 40);

@@ -84,7 +84,7 @@ impl Packet for Buffer<'_> {
     }
 
     #[inline(always)]
-    fn wrap(&mut self, _: &Addr) -> bool {
+    fn wrap(&mut self, _: &Addr, _: u32) -> bool {
         // What leaves by the tunnel is tc's.
         false
     }

@@ -21,7 +21,6 @@ use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
-use sheave_abi::tunnel::VNI;
 use sheave_ebpf::fib::Question;
 use sheave_ebpf::maps::Maps;
 use sheave_ebpf::packet::{Action, Packet, Socket, Verdict};
@@ -174,8 +173,8 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
-    fn wrap(&mut self, node: &Addr) -> bool {
-        wrap(self.0.skb.skb, node)
+    fn wrap(&mut self, node: &Addr, vni: u32) -> bool {
+        wrap(self.0.skb.skb, node, vni)
     }
 
     #[inline(always)]
@@ -303,11 +302,11 @@ impl TunnelKey {
 }
 
 #[inline(never)]
-fn wrap(context: *mut __sk_buff, node: &Addr) -> bool {
+fn wrap(context: *mut __sk_buff, node: &Addr, vni: u32) -> bool {
     const TTL: u32 = 64;
     let mut key = TunnelKey::empty();
     let words = core::hint::black_box(&mut key.0);
-    words[1] = VNI;
+    words[1] = vni;
     words[6] = u32::from_ne_bytes([0, TTL as u8, 0, 0]);
     let to = node.words();
     let flags = if node.is_v4() {

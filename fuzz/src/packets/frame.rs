@@ -207,7 +207,7 @@ impl Packet for Frame {
     }
 
     // Nobody is elsewhere, see the tables.
-    fn wrap(&mut self, _: &Addr) -> bool {
+    fn wrap(&mut self, _: &Addr, _: u32) -> bool {
         false
     }
 

@@ -15,7 +15,7 @@ use sheave_abi::service::{
 use sheave_abi::settings::{Net, Nets, Settings};
 use sheave_abi::socket::{SocketKey, SocketPeer};
 use sheave_abi::trace::Record;
-use sheave_abi::tunnel::{Overlay, Remote};
+use sheave_abi::tunnel::{Carriage, Overlay, Remote};
 use sheave_abi::uplink::Uplink;
 use sheave_ebpf::packet::Work;
 use sheave_ebpf::tables::{MapBusy, Stage, Tables as Asked};
@@ -313,8 +313,16 @@ impl Asked for Tables {
         None
     }
 
-    fn is_peer(&self, _: &Addr) -> bool {
-        false
+    fn peer(&self, _: &Addr) -> Option<u32> {
+        None
+    }
+
+    fn carrier(&self, _: u32) -> Option<&Addr> {
+        None
+    }
+
+    fn carriage(&self) -> Option<&Carriage> {
+        None
     }
 
     fn overlay(&self) -> Overlay {

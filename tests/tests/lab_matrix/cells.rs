@@ -72,9 +72,7 @@ pub(crate) enum Expected {
 pub(crate) enum Seen {
     /// As it is: the pod, the client outside; processes of a node have that one's address.
     Itself,
-    /// As the node of this number.
-    Node(usize),
-    /// As it is, or as one of the nodes: who announces a load balancer address is theirs to decide.
+    /// As it is, or as one of the nodes.
     ItselfOrNode,
 }
 
@@ -168,8 +166,6 @@ impl Cell {
             },
             Target::NodePort(node) => self.at_node(node),
             Target::LoadBalancer if is_outside && !hears_announcer => Lost,
-            Target::LoadBalancer if is_outside && self.is_local_policy() => Answered(Seen::Itself),
-            Target::LoadBalancer if is_outside => Answered(Seen::ItselfOrNode),
             Target::ClusterIp | Target::NodePortAtLoopback | Target::LoadBalancer => {
                 Answered(Seen::Itself)
             }
@@ -186,10 +182,9 @@ impl Cell {
         }
         let is_local = self.service.backend() == Some(node);
         match (is_local, self.is_local_policy()) {
-            (true, _) if is_inside => Expected::Answered(Seen::ItselfOrNode),
-            (true, _) => Expected::Answered(Seen::Itself),
             (false, true) => Expected::Lost,
-            (false, false) => Expected::Answered(Seen::Node(node)),
+            _ if is_inside => Expected::Answered(Seen::ItselfOrNode),
+            _ => Expected::Answered(Seen::Itself),
         }
     }
 
@@ -218,7 +213,6 @@ pub(crate) fn is_right(
             let is_node = addresses.nodes.contains(address);
             let is_seen = match seen {
                 Seen::Itself => *address == addresses.client,
-                Seen::Node(node) => *address == addresses.nodes[node - 1],
                 Seen::ItselfOrNode => *address == addresses.client || is_node,
             };
             Some(by.as_str()) == backend && is_seen
@@ -296,10 +290,9 @@ mod tests {
     fn the_table_says_what_the_semantics_say() {
         use Client::{Outside, Pod};
         let node = Target::NodePort;
-        let as_node = |node| Expected::Answered(Seen::Node(node));
         let as_it_is = Expected::Answered(Seen::Itself);
         assert_eq!(expected(Outside, Service::There, node(2)), as_it_is);
-        assert_eq!(expected(Outside, Service::There, node(3)), as_node(3));
+        assert_eq!(expected(Outside, Service::There, node(3)), as_it_is);
         assert_eq!(expected(Outside, Service::ThereLocal, node(3)), Expected::Lost);
         assert_eq!(expected(Outside, Service::ThereLocal, Target::LoadBalancer), as_it_is);
         assert_eq!(expected(Outside, Service::There, Target::ClusterIp), Expected::Lost);
@@ -323,9 +316,8 @@ mod tests {
         assert!(is_right(Seen::Itself, answered("there", "10.244.0.9")));
         assert!(!is_right(Seen::Itself, answered("here", "10.244.0.9")));
         assert!(!is_right(Seen::Itself, answered("there", "198.18.0.11")));
-        assert!(is_right(Seen::Node(2), answered("there", "198.18.0.12")));
-        assert!(!is_right(Seen::Node(2), answered("there", "198.18.0.11")));
         assert!(is_right(Seen::ItselfOrNode, answered("there", "198.18.0.11")));
+        assert!(!is_right(Seen::ItselfOrNode, answered("there", "198.18.0.9")));
         assert!(!is_right(Seen::Itself, Outcome::Refused));
     }
 }

@@ -1,31 +1,38 @@
-//! Services whose backends are on the other node: from pods, and from outside.
+//! Services whose backends are on the other node, from pods; what the tests of clients outside share.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use sheave_tests::peers::{Between, Nodes};
+use sheave_abi::service::BACKEND_LIVE;
+use sheave_tests::peers::{Between, Nodes, addr};
 use sheave_tests::site::{ask, connected, tcp};
+use sheave_tests::wait;
 
 use crate::two_nodes;
 
-/// A service of each protocol and family with one backend, the pod 3 of node 2.
-fn web() -> String {
+/// A service of each protocol and family with one backend, the pod 3 of `node`, reached by its own addresses, by
+/// the port 30080 of nodes, and by a load balancer's addresses.
+fn web(node: u8, port: u16) -> String {
     let mut all = String::new();
     for protocol in ["TCP", "UDP"] {
         let name = protocol.to_lowercase();
         write!(
             all,
             "---\nkind: Service\nmetadata: {{name: {name}}}\n\
-             spec: {{type: NodePort, clusterIPs: [10.96.0.7, 'fd00:96::7'], \
-             ports: [{{protocol: {protocol}, port: 80, nodePort: 30080}}]}}\n"
+             spec: {{type: LoadBalancer, clusterIPs: [10.96.0.7, 'fd00:96::7'], \
+             ports: [{{protocol: {protocol}, port: 80, nodePort: 30080}}]}}\n\
+             status: {{loadBalancer: {{ingress: [{{ip: {}}}, {{ip: '{}'}}]}}}}\n",
+            BALANCED[0], BALANCED[1]
         )
         .unwrap();
-        for (family, address) in [("IPv4", "10.244.2.3"), ("IPv6", "fd00:244:2::3")] {
+        let backend = [format!("10.244.{node}.3"), format!("fd00:244:{node}::3")];
+        for (family, address) in ["IPv4", "IPv6"].iter().zip(&backend) {
             write!(
                 all,
                 "---\nkind: EndpointSlice\nmetadata: {{name: {name}-{family}, \
                  labels: {{kubernetes.io/service-name: {name}}}}}\naddressType: {family}\n\
-                 ports: [{{protocol: {protocol}, port: 8080}}]\n\
-                 endpoints: [{{addresses: ['{address}'], nodeName: n2}}]\n"
+                 ports: [{{protocol: {protocol}, port: {port}}}]\n\
+                 endpoints: [{{addresses: ['{address}'], nodeName: n{node}}}]\n"
             )
             .unwrap();
         }
@@ -33,12 +40,28 @@ fn web() -> String {
     all
 }
 
-fn served(nodes: &Nodes) {
-    nodes.serve(&web());
-    for number in [1, 2] {
-        let frontends = || nodes.node(number).maps().frontends().unwrap().len();
-        let limit = std::time::Duration::from_secs(5);
-        sheave_tests::wait::until("the services", limit, frontends, |count| *count >= 6);
+/// The load balancer's addresses.
+pub(crate) const BALANCED: [&str; 2] = ["198.18.7.7", "2001:db8:77::7"];
+
+/// Has the nodes with an agent, `numbers`, serve [`web`] by the server of `node`.
+pub(crate) fn served(nodes: &Nodes, numbers: &[u8], node: u8) {
+    served_at(nodes, numbers, node, 8080);
+}
+
+/// Likewise by a port of the pod that may have no server.
+pub(crate) fn served_at(nodes: &Nodes, numbers: &[u8], node: u8, port: u16) {
+    nodes.serve(&web(node, port));
+    let backends = [format!("10.244.{node}.3"), format!("fd00:244:{node}::3")];
+    let backends = backends.map(|backend| addr(&backend));
+    for number in numbers {
+        let maps = nodes.node(*number).maps();
+        let live = || {
+            let all = maps.backends_in_use().unwrap();
+            let live = all.iter().filter(|(_, backend)| backend.state == BACKEND_LIVE);
+            live.filter(|(_, b)| backends.contains(&b.addr) && b.port.get() == port).count()
+        };
+        // Two protocols, two families.
+        wait::until("the services", Duration::from_secs(5), live, |count| *count == 4);
     }
 }
 
@@ -46,7 +69,7 @@ fn served(nodes: &Nodes) {
 fn a_pod_reaches_a_backend_elsewhere_as_itself() {
     for between in [Between::Link, Between::Router] {
         let nodes = two_nodes("pn-inside", between, [&[], &[]]);
-        served(&nodes);
+        served(&nodes, &[1, 2], 2);
         for (family, service) in [(0, "10.96.0.7:80"), (1, "[fd00:96::7]:80")] {
             let pod = &nodes.node(1).pod_addresses(2)[family];
             let client = &nodes.node(1).pods[&2];
@@ -54,26 +77,6 @@ fn a_pod_reaches_a_backend_elsewhere_as_itself() {
             assert_eq!(seen.as_deref(), Ok(pod.as_str()), "{between:?}");
             let seen = ask(&connected(client, service, 0), 900).map(|from| from.ip().to_string());
             assert_eq!(seen.as_deref(), Ok(pod.as_str()), "{between:?}");
-        }
-        for number in [1, 2] {
-            nodes.node(number).assert_nothing_dropped();
-        }
-    }
-}
-
-#[test]
-fn a_client_outside_reaches_a_backend_by_either_node() {
-    for between in [Between::Link, Between::Router] {
-        let nodes = two_nodes("pn-outside", between, [&[], &[]]);
-        served(&nodes);
-        for number in [1, 2] {
-            for address in nodes.addresses(number) {
-                let frontend = crate::at(&address, 30080);
-                let seen = tcp(&nodes.outside, &frontend, 1 << 20);
-                assert!(seen.is_ok(), "{between:?} TCP by node {number}, {address}: {seen:?}");
-                let seen = ask(&connected(&nodes.outside, &frontend, 0), 900);
-                assert!(seen.is_ok(), "{between:?} UDP by node {number}, {address}: {seen:?}");
-            }
         }
         for number in [1, 2] {
             nodes.node(number).assert_nothing_dropped();

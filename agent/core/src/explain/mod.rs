@@ -71,6 +71,8 @@ pub trait Seen {
     fn is_pod_here(&self, addr: Addr) -> bool;
     /// `OPTED_OUT`: whether sockets of the network namespace with this cookie are left alone.
     fn is_opted_out(&self, netns_cookie: u64) -> bool;
+    /// `CARRIAGE` and `REMOTES`: whether what clients outside send to this pod is carried to its node as it came.
+    fn is_carried_to(&self, addr: Addr) -> bool;
     /// `UPLINKS`: the node's own addresses there.
     fn node_addresses(&self) -> Vec<Addr>;
     /// Seconds of the monotonic clock.

@@ -25,6 +25,7 @@ struct Node1 {
     netns_cookie: Option<u64>,
     admitted: Vec<IpAddr>,
     opted_out: Option<u64>,
+    carries: bool,
     model: Model,
 }
 
@@ -68,6 +69,10 @@ impl Seen for Node1 {
 
     fn is_opted_out(&self, netns_cookie: u64) -> bool {
         self.opted_out == Some(netns_cookie)
+    }
+
+    fn is_carried_to(&self, addr: Addr) -> bool {
+        self.carries && matches!(ip(addr), IpAddr::V4(v4) if v4.octets()[..3] == [10, 244, 1])
     }
 
     fn node_addresses(&self) -> Vec<Addr> {
@@ -166,6 +171,7 @@ fn node1() -> Node1 {
         netns_cookie: None,
         admitted: vec![],
         opted_out: None,
+        carries: false,
         model,
     }
 }
@@ -371,6 +377,10 @@ fn a_backend_on_another_node_is_shown_the_node_in_place_of_a_client_outside() {
     let shown = "a backend on another node is shown 192.0.2.1 in place of the client";
     assert_eq!(finds(&node, outside())[1..], [shown]);
     assert!(!finds(&node, pod()).contains(&shown.into()), "inside, everybody is who they are");
+    node.carries = true;
+    let seen = "a backend on another node sees the client as it is: its packets are carried there";
+    assert_eq!(finds(&node, outside())[1..], [seen]);
+    node.carries = false;
     node.frontend_mut("192.0.2.1:30080").external.len = 1;
     assert_eq!(finds(&node, outside()).len(), 1, "the pod of this node sees the client");
     // A process in the node's own network is on this node.

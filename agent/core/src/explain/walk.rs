@@ -156,6 +156,7 @@ impl<S: Seen> Walk<'_, S> {
             return self.nobody(UPLINK_IN, frontend.flags & flags::EXTERNAL_DROP != 0, true);
         }
         self.step(UPLINK_IN, format!("{}, {}", self.named(), counted(backends.len())));
+        self.carries(&backends);
         self.masquerades(&backends);
         let key = ip.map(|ip| AffinityKey { client: addr(ip), service: frontend.service });
         let by_hash = frontend.flags & flags::MAGLEV != 0;
@@ -163,9 +164,20 @@ impl<S: Seen> Walk<'_, S> {
         self.ends(Outcome::Backend(choice), backends, Some(self.scope(true)))
     }
 
+    /// Says that backends on other nodes see the client, if they do.
+    fn carries(&mut self, backends: &[(u32, Backend)]) {
+        if backends.iter().any(|(_, backend)| self.seen.is_carried_to(backend.addr)) {
+            let text =
+                "a backend on another node sees the client as it is: its packets are carried there";
+            self.step(UPLINK_IN, text.into());
+        }
+    }
+
     /// Says whom backends on other nodes take for the client, if not the client.
     fn masquerades(&mut self, backends: &[(u32, Backend)]) {
-        let is_elsewhere = |(_, backend): &&(u32, Backend)| !is_here(self.seen, backend.addr);
+        let is_elsewhere = |(_, backend): &&(u32, Backend)| {
+            !is_here(self.seen, backend.addr) && !self.seen.is_carried_to(backend.addr)
+        };
         let Some((_, backend)) = backends.iter().find(is_elsewhere) else { return };
         let addresses = self.seen.node_addresses().into_iter();
         let shown = addresses.map(ip).find(|own| own.is_ipv4() == backend.addr.is_v4());

@@ -2,17 +2,19 @@
 //! of both, and what runs at the device. What should be is `core`'s plan; here it is asked what is, and made
 //! so.
 
+mod carriers;
 mod device;
 mod netlink;
 mod routes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use ipnet::IpNet;
 use sheave_abi::order::{Addr, Be16};
 use sheave_abi::pins::{PROGRAMS_DIR, TUNNEL_LINKS_DIR};
-use sheave_abi::tunnel::{DEVICE, Overlay, Remote, RemoteRange};
+use sheave_abi::tunnel::{Carriage, DEVICE, Overlay, PEERS_MAX, Remote, RemoteRange};
 use sheave_core::pod_network::{Plan, Way};
 
 pub use device::{device, ensure_device};
@@ -23,7 +25,7 @@ pub(crate) use device::remove_device;
 pub(crate) use routes::our_routes;
 
 use crate::Dataplane;
-use crate::maps::MapError;
+use crate::maps::{MapError, Table};
 use crate::network::addr;
 use crate::programs::{AttachError, attach_error};
 use crate::tc::{self, ProgramOrder, TcAttachment};
@@ -61,6 +63,16 @@ pub(crate) fn all() -> Result<Vec<String>, NetlinkError> {
     Ok(all)
 }
 
+/// How clients outside reach pods of other nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clients {
+    /// Their packets are carried as they came by the tunnel's device, which has this index. `None`: the node stands in
+    /// for them.
+    pub carried_by: Option<u32>,
+    /// Where this node serves NodePorts.
+    pub node_port_addresses: Vec<IpAddr>,
+}
+
 impl Dataplane {
     /// Tells the programs how pods of other nodes are reached, and who may send through the tunnel, which has
     /// this UDP port. Writes only what changed, and says whether anything did.
@@ -71,17 +83,7 @@ impl Dataplane {
             // Programs of a version before, which know nothing of this.
             return Ok(false);
         };
-        let mut changed = false;
-        let wanted: Vec<Addr> = plan.peers.iter().map(|ip| addr(*ip)).collect();
-        let held = peers.entries()?;
-        for peer in wanted.iter().filter(|peer| held.iter().all(|(addr, _)| addr != *peer)) {
-            peers.put(peer, &1)?;
-            changed = true;
-        }
-        for (peer, _) in held.iter().filter(|(peer, _)| !wanted.contains(peer)) {
-            peers.remove(peer)?;
-            changed = true;
-        }
+        let mut changed = self.set_peers(peers, plan)?;
         let wanted: BTreeMap<RemoteRange, Remote> = entries(plan).collect();
         let held: BTreeMap<RemoteRange, Remote> = remotes.trie_entries()?.into_iter().collect();
         for (range, remote) in wanted.iter().filter(|(range, r)| held.get(range) != Some(r)) {
@@ -98,6 +100,41 @@ impl Dataplane {
             changed = true;
         }
         Ok(changed)
+    }
+
+    fn set_peers(&self, peers: &Table<Addr, u32>, plan: &Plan) -> Result<bool, MapError> {
+        let wanted: BTreeSet<Addr> = plan.peers.iter().map(|ip| addr(*ip)).collect();
+        let held: BTreeMap<Addr, u32> = peers.entries()?.into_iter().collect();
+        let named = |number| self.maps.carriers.as_ref()?.get(&number).ok().flatten();
+        let wanted = carriers::numbered(&wanted, &held, named, PEERS_MAX);
+        let mut changed = false;
+        for (peer, number) in wanted.iter().filter(|(peer, n)| held.get(peer) != Some(n)) {
+            // First who it is: what a flow keeps is looked up here.
+            if let Some(carriers) = &self.maps.carriers {
+                carriers.put(number, peer)?;
+            }
+            peers.put(peer, number)?;
+            changed = true;
+        }
+        for peer in held.keys().filter(|peer| !wanted.contains_key(peer)) {
+            peers.remove(peer)?;
+            changed = true;
+        }
+        Ok(changed)
+    }
+
+    /// Tells the programs how clients outside reach pods of other nodes. Writes only what changed, and says whether
+    /// anything did.
+    pub fn set_clients(&self, clients: &Clients) -> Result<bool, MapError> {
+        let Some(carriage) = &self.maps.carriage else {
+            // Programs of a version before, which stand in for all of them.
+            return Ok(false);
+        };
+        let wanted = carriage_of(clients);
+        if carriage.get(&0)? == Some(wanted) {
+            return Ok(false);
+        }
+        carriage.put(&0, &wanted).map(|()| true)
     }
 
     /// Puts the programs to work at the tunnel's device, which was just made or not.
@@ -117,6 +154,18 @@ impl Dataplane {
             }
         }
         Ok(())
+    }
+}
+
+fn carriage_of(clients: &Clients) -> Carriage {
+    let of_family = |v4| {
+        let address = clients.node_port_addresses.iter().find(|ip| ip.is_ipv4() == v4);
+        address.map_or_else(Addr::default, |ip| addr(*ip))
+    };
+    Carriage {
+        device: clients.carried_by.unwrap_or(0),
+        node_port4: of_family(true),
+        node_port6: of_family(false),
     }
 }
 
