@@ -159,14 +159,16 @@ async fn listen(
 ) {
     let take_all = async {
         while let Ok(Some(message)) = inbound.message().await {
-            match message.kind {
-                Some(Said::Ack(ack)) => shared.state.ack(&caller.node, session, ack.generation),
-                Some(kind) => {
-                    if !take(shared, caller, kind).await {
-                        return;
-                    }
+            let is_heard = match message.kind {
+                Some(Said::Ack(ack)) => {
+                    shared.state.ack(&caller.node, session, ack.generation);
+                    true
                 }
-                None => {}
+                Some(kind) => take(shared, caller, kind).await,
+                None => true,
+            };
+            if !is_heard {
+                return;
             }
         }
     };
