@@ -1,8 +1,9 @@
 //! The way to pods of other nodes, kept as it should be: planned anew whenever the other nodes change or the
 //! kernel says that links or routes do, and brought about by difference.
 //!
-//! Nothing is touched before a complete state is known. Who removes a route of ours finds it there again, and an
-//! event about it on the Node.
+//! Nothing is touched before a state is known, and while that was only recalled no way is changed or removed:
+//! those that an agent before has made are newer. Who removes a route of ours finds it there again, and an event
+//! about it on the Node.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use nix::net::if_::{if_indextoname, if_nametoindex};
 use parking_lot::Mutex;
 use rtnetlink::MulticastGroup;
 use serde_json::{Value, json};
-use sheave_core::model::Peer;
+use sheave_core::model::{Knowledge, Peer};
 use sheave_core::pod_network::{Left, Mode, Plan, Route, Surroundings, Way, plan};
-use sheave_dataplane::{apply_routes, device, ensure_device, mtu, on_link};
+use sheave_dataplane::{Existing, apply_routes, device, ensure_device, mtu, on_link};
 use tokio_stream::StreamExt as _;
 
 use crate::config::RunArguments;
@@ -155,12 +156,14 @@ impl Shared {
     }
 
     fn bring_about(&self, state: &mut State, wrong: &mut BTreeSet<String>) -> Result<()> {
-        let (machine, peers) = {
+        let (machine, peers, existing) = {
             let reconciler = self.reconciler.lock();
-            if !reconciler.is_complete() {
-                return Ok(());
-            }
-            (reconciler.machine().clone(), reconciler.model().peers.clone())
+            let existing = match reconciler.knowledge() {
+                Knowledge::Nothing => return Ok(()),
+                Knowledge::Recalled => Existing::Stays,
+                Knowledge::Complete => Existing::Follows,
+            };
+            (reconciler.machine().clone(), reconciler.model().peers.clone(), existing)
         };
         let uplinks: Vec<u32> = indexes(&machine);
         let addresses = peers.values().flat_map(|peer| peer.addresses.iter().copied());
@@ -186,13 +189,13 @@ impl Shared {
         }
         let planned = plan(self.mode, peers, &around);
         network::tell(self.reconciler.lock().dataplane(), &machine, &state.ranges)?;
-        let applied = apply_routes(&planned.routes)?;
+        let applied = apply_routes(&planned.routes, existing)?;
         self.remade(&applied.added, &state.plan.routes);
         wrong.extend(applied.failed.into_iter().map(|(_, error)| with_cause(&error)));
         self.reconciler
             .lock()
             .dataplane()
-            .set_remotes(&planned, self.vxlan_port)
+            .set_remotes(&planned, self.vxlan_port, existing)
             .context("cannot tell the programs how other nodes are reached")?;
         wrong.extend(planned.reached.iter().flat_map(|(node, ranges)| {
             ranges.iter().filter_map(move |(range, way)| match way {
