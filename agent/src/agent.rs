@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
-use sheave_core::model::{HostPort, Update};
-use sheave_kubelet::{ClusterDns, Kubelet, KubeletConfig, Outgoing};
+use sheave_core::model::Update;
+use sheave_kubelet::{ClusterDns, HostPorts, Kubelet, KubeletConfig, Outgoing};
 use sheave_push::v1;
 use sheave_sources::{Change, Generation, PodChange, Push, What, file};
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,8 +43,8 @@ pub(crate) struct Agent {
     pod_mtu: u32,
     reconciler: Arc<Mutex<Reconciler>>,
     changes: mpsc::Receiver<Change>,
-    /// Complete sets of what the pods want.
-    host_ports: mpsc::Receiver<Vec<HostPort>>,
+    /// What the pods want.
+    host_ports: mpsc::Receiver<HostPorts>,
     reserved_ports: Vec<Reserved>,
     /// Where NodePorts are served.
     node_port_addresses: watch::Receiver<Vec<IpAddr>>,
@@ -67,7 +67,7 @@ pub(crate) struct Agent {
 struct Pods {
     kubelet: Kubelet,
     outgoing: mpsc::Receiver<Outgoing>,
-    host_ports: mpsc::Sender<Vec<HostPort>>,
+    host_ports: mpsc::Sender<HostPorts>,
     push: Push,
 }
 
@@ -278,10 +278,11 @@ impl Agent {
         }
     }
 
-    fn note_host_ports(&self, wanted: Vec<HostPort>) {
+    fn note_host_ports(&self, wanted: HostPorts) {
         self.health.waits();
-        let (served, refused) = host_ports::split(wanted, &self.reserved_ports);
-        self.reconciler.lock().note(Update::HostPorts(served));
+        let (served, refused) = host_ports::split(wanted.ports, &self.reserved_ports);
+        let update = if wanted.are_all { Update::HostPorts } else { Update::SomeHostPorts };
+        self.reconciler.lock().note(update(served));
         if let Some(pods) = &self.pods {
             pods.kubelet.refuse_host_ports(&refused);
         }
@@ -342,6 +343,10 @@ impl Agent {
             What::InitDone => {
                 self.reconciler.lock().note(Update::InitDone);
                 ForPods::InitDone
+            }
+            What::Recalled => {
+                self.reconciler.lock().note(Update::Recalled);
+                ForPods::Recalled
             }
             What::Pods(PodChange::Pod(pod)) => ForPods::Pod(pod),
             What::Pods(PodChange::PodGone(key)) => ForPods::PodGone(key),

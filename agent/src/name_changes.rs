@@ -5,9 +5,13 @@
 //! address that they serve. A headless Service's addresses are those of pods, which no map has a part in;
 //! nor has it in the name of another cluster's server, nor in an address that somebody else serves: these
 //! wait for nothing. And a Service that is gone loses its name before its address.
+//!
+//! With Services that were only recalled all names count as known: else no pod would find a name outside of the
+//! cluster, which resolvers ask for below its domain first. A Service that came last has no name until the
+//! server speaks.
 
 use sheave_core::engine::Engine;
-use sheave_core::model::ObjectKey;
+use sheave_core::model::{Knowledge, ObjectKey};
 use sheave_dns::records::Records;
 
 /// What the names of a Service lead to; nothing when it is gone.
@@ -20,7 +24,7 @@ pub(crate) struct NameChanges {
     pub(crate) served: Vec<Change>,
     /// They have none, or not any more.
     pub(crate) others: Vec<Change>,
-    /// With these, all names are known.
+    /// With these, all names are known that are going to be.
     pub(crate) is_complete: bool,
 }
 
@@ -29,7 +33,8 @@ impl NameChanges {
     pub(crate) fn take(engine: &mut Engine) -> Self {
         let changed = engine.take_names();
         let model = engine.model();
-        let mut changes = Self { is_complete: engine.is_complete(), ..Self::default() };
+        let is_complete = engine.knowledge() != Knowledge::Nothing;
+        let mut changes = Self { is_complete, ..Self::default() };
         for key in changed {
             if let Some(service) = model.services.get(&key) {
                 changes.served.push((key, Some(Records::of_served(service))));
@@ -107,6 +112,9 @@ mod tests {
         engine.note(Update::Init);
         engine.note(served("web"));
         assert!(!NameChanges::take(&mut engine).is_complete);
+        engine.note(Update::Recalled);
+        assert!(NameChanges::take(&mut engine).is_complete, "nobody can say more");
+        engine.note(Update::Init);
         engine.note(Update::InitDone);
         assert!(NameChanges::take(&mut engine).is_complete);
     }

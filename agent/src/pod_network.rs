@@ -1,8 +1,9 @@
 //! The way to pods of other nodes, kept as it should be: planned anew whenever the other nodes change or the
 //! kernel says that links or routes do, and brought about by difference.
 //!
-//! Nothing is touched before a complete state is known. Who removes a route of ours finds it there again, and an
-//! event about it on the Node.
+//! Nothing is touched before a state is known, and while that was only recalled no way is changed or removed:
+//! those that an agent before has made are newer. Who removes a route of ours finds it there again, and an event
+//! about it on the Node.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use nix::net::if_::{if_indextoname, if_nametoindex};
 use parking_lot::Mutex;
 use rtnetlink::MulticastGroup;
 use serde_json::{Value, json};
-use sheave_core::model::Peer;
+use sheave_core::model::{Knowledge, Peer};
 use sheave_core::pod_network::{Left, Mode, Plan, Route, Surroundings, Way, plan};
-use sheave_dataplane::{Clients, apply_routes, device, ensure_device, mtu, on_link};
+use sheave_dataplane::{Clients, Existing, apply_routes, device, ensure_device, mtu, on_link};
 use tokio_stream::StreamExt as _;
 
 use crate::config::{ClientAddress, RunArguments};
@@ -175,14 +176,16 @@ impl Shared {
     }
 
     fn bring_about(&self, state: &mut State, wrong: &mut BTreeSet<String>) -> Result<()> {
-        let (machine, peers, node_port_addresses) = {
+        let (machine, peers, node_port_addresses, existing) = {
             let reconciler = self.reconciler.lock();
-            if !reconciler.is_complete() {
-                return Ok(());
-            }
+            let existing = match reconciler.knowledge() {
+                Knowledge::Nothing => return Ok(()),
+                Knowledge::Recalled => Existing::Stays,
+                Knowledge::Complete => Existing::Follows,
+            };
             let model = reconciler.model();
             let served = model.node.node_port_addresses.clone();
-            (reconciler.machine().clone(), model.peers.clone(), served)
+            (reconciler.machine().clone(), model.peers.clone(), served, existing)
         };
         let uplinks: Vec<u32> = indexes(&machine);
         let addresses = peers.values().flat_map(|peer| peer.addresses.iter().copied());
@@ -208,7 +211,7 @@ impl Shared {
         }
         let planned = plan(self.mode, peers, &around);
         network::tell(self.reconciler.lock().dataplane(), &machine, &state.ranges)?;
-        let applied = apply_routes(&planned.routes)?;
+        let applied = apply_routes(&planned.routes, existing)?;
         self.remade(&applied.added, &state.plan.routes);
         wrong.extend(applied.failed.into_iter().map(|(_, error)| with_cause(&error)));
         let clients =
@@ -216,8 +219,10 @@ impl Shared {
         {
             let reconciler = self.reconciler.lock();
             let dataplane = reconciler.dataplane();
-            let said = dataplane.set_remotes(&planned, self.vxlan_port);
-            said.and_then(|_| dataplane.set_clients(&clients))
+            let said = dataplane.set_remotes(&planned, self.vxlan_port, existing);
+            // Where no other node is remembered, what the programs know of them counts.
+            let is_known = existing == Existing::Follows || clients.carried_by.is_some();
+            said.and_then(|_| is_known.then(|| dataplane.set_clients(&clients)).transpose())
                 .context("cannot tell the programs how other nodes are reached")?;
         }
         wrong.extend(planned.reached.iter().flat_map(|(node, ranges)| {

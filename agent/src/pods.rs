@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sheave_core::model::HostPort;
 use sheave_core::pod_network::Mode;
+use sheave_kubelet::HostPorts;
 use sheave_kubelet::{Kubelet, KubeletConfig, ManagedRuntime, Outgoing, RuntimeChoice};
 use sheave_push::v1;
 use sheave_sources::{FromClient, NodeFiles, Push, PushConfig, Tunnels};
@@ -77,7 +77,7 @@ impl Tunnels for KubeletTunnels {
 /// Who on this node listens to what the kubelet says.
 pub(crate) struct OnNode {
     pub(crate) pod_names: answers::PodNames,
-    pub(crate) host_ports: mpsc::Sender<Vec<HostPort>>,
+    pub(crate) host_ports: mpsc::Sender<HostPorts>,
 }
 
 /// What the kubelet says, on its way to the server and to those here.
@@ -96,7 +96,7 @@ pub(crate) async fn pass_on(mut outgoing: mpsc::Receiver<Outgoing>, push: Push, 
             Outgoing::Event(event) => push.event(event),
             Outgoing::NodeStatus(status) => push.node_status(status),
             // Nobody takes them only when the agent ends.
-            Outgoing::HostPorts(all) => drop(host_ports.send(all).await),
+            Outgoing::HostPorts(ports) => drop(host_ports.send(ports).await),
         }
     }
 }

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sheave_core::diff::MapFull;
 use sheave_core::engine::Engine;
-use sheave_core::model::{EndpointSlice, LeadsTo, Model, Node, ObjectKey, ServicePort, Update};
+use sheave_core::model::{
+    EndpointSlice, Knowledge, LeadsTo, Model, Node, ObjectKey, ServicePort, Update,
+};
 use sheave_core::plan::Conflict;
 use sheave_dataplane::{Dataplane, MapError, wait_for_readers};
 use sheave_kubelet::ServiceLink;
@@ -140,10 +142,10 @@ impl Reconciler {
         self.engine.note(Update::Node(self.node.clone()));
     }
 
-    /// Brings the maps in step, once a complete state is known. Says whether what was noted so far is in
+    /// Brings the maps in step, once a state is known. Says whether what was noted so far is in
     /// effect now.
     pub(crate) fn apply(&mut self) -> Result<bool, ApplyError> {
-        if !self.engine.is_complete() {
+        if self.knowledge() == Knowledge::Nothing {
             return Ok(false);
         }
         match self.write() {
@@ -214,9 +216,9 @@ impl Reconciler {
         self.engine.model()
     }
 
-    /// Whether a complete state is known.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.engine.is_complete()
+    /// What absence means by now.
+    pub(crate) fn knowledge(&self) -> Knowledge {
+        self.engine.knowledge()
     }
 
     /// Whether other nodes are new, changed or gone since this was last asked.

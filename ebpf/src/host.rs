@@ -8,7 +8,8 @@
 //!
 //! A datagram socket that connected to a service has its backend's address; once that pod is gone, so is
 //! the route to it, and its packets leave the same way. The kernel still knows which socket sent them, and
-//! `SOCKETS` which service it had dialled: the service has a backend now, or the sender is refused.
+//! `SOCKETS` which service it had dialled: the service has a backend now, or the sender is refused. So it is with
+//! a socket that was sent on a detour (see [`crate::socket`]), be it of datagrams or a connection that begins.
 
 use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
@@ -36,7 +37,8 @@ pub(crate) fn dials<F: Family>(
     let known = find(tables, &work.arrived.key);
     let stage = known.map_or(Stage::Opening, |(stage, _)| stage);
     let mut way = from_client::<{ side::INSIDE }>(packet, tables, work, known);
-    if way == Way::NotAService && work.arrived.key.protocol == protocol::UDP {
+    let may_go_elsewhere = work.arrived.key.protocol == protocol::UDP || work.arrived.opens();
+    if way == Way::NotAService && may_go_elsewhere {
         way = dials_again(packet, tables, work, stage);
     }
     match way {
@@ -48,7 +50,7 @@ pub(crate) fn dials<F: Family>(
     }
 }
 
-/// A datagram for a backend that is gone, to whom the service has now.
+/// A datagram for a backend that is gone, or what is on a detour, to whom the service has now.
 #[inline(never)]
 fn dials_again(
     packet: &mut impl Packet,
@@ -66,6 +68,9 @@ fn dials_again(
         reserved: 0,
     };
     let Some(dialled) = tables.socket(&work.socket) else { return Way::NotAService };
+    if dialled.backend != 0 && key.protocol != protocol::UDP {
+        return Way::NotAService;
+    }
     work.frontend = FrontendKey::new(dialled.addr, dialled.port, key.protocol);
     (work.event, work.stage) = (Event::FlowMoved, stage);
     dial::<{ side::INSIDE }>(packet, tables, work)

@@ -9,6 +9,12 @@
 //! no such hook on their way, and are translated. The kernel asks again with each datagram that a connected
 //! socket sends to an address: one that the caller names, and one of IPv4 that a socket of IPv6 is connected
 //! to. What was left alone is left alone then too, or its answers would come from whom it is not connected to.
+//!
+//! A socket of the node that connects to a load balancer address which nobody serves is sent on a detour. The
+//! address may be on the link, where nobody answers for it when this node announces it: the kernel would wait
+//! for a neighbour, and the packet not get as far as the hook that refuses it. So the socket is connected to an
+//! address of the service range that no service has, which leaves as a cluster IP does. The hook at the uplink
+//! finds in `SOCKETS` what was dialled, and whether anybody serves it by now.
 
 use sheave_abi::event::Event;
 use sheave_abi::order::{Addr, Be16};
@@ -17,6 +23,7 @@ use sheave_abi::socket::{SocketKey, SocketPeer, TO_BACKEND, TO_FRONTEND};
 
 use crate::report::translated;
 use crate::select::{choose, still};
+use crate::service::is_allocated;
 use crate::tables::Tables;
 use crate::wire::protocol;
 
@@ -49,11 +56,17 @@ pub struct Socket {
 /// `connect`: the backend that replaces `dst`. `None`: `dst` stays.
 #[inline(always)]
 pub fn connect(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
-    let given = pick(tables, socket, dst)?;
+    let given = match pick(tables, socket, dst) {
+        Picked::Backend(given) => given,
+        Picked::Nobody => detour(tables, socket, dst)?,
+        Picked::Untouched => return None,
+    };
     if socket.protocol == protocol::UDP && is_pod(tables, &given) && !is_host(tables, socket) {
         return None;
     }
-    translated(tables, socket, &dst, given.backend);
+    if given.backend != 0 {
+        translated(tables, socket, &dst, given.backend);
+    }
     keep(
         tables,
         &key(socket, to_peer(&given), TO_FRONTEND),
@@ -75,7 +88,7 @@ pub fn send(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<Peer> {
     {
         return Some(to_peer(known));
     }
-    let given = pick(tables, socket, dst)?;
+    let Picked::Backend(given) = pick(tables, socket, dst) else { return None };
     if was_left_alone && is_pod(tables, &given) {
         return None;
     }
@@ -95,28 +108,54 @@ pub fn dialled(tables: &impl Tables, socket: &Socket, src: Peer) -> Option<Peer>
     tables.socket(&key(socket, src, TO_FRONTEND)).map(to_peer)
 }
 
+/// What a socket is given.
+enum Picked {
+    Backend(SocketPeer),
+    /// The service has nobody.
+    Nobody,
+    /// It dials no service, or is left alone.
+    Untouched,
+}
+
 #[inline(always)]
-fn pick(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<SocketPeer> {
-    let frontend = tables.frontend(&FrontendKey::new(dst.addr, dst.port, socket.protocol))?;
+fn pick(tables: &impl Tables, socket: &Socket, dst: Peer) -> Picked {
+    let key = FrontendKey::new(dst.addr, dst.port, socket.protocol);
+    let Some(frontend) = tables.frontend(&key) else { return Picked::Untouched };
     if frontend.flags & flags::HOST_ONLY != 0 && !is_host(tables, socket) {
-        return None;
+        return Picked::Untouched;
     }
     if tables.opted_out(socket.netns_cookie) {
-        return None;
+        return Picked::Untouched;
     }
     let client = AffinityKey::of_netns(socket.netns_cookie, frontend.service);
     let Some(chosen) = choose(tables, &frontend, &client, None) else {
         // The packet goes out and is answered there: refusing here could only say EPERM.
         tables.count(Event::SocketNoBackend);
-        return None;
+        return Picked::Nobody;
     };
-    Some(SocketPeer {
+    Picked::Backend(SocketPeer {
         addr: chosen.backend.addr,
         port: chosen.backend.port,
         reserved: 0,
         backend: chosen.id,
         generation: chosen.backend.generation,
     })
+}
+
+/// An address in place of a load balancer's that leads to the hook at the uplink. `None`: `dst` does, or may be
+/// the node's own, or the socket is a pod's, whose packets meet a hook at once.
+#[inline(always)]
+fn detour(tables: &impl Tables, socket: &Socket, dst: Peer) -> Option<SocketPeer> {
+    if !is_host(tables, socket) || !is_allocated(tables, &dst.addr) {
+        return None;
+    }
+    let services = &tables.settings()?.services;
+    let range = if dst.addr.is_v4() { &services.v4 } else { &services.v6 };
+    if range.mask == Addr::default() || range.holds(&dst.addr) {
+        return None;
+    }
+    // The first address, which is never given to a service.
+    Some(SocketPeer { addr: range.addr, port: dst.port, reserved: 0, backend: 0, generation: 0 })
 }
 
 /// Whether the backend's answers meet the packet path: they do not come from a process of the node.

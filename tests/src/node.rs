@@ -9,7 +9,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use sheave_core::engine::Engine;
 use sheave_core::held::Held;
 use sheave_core::ledger::Ledger;
-use sheave_core::model::Update;
+use sheave_core::model::{Knowledge, Update};
 use sheave_dataplane::{
     Cleaned, CleanupError, Dataplane, Network, PacketPrograms, cleanup, load_packet_programs,
     wait_for_readers,
@@ -124,7 +124,7 @@ pub fn reconcile(dataplane: &mut Dataplane, ledger: &Ledger) -> (usize, Held) {
     engine.note(Update::HostPorts(model.host_ports));
     model.services.into_values().for_each(|service| engine.note(Update::Service(service)));
     model.slices.into_values().for_each(|slice| engine.note(Update::EndpointSlice(slice)));
-    if ledger.is_complete() {
+    if ledger.knowledge() == Knowledge::Complete {
         engine.note(Update::InitDone);
     }
     let writes = step(dataplane, &mut engine);

@@ -14,6 +14,7 @@ use sheave_abi::service::{AffinityKey, FrontendKey};
 use sheave_core::model::Protocol::{Tcp, Udp};
 use sheave_core::model::{Node, ServiceType, TrafficPolicy, Update};
 use sheave_dataplane::{Dataplane, ProgramsRunning};
+use sheave_tests::kernel;
 use sheave_tests::lab::Sockets::{self, Translated, Untouched};
 use sheave_tests::netns::Netns;
 use sheave_tests::services::{service, slice, this_node};
@@ -112,6 +113,33 @@ fn a_connected_datagram_socket_of_the_node_moves_when_its_pod_is_gone() {
         assert_eq!(conversation.ask(), format!("10.96.0.1:53 {stays}:5353"));
     }
     site.serve(dns(&[]));
+    assert_eq!(conversation.ask(), "ConnectionRefused");
+    site.assert_nothing_dropped();
+}
+
+#[test]
+fn a_connected_datagram_socket_finds_whoever_comes_to_serve_a_load_balancer_address() {
+    if kernel::lacks(kernel::NETNS_COOKIE) {
+        return;
+    }
+    let mut site = Site::new("udp-balancer");
+    name(site.pod(2), "10.244.0.2:5353");
+    let balancer = |pods: &[&str]| {
+        let mut service = service("dns", Udp, "10.96.0.1:53", None);
+        service.service_type = ServiceType::LoadBalancer;
+        // On the link, where nobody has it.
+        service.load_balancer_ips = vec!["192.0.2.50".parse().unwrap()];
+        vec![Update::Service(service), slice("dns", Udp, 5353, pods)]
+    };
+    site.serve(balancer(&[]));
+    let client = start(&site, &site.lab.node, Translated, "connected 192.0.2.50:53 lines");
+    let mut conversation = Conversation::new(client);
+    assert_eq!(conversation.ask(), "ConnectionRefused");
+    site.serve(balancer(&["10.244.0.2"]));
+    for _ in 0..3 {
+        assert_eq!(conversation.ask(), "192.0.2.50:53 10.244.0.2:5353");
+    }
+    site.serve(balancer(&[]));
     assert_eq!(conversation.ask(), "ConnectionRefused");
     site.assert_nothing_dropped();
 }

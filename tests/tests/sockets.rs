@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 use sheave_core::model::Protocol::{Tcp, Udp};
-use sheave_core::model::Update;
+use sheave_core::model::{ServiceType, Update};
 use sheave_dataplane::{Dataplane, DataplaneConfig, Network, ProgramsRunning, Sizes};
 use sheave_tests::cgroup::TestCgroup;
 use sheave_tests::kernel;
@@ -243,6 +243,57 @@ fn nobody_there_is_a_refusal_at_once_and_never_a_lack_of_permission() {
     assert_eq!(node.ask("connected 10.96.0.1:53"), ["ConnectionRefused"]);
     // A second is when a client would have tried again.
     assert!(start.elapsed() < 3 * usual + Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+/// As where the node itself announces it: the address is on the link, and nobody there answers for it.
+#[test]
+fn a_load_balancer_address_that_nobody_serves_is_refused_at_once() {
+    if kernel::lacks(kernel::NETNS_COOKIE) {
+        return;
+    }
+    let mut node = Node::new("balancer");
+    node.netns.ip("addr add 2001:db8::1/64 dev up0 nodad");
+    node.netns.ip("route add default via 2001:db8::fe");
+    node.netns.ip("neigh add 2001:db8::fe lladdr 02:00:00:00:00:fe dev up0");
+    let network = Network {
+        services: vec![("10.96.0.0".parse().unwrap(), 16), ("fd00:96::".parse().unwrap(), 112)],
+        ..Network::default()
+    };
+    node.netns.run(|| node.dataplane.as_ref().unwrap().set_network(&network)).unwrap();
+    let balancer = |name: &str, protocol, frontend: &str, address: &str| {
+        let mut service = service(name, protocol, frontend, None);
+        service.service_type = ServiceType::LoadBalancer;
+        service.load_balancer_ips = vec![address.parse().unwrap()];
+        Update::Service(service)
+    };
+    let services = || {
+        vec![
+            balancer("web", Tcp, "10.96.0.1:80", "192.0.2.50"),
+            balancer("dns", Udp, "10.96.0.1:53", "192.0.2.50"),
+            balancer("web6", Tcp, "[fd00:96::1]:80", "2001:db8::50"),
+            balancer("dns6", Udp, "[fd00:96::1]:53", "2001:db8::50"),
+        ]
+    };
+    node.serve(services());
+    let calls = [
+        "tcp 192.0.2.50:80",
+        "connected 192.0.2.50:53",
+        "tcp [2001:db8::50]:80",
+        "connected [2001:db8::50]:53",
+        "tcp [::ffff:192.0.2.50]:80",
+    ];
+    for call in calls {
+        let start = Instant::now();
+        assert_eq!(node.ask(call), ["ConnectionRefused"], "{call}");
+        // A neighbour is asked for three times, a second apart.
+        assert!(start.elapsed() < Duration::from_secs(1), "{call}: {:?}", start.elapsed());
+    }
+    // Whoever is there is found as ever.
+    node.answer("10.244.0.2:8080");
+    let mut served = services();
+    served.push(slice("web", Tcp, 8080, &["10.244.0.2"]));
+    node.serve(served);
+    assert_eq!(node.ask(calls[0]), ["192.0.2.50:80 10.244.0.2:8080"]);
 }
 
 #[test]

@@ -9,6 +9,10 @@
 //! What comes out is the same, but for ids, as if all had been planned from scratch: who has a frontend does
 //! not depend on who came first. What was handed out counts as written; if it could not be, the maps are
 //! read again ([`Engine::adopt`]).
+//!
+//! What was only recalled ([`Update::Recalled`]) is older than what an agent before has written: it is served
+//! where the maps held nothing, and changes no Service port that they held. So an endpoint that came last is
+//! not taken away, and the address of one that went is not given to clients again, which may be another pod's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU16;
@@ -23,7 +27,7 @@ use crate::frontends;
 use crate::held::Held;
 use crate::ledger::Ledger;
 use crate::mirror::Mirror;
-use crate::model::{EndpointSlice, Model, ObjectKey, Update};
+use crate::model::{EndpointSlice, Knowledge, Model, ObjectKey, Update};
 use crate::plan::{
     Conflict, PlannedFrontend, PlannedPort, PortKey, PortKind, host_port_port, service_ports,
 };
@@ -43,6 +47,8 @@ pub struct Engine {
     unfit: BTreeSet<Unit>,
     full: Option<MapFull>,
     swept: Swept,
+    /// What the maps held when the agent started; nothing once a complete state is known.
+    found: BTreeSet<FrontendKey>,
     /// Counts the times the maps were read.
     readings: u64,
 }
@@ -92,6 +98,7 @@ impl Engine {
     pub fn new(held: Held) -> Self {
         Self {
             ledger: Ledger::new(),
+            found: held.frontends.keys().copied().collect(),
             mirror: Mirror::of(held),
             claims: Claims::default(),
             served: BTreeMap::new(),
@@ -105,8 +112,8 @@ impl Engine {
 
     /// Takes over what the maps hold, after a write that failed.
     pub fn adopt(&mut self, held: Held) {
-        let ledger = std::mem::take(&mut self.ledger);
-        *self = Self { ledger, readings: self.readings + 1, ..Self::new(held) };
+        let (ledger, found) = (std::mem::take(&mut self.ledger), std::mem::take(&mut self.found));
+        *self = Self { ledger, found, readings: self.readings + 1, ..Self::new(held) };
     }
 
     /// Takes note of a change.
@@ -134,15 +141,15 @@ impl Engine {
         self.ledger.slices(service)
     }
 
-    /// True once a complete state is known.
-    pub fn is_complete(&self) -> bool {
-        self.ledger.is_complete()
+    /// What absence means by now.
+    pub fn knowledge(&self) -> Knowledge {
+        self.ledger.knowledge()
     }
 
-    /// What must be written now; nothing before a complete state is known.
+    /// What must be written now; nothing before a state is known.
     pub fn diff(&mut self) -> Diff {
         let mut diff = Diff::default();
-        if !self.is_complete() {
+        if self.knowledge() == Knowledge::Nothing {
             return diff;
         }
         let mut units = self.changed();
@@ -348,6 +355,7 @@ impl Engine {
         self.unfit.remove(unit);
         let Some(served) = self.served.get_mut(unit) else { return };
         let missing = self.mirror.missing();
+        let is_older = self.ledger.knowledge() == Knowledge::Recalled && *unit != Unit::HostPorts;
         for addr in &served.addresses {
             self.mirror.put_frontend(FrontendKey::address(*addr), Frontend::default(), diff);
         }
@@ -355,6 +363,9 @@ impl Engine {
             let Some(planned) = planned.get(&*port.key) else { continue };
             let held = |frontend: &&PlannedFrontend| self.claims.holds(&port.key, &frontend.key);
             let held: Vec<&PlannedFrontend> = planned.frontends.iter().filter(held).collect();
+            if is_older && held.iter().any(|frontend| self.found.contains(&frontend.key)) {
+                continue;
+            }
             port.program(planned, &held, &mut self.mirror, diff);
         }
         if self.mirror.missing() > missing {
@@ -365,6 +376,10 @@ impl Engine {
     /// Removes what the maps held when they were read and nobody wants. What may be a host port stays until
     /// those are known: it is not gone because nobody has named it yet.
     fn sweep(&mut self, diff: &mut Diff) {
+        if self.knowledge() != Knowledge::Complete {
+            return;
+        }
+        self.found.clear();
         let reach = match self.ledger.knows_host_ports() {
             true => Swept::All,
             false => Swept::ButHostPorts,

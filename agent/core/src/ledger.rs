@@ -2,11 +2,11 @@
 //!
 //! Absence means something only once a complete state has been sent: until [`Update::InitDone`] what was
 //! known stays, whether the source has named it yet or not. What is said again as it was is no change: a
-//! source that connects anew costs nothing downstream.
+//! source that connects anew costs nothing downstream. What was only recalled is served, and takes away nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{EndpointSlice, Model, NamedService, ObjectKey, Update};
+use crate::model::{EndpointSlice, HostPort, Knowledge, Model, NamedService, ObjectKey, Update};
 
 /// The model, and how complete it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Ledger {
     slices_of: BTreeMap<ObjectKey, Vec<String>>,
     /// What the complete state under way has named so far.
     named: Option<Named>,
-    complete: bool,
+    knowledge: Knowledge,
     host_ports_known: bool,
     changes: Changes,
     names: BTreeSet<ObjectKey>,
@@ -52,10 +52,9 @@ impl Ledger {
         &self.model
     }
 
-    /// True from the first complete state on: only then may the difference to the kernel's maps be
-    /// applied, for only then is what is not in the model gone.
-    pub fn is_complete(&self) -> bool {
-        self.complete
+    /// Complete from the first complete state on: only then is what is not in the model gone.
+    pub fn knowledge(&self) -> Knowledge {
+        self.knowledge
     }
 
     /// True once the host ports of this node's pods have been said, were it that there are none: before,
@@ -78,7 +77,7 @@ impl Ledger {
         std::mem::take(&mut self.names)
     }
 
-    /// Whether other nodes are new, changed or gone since this was last asked.
+    /// Whether other nodes are new, changed or gone since this was last asked, or only now known to be gone.
     pub fn take_peers_changed(&mut self) -> bool {
         std::mem::take(&mut self.peers_changed)
     }
@@ -96,7 +95,13 @@ impl Ledger {
             Update::InitDone => {
                 if let Some(named) = self.named.take() {
                     self.forget_all_but(&named);
-                    self.complete = true;
+                    self.peers_changed |= self.knowledge != Knowledge::Complete;
+                    self.knowledge = Knowledge::Complete;
+                }
+            }
+            Update::Recalled => {
+                if self.named.take().is_some() {
+                    self.knowledge = self.knowledge.max(Knowledge::Recalled);
                 }
             }
             Update::Node(node) => {
@@ -104,11 +109,11 @@ impl Ledger {
                 self.model.node = node;
             }
             Update::HostPorts(host_ports) => {
-                self.changes.host_ports |=
-                    !self.host_ports_known || self.model.host_ports != host_ports;
+                self.changes.host_ports |= !self.host_ports_known;
                 self.host_ports_known = true;
-                self.model.host_ports = host_ports;
+                self.note_host_ports(host_ports);
             }
+            Update::SomeHostPorts(host_ports) => self.note_host_ports(host_ports),
             Update::Service(service) => {
                 if let Some(named) = &mut self.named {
                     named.services.insert(service.key.clone());
@@ -157,6 +162,11 @@ impl Ledger {
                 self.peers_changed |= self.model.peers.remove(&name).is_some();
             }
         }
+    }
+
+    fn note_host_ports(&mut self, host_ports: Vec<HostPort>) {
+        self.changes.host_ports |= self.model.host_ports != host_ports;
+        self.model.host_ports = host_ports;
     }
 
     /// The dataplane learns of it only when it served it before.
@@ -261,9 +271,9 @@ mod tests {
         ledger.note(Update::Init);
         ledger.note(Update::EndpointSlice(slice("a")));
         ledger.note(Update::EndpointSlice(slice("b")));
-        assert!(!ledger.is_complete());
+        assert_eq!(ledger.knowledge(), Knowledge::Nothing);
         ledger.note(Update::InitDone);
-        assert!(ledger.is_complete());
+        assert_eq!(ledger.knowledge(), Knowledge::Complete);
 
         ledger.note(Update::Init);
         ledger.note(Update::EndpointSlice(slice("b")));
@@ -310,7 +320,8 @@ mod tests {
         let mut ledger = Ledger::new();
         ledger.note(Update::EndpointSlice(slice("a")));
         ledger.note(Update::InitDone);
-        assert!(!ledger.is_complete());
+        ledger.note(Update::Recalled);
+        assert_eq!(ledger.knowledge(), Knowledge::Nothing);
         assert_eq!(names(&ledger), ["a"]);
     }
 

@@ -219,13 +219,16 @@ pub struct Peer {
 }
 
 /// A change of the desired state, from any source. A source starts with [`Update::Init`], sends all it
-/// knows, then [`Update::InitDone`]; only after that does the absence of something mean that it is gone.
+/// knows, then [`Update::InitDone`]; only after that does the absence of something mean that it is gone. One
+/// that can only remember ends with [`Update::Recalled`] instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
     /// A complete state follows.
     Init,
     /// The complete state has been sent.
     InitDone,
+    /// What was known before this start has been sent: it may lack the newest, and name what is gone.
+    Recalled,
     /// This node's own description changed.
     Node(Node),
     /// New or changed.
@@ -245,6 +248,20 @@ pub enum Update {
     /// All host ports of the pods of this node, in place of those said before. From the kubelet, not from
     /// the source: outside of [`Update::Init`] and [`Update::InitDone`].
     HostPorts(Vec<HostPort>),
+    /// Those of the pods that are known so far, likewise: what they do not name is not gone.
+    SomeHostPorts(Vec<HostPort>),
+}
+
+/// What absence means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Knowledge {
+    /// Nothing, and nothing is known.
+    #[default]
+    Nothing,
+    /// Nothing: what is known was recalled.
+    Recalled,
+    /// That something is gone: a complete state has been sent.
+    Complete,
 }
 
 /// All that is known, and since when they are complete.

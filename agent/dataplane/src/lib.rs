@@ -63,8 +63,8 @@ pub use namespaces::{Namespace, namespaces};
 pub use network::{Cidr, Network};
 pub use opt_out::{OptOutError, opt_in, opt_out};
 pub use pod_network::{
-    Clients, NetlinkError, ROUTE_PROTOCOL, RoutesApplied, apply_routes, device, ensure_device, mtu,
-    on_link,
+    Clients, Existing, NetlinkError, ROUTE_PROTOCOL, RoutesApplied, apply_routes, device,
+    ensure_device, mtu, on_link,
 };
 pub use programs::{AttachError, DRIVER_HOOK, LoadError, PACKET_HOOKS, SOCKET_HOOKS};
 pub use tc::{AttachedProgram, ProgramOrder, TcAttachment, programs_at};

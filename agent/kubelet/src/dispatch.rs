@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use sheave_core::model::Knowledge;
 use sheave_push::v1;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -115,6 +116,7 @@ impl Dispatcher {
         match update {
             Update::Init => self.incoming = Some(Incoming::default()),
             Update::InitDone => self.complete().await,
+            Update::Recalled => self.recalled(),
             Update::Pod(pod) => self.pod(pod).await,
             Update::PodGone(key) => self.gone(&pod_key(key)),
             Update::ConfigMap(object) => self.data(DataKind::ConfigMap, object),
@@ -218,6 +220,16 @@ impl Dispatcher {
         }
     }
 
+    /// What was known before this start is known. Pods that run and are not among them came last: they are
+    /// left alone until a complete state names them, or does not.
+    fn recalled(&mut self) {
+        let Some(incoming) = self.incoming.take() else { return };
+        for (spec, previous) in incoming.new {
+            self.accept(spec, previous);
+        }
+        self.context.host_ports.named(Knowledge::Recalled);
+    }
+
     /// What was not in the complete state is gone.
     async fn complete(&mut self) {
         let Some(incoming) = self.incoming.take() else { return };
@@ -230,7 +242,7 @@ impl Dispatcher {
         for (spec, previous) in incoming.new {
             self.accept(spec, previous);
         }
-        self.context.host_ports.complete();
+        self.context.host_ports.named(Knowledge::Complete);
         self.remove_orphans().await;
     }
 

@@ -1,19 +1,20 @@
 //! Ports of the node that lead to containers of its pods: which pod has which, and where they lead.
 //!
 //! A pod has its ports from when it is accepted until it has ended; they lead somewhere while its sandbox
-//! has an address. What is said is always the complete set, and nothing is said after a start before every
-//! pod has been looked at: until then a port that leads somewhere must not be taken for gone.
+//! has an address. What is said is always the whole set, and nothing is said after a start before every
+//! pod has been looked at: until then a port that leads somewhere must not be taken for gone. Nor is it gone
+//! while pods were only recalled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Mutex;
 
-use sheave_core::model::{HostPort, ObjectKey, Protocol};
+use sheave_core::model::{HostPort, Knowledge, ObjectKey, Protocol};
 use tokio::sync::Notify;
 
 use crate::context::Shared;
-use crate::interface::Outgoing;
+use crate::interface::{self, Outgoing};
 use crate::pod::spec::{ContainerPort, PodKey, PodSpec, PodUid, PortProtocol};
 use crate::recorder::About;
 
@@ -29,10 +30,10 @@ pub(crate) struct HostPorts {
 #[derive(Debug, Default)]
 struct State {
     pods: BTreeMap<PodUid, Holder>,
-    /// The first complete state of pods has come.
-    complete: bool,
-    /// Every pod of that state has been looked at.
-    known: bool,
+    /// How far pods have been named.
+    named: Knowledge,
+    /// Every pod of such a state has been looked at.
+    known: Knowledge,
     /// What users have been told that it does not work.
     refused: BTreeSet<(PodUid, String)>,
 }
@@ -122,19 +123,24 @@ impl HostPorts {
         }
     }
 
-    /// Every pod there is has been named once.
-    pub(crate) fn complete(&self) {
-        self.lock().complete = true;
+    /// Every pod of a recalled state, or of a complete one, has been named once.
+    pub(crate) fn named(&self, knowledge: Knowledge) {
+        self.lock().named = knowledge;
         self.changed.notify_one();
     }
 
-    /// All that lead somewhere, in the order of pods; `None` before that is known.
-    fn snapshot(&self) -> Option<Vec<HostPort>> {
+    /// All that lead somewhere; `None` before any of that is known.
+    fn snapshot(&self) -> Option<interface::HostPorts> {
         let mut state = self.lock();
-        state.known |= state.complete && state.pods.values().all(Holder::has_been_looked_at);
-        let mut all: Vec<_> = state.pods.values().flat_map(Holder::served).collect();
-        all.sort_by(|a, b| (&a.pod, a.host_port, a.pod_ip).cmp(&(&b.pod, b.host_port, b.pod_ip)));
-        state.known.then_some(all)
+        if state.known < state.named && state.pods.values().all(Holder::has_been_looked_at) {
+            state.known = state.named;
+        }
+        if state.known == Knowledge::Nothing {
+            return None;
+        }
+        let mut ports: Vec<_> = state.pods.values().flat_map(Holder::served).collect();
+        ports.sort_by(|a, b| (&a.pod, a.host_port, a.pod_ip).cmp(&(&b.pod, b.host_port, b.pod_ip)));
+        Some(interface::HostPorts { ports, are_all: state.known == Knowledge::Complete })
     }
 
     /// Whom to tell that a port of a pod does not work; nobody twice.
@@ -229,7 +235,7 @@ fn port(port: &ContainerPort) -> Option<Port> {
     })
 }
 
-/// Says the complete set whenever it is another one.
+/// Says the whole set whenever it is another one.
 pub(crate) async fn follow(context: Shared) {
     let mut said = None;
     loop {
@@ -274,7 +280,7 @@ mod tests {
     }
 
     fn said(ports: &HostPorts) -> Option<Vec<String>> {
-        let all = ports.snapshot()?;
+        let all = ports.snapshot()?.ports;
         Some(all.iter().map(|p| format!("{} {} {}", p.pod.name, p.host_port, p.pod_ip)).collect())
     }
 
@@ -285,7 +291,7 @@ mod tests {
         ports.adopt(&spec("b", false, on(8081)));
         ports.lead_to(&PodUid("a".into()), &["10.244.0.2".into()]);
         assert_eq!(said(&ports), None, "not all pods are known");
-        ports.complete();
+        ports.named(Knowledge::Complete);
         assert_eq!(said(&ports), None, "b has not been looked at");
         ports.lead_to(&PodUid("b".into()), &["10.244.0.3".into()]);
         assert_eq!(said(&ports).unwrap(), ["a 8080 10.244.0.2", "b 8081 10.244.0.3"]);
@@ -296,11 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn ports_of_recalled_pods_are_said_and_are_not_all() {
+        let ports = HostPorts::default();
+        let said = || ports.snapshot().map(|said| (said.ports.len(), said.are_all));
+        ports.adopt(&spec("a", false, on(8080)));
+        ports.named(Knowledge::Recalled);
+        assert_eq!(said(), None, "a has not been looked at");
+        ports.lead_to(&PodUid("a".into()), &["10.244.0.2".into()]);
+        assert_eq!(said(), Some((1, false)));
+        ports.adopt(&spec("b", false, on(8081)));
+        ports.named(Knowledge::Complete);
+        assert_eq!(said(), Some((1, false)), "b, which nobody recalled, has not been looked at");
+        ports.lead_to(&PodUid("b".into()), &["10.244.0.3".into()]);
+        assert_eq!(said(), Some((2, true)));
+    }
+
+    #[test]
     fn no_pods_is_an_answer_too() {
         let ports = HostPorts::default();
         ports.adopt(&spec("a", false, json!([{ "containerPort": 80 }])));
         ports.adopt(&spec("b", true, on(80)));
-        ports.complete();
+        ports.named(Knowledge::Complete);
         assert_eq!(said(&ports).unwrap(), Vec::<String>::new());
     }
 
@@ -325,7 +347,7 @@ mod tests {
     fn who_leaves_keeps_its_ports_and_keeps_nobody_out() {
         let ports = HostPorts::default();
         ports.claim(&spec("a", false, on(8080))).unwrap();
-        ports.complete();
+        ports.named(Knowledge::Complete);
         ports.lead_to(&PodUid("a".into()), &["10.244.0.2".into()]);
         ports.leave(&PodUid("a".into()));
         assert_eq!(said(&ports).unwrap(), ["a 8080 10.244.0.2"]);
@@ -340,7 +362,7 @@ mod tests {
         ports.claim(&spec("a", false, at("192.0.2.1"))).unwrap();
         ports.claim(&spec("b", false, at("192.0.2.2"))).unwrap();
         assert!(ports.claim(&spec("c", false, at("0.0.0.0"))).is_err());
-        ports.complete();
+        ports.named(Knowledge::Complete);
         for pod in ["a", "b"] {
             let both = ["10.244.0.2".to_owned(), "fd00::2".to_owned()];
             ports.lead_to(&PodUid(pod.into()), &both);

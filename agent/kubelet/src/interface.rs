@@ -14,6 +14,9 @@ pub enum Update {
     Init,
     /// The complete state has been sent: what was not in it is gone.
     InitDone,
+    /// In place of [`Update::InitDone`]: what was known before this start has been sent, and what was not in it
+    /// may be there.
+    Recalled,
     /// New or changed; `object` is the whole v1 Pod.
     Pod(v1::Pod),
     /// The object is gone from the API, with or without having been terminated.
@@ -41,7 +44,15 @@ pub enum Outgoing {
     Event(v1::Event),
     /// The node's status changed: a v1 NodeStatus as JSON.
     NodeStatus(Bytes),
-    /// All ports of the node that lead to its pods, in place of those said before. Not said before every
-    /// pod has been looked at.
-    HostPorts(Vec<HostPort>),
+    /// Ports of the node that lead to its pods, in place of those said before.
+    HostPorts(HostPorts),
+}
+
+/// Ports of the node that lead to its pods. Not said before every pod that is known has been looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPorts {
+    /// In the order of pods.
+    pub ports: Vec<HostPort>,
+    /// False while pods may run that no complete state has named yet: a port that is not here may be theirs.
+    pub are_all: bool,
 }

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! A source sends [`Update::Init`], everything it knows, then [`Update::InitDone`]; only then does the
-//! absence of a pod mean that it is gone. ConfigMaps and Secrets go before the pods that use them.
+//! absence of a pod mean that it is gone, and not after [`Update::Recalled`]. ConfigMaps and Secrets go before the pods that use them.
 //!
 //! # The house
 //!
@@ -63,7 +63,7 @@ mod tunnel;
 mod volumes;
 
 pub use config::{CgroupDriver, ClusterDns, KubeletConfig, ManagedRuntime, RuntimeChoice};
-pub use interface::{Outgoing, Update};
+pub use interface::{HostPorts, Outgoing, Update};
 pub use kubelet::{Kubelet, StartError};
 pub use network::Resolver;
 pub use service_links::{ServiceLink, ServiceLinks};

@@ -73,7 +73,11 @@ pub enum What {
     Init,
     /// The complete state has been sent.
     InitDone,
-    /// For the dataplane. Never [`Update::Init`], [`Update::InitDone`] or [`Update::Node`].
+    /// In place of [`What::InitDone`]: what was on disk has been sent. It may lack what came last before the
+    /// agent ended, and name what has gone since.
+    Recalled,
+    /// For the dataplane. Never [`Update::Init`], [`Update::InitDone`], [`Update::Recalled`] or
+    /// [`Update::Node`].
     Services(Update),
     /// This node's own object is new or changed.
     Node(ThisNode),
@@ -389,7 +393,9 @@ pub(crate) async fn connect(
     connected.map_err(|_| SessionError::Silent)?.map_err(SessionError::Unreachable)
 }
 
-/// Passes on what is on disk as a complete state without a generation: there is nobody to acknowledge to.
+/// Passes on what is on disk, without a generation: there is nobody to acknowledge to. It ends with
+/// [`What::Recalled`], for the file is written some time after each change, and an agent that was killed in
+/// between has acted on changes that it lacks.
 /// An error means that nobody listens.
 async fn from_disk(path: &PathBuf, changes: &mpsc::Sender<Change>) -> Result<(), ()> {
     let kinds = match tokio::fs::read(path).await.map(|bytes| view::decode(bytes.into())) {
@@ -414,7 +420,7 @@ async fn from_disk(path: &PathBuf, changes: &mpsc::Sender<Change>) -> Result<(),
     });
     let (cluster, objects): (Vec<_>, Vec<_>) =
         decoded.partition(|what| matches!(what, What::Cluster(_)));
-    let all = cluster.into_iter().chain([What::Init]).chain(objects).chain([What::InitDone]);
+    let all = cluster.into_iter().chain([What::Init]).chain(objects).chain([What::Recalled]);
     for what in all {
         changes.send(Change { generation: Generation::default(), what }).await.map_err(drop)?;
     }

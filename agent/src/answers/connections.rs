@@ -57,8 +57,10 @@ pub(super) fn answer(answers: &Answers, query: &Query) -> Result<Connections, Un
         rows.push(of_flow(&key, &flow, &names, &known, now_s));
     }
     let mut closed_sockets = 0;
-    for (key, peer) in maps.socket_entries()?.iter().filter(|(key, _)| key.direction == TO_FRONTEND)
-    {
+    // What has no backend is on a detour: if there is one by now, there is a flow too.
+    let is_given =
+        |(key, peer): &&(SocketKey, SocketPeer)| key.direction == TO_FRONTEND && peer.backend != 0;
+    for (key, peer) in maps.socket_entries()?.iter().filter(is_given) {
         match open.get(&key.cookie) {
             Some(socket) => rows.push(of_socket(key, peer, socket, &names, &known)),
             None => closed_sockets += 1,

@@ -11,7 +11,7 @@ use crate::order::{Addr, Be16};
 pub struct SocketKey {
     /// Kernel's cookie of the socket, never reused while the machine runs.
     pub cookie: u64,
-    /// [`TO_BACKEND`]: the frontend. [`TO_FRONTEND`]: the backend.
+    /// [`TO_BACKEND`]: the frontend. [`TO_FRONTEND`]: what replaced it.
     pub addr: Addr,
     /// Port of the same.
     pub port: Be16,
@@ -38,7 +38,7 @@ pub struct SocketPeer {
     pub port: Be16,
     /// Always 0.
     pub reserved: u16,
-    /// Id of the backend.
+    /// Id of the backend; 0: none, the socket is on a detour to the hook at the uplink.
     pub backend: u32,
     /// Its generation when it was chosen.
     pub generation: u32,

@@ -128,6 +128,40 @@ async fn a_pod_deleted_while_the_agent_was_away_is_ended_when_it_is_back() {
     assert_eq!(node.condition("kept", "Ready"), "True");
 }
 
+/// What is recalled may lack the pods that came last before the agent was killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_nobody_recalls_runs_on_until_a_complete_state_lacks_it() {
+    let mut node = TestNode::start().await;
+    let (late, kept) = (pod("late", FOREVER), pod("kept", FOREVER));
+    node.apply(&late).await;
+    node.apply(&kept).await;
+    node.until_ready("late").await;
+    node.until_ready("kept").await;
+    let before = ran(&node, "late")["containerID"].clone();
+    node.statuses.clear();
+    node.restart_kubelet_with(std::slice::from_ref(&kept), Update::Recalled).await;
+    node.until_ready("kept").await;
+    // Longer than what nobody knows takes to end.
+    node.listen(Duration::from_secs(8)).await;
+
+    let tell = async |node: &TestNode, pods: &[&Value]| {
+        node.kubelet.update(Update::Init).await;
+        for pod in pods {
+            node.apply(pod).await;
+        }
+        node.kubelet.update(Update::InitDone).await;
+    };
+    tell(&node, &[&late, &kept]).await;
+    node.until_ready("late").await;
+    assert_eq!(ran(&node, "late")["containerID"], before, "it has run all the time");
+
+    node.restart_kubelet_with(std::slice::from_ref(&kept), Update::Recalled).await;
+    tell(&node, &[&kept]).await;
+    let directory = node.config.data_dir.join("pods/uid-late");
+    node.until("the pod has ended", |_| !directory.exists()).await;
+    assert!(node.config.data_dir.join("pods/uid-kept").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_sandbox_is_made_anew() {
     let mut node = TestNode::start().await;

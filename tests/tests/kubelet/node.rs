@@ -34,7 +34,7 @@ pub(crate) struct TestNode {
     pub(crate) ended: Vec<String>,
     /// Every status of the node, in order.
     pub(crate) node_history: Vec<Value>,
-    /// Every complete set of host ports, in order.
+    /// Every set of host ports that was said, in order.
     pub(crate) host_ports: Vec<Vec<HostPort>>,
 }
 
@@ -107,6 +107,11 @@ impl TestNode {
 
     /// As an agent that was killed and started again: nothing is told to the runtime.
     pub(crate) async fn restart_kubelet(&mut self, pods: &[Value]) {
+        self.restart_kubelet_with(pods, Update::InitDone).await;
+    }
+
+    /// Likewise, told of these pods until `end`.
+    pub(crate) async fn restart_kubelet_with(&mut self, pods: &[Value], end: Update) {
         self.kubelet.stop();
         let (kubelet, outgoing) = Kubelet::start(self.config.clone()).await.unwrap();
         (self.kubelet, self.outgoing) = (kubelet, outgoing);
@@ -114,7 +119,7 @@ impl TestNode {
         for pod in pods {
             self.apply(pod).await;
         }
-        self.kubelet.update(Update::InitDone).await;
+        self.kubelet.update(end).await;
     }
 
     pub(crate) async fn apply(&self, pod: &Value) {
@@ -172,7 +177,7 @@ impl TestNode {
             Outgoing::NodeStatus(json) => {
                 self.node_history.push(serde_json::from_slice(&json).unwrap());
             }
-            Outgoing::HostPorts(all) => self.host_ports.push(all),
+            Outgoing::HostPorts(said) => self.host_ports.push(said.ports),
         }
     }
 

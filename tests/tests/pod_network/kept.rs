@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use sheave_core::model::Peer;
+use sheave_core::pod_network::{Mode, Plan, Surroundings, plan};
+use sheave_dataplane::{Existing, apply_routes};
 use sheave_tests::peers::{Between, Nodes};
+use sheave_tests::site::Site;
 use sheave_tests::wait;
 
 use crate::{agent, all_reach_all, tunnelled, two_nodes};
@@ -86,6 +90,42 @@ fn what_somebody_removes_is_there_again() {
         wait::until("the routes once more", SOON, || routes(&nodes, 1), |now| *now == before);
         all_reach_all(&nodes);
     }
+}
+
+/// As by an agent that starts while its server is away.
+#[test]
+fn what_is_only_recalled_adds_ways_and_changes_or_removes_none() {
+    let mut site = Site::new("pn-recalled");
+    let up0 = site.lab.node.run(|| nix::net::if_::if_nametoindex("up0")).unwrap();
+    let plan_of = |nodes: &[(&str, &str)]| {
+        let peers: Vec<Peer> = nodes
+            .iter()
+            .map(|(range, address)| Peer {
+                name: (*range).into(),
+                addresses: vec![address.parse().unwrap()],
+                pod_ranges: vec![range.parse().unwrap()],
+            })
+            .collect();
+        let on_link = peers.iter().map(|peer| (peer.addresses[0], up0)).collect();
+        let around = Surroundings { on_link, ..Surroundings::default() };
+        plan(Mode::Auto, &peers, &around)
+    };
+    let mut apply = |plan: &Plan, existing| {
+        let routes = site.lab.node.run(|| apply_routes(&plan.routes, existing)).unwrap();
+        assert!(routes.failed.is_empty(), "{routes:?}");
+        let is_other = site.dataplane().set_remotes(plan, 8472, existing).unwrap();
+        (routes.added.len(), routes.removed.len(), is_other)
+    };
+    let held = [("10.244.1.0/24", "192.0.2.11"), ("10.244.2.0/24", "192.0.2.12")];
+    assert_eq!(apply(&plan_of(&held), Existing::Follows), (2, 0, true));
+    // One node has come last, and another has got the range of one that went.
+    let recalled = [("10.244.2.0/24", "192.0.2.12"), ("10.244.1.0/24", "192.0.2.12")];
+    assert_eq!(apply(&plan_of(&recalled[..1]), Existing::Stays), (0, 0, false));
+    assert_eq!(apply(&plan_of(&recalled), Existing::Stays), (0, 0, false));
+    let new = ("10.244.3.0/24", "192.0.2.13");
+    assert_eq!(apply(&plan_of(&[new]), Existing::Stays), (1, 0, true));
+    assert_eq!(apply(&plan_of(&[new]), Existing::Stays), (0, 0, false));
+    assert_eq!(apply(&plan_of(&[new]), Existing::Follows), (0, 2, true));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use sheave_abi::event::Event;
-use sheave_abi::order::Addr;
+use sheave_abi::order::{Addr, Be16};
 use sheave_abi::service::{
     Affinity, AffinityKey, BACKEND_LIVE, Backend, Frontend, FrontendKey, SlotRange, flags,
 };
@@ -303,6 +303,15 @@ fn nobody_there_is_a_refusal_on_the_packets_way() {
     node.model.slices.clear();
     let said = node.ask(pod(), "10.96.0.1:80");
     assert!(said.advice.contains("compare its selector"), "{}", said.advice);
+
+    // At a load balancer address, which has no hook on its way from the node itself.
+    let balancer = addr("192.0.2.50".parse().unwrap());
+    for key in [FrontendKey::address(balancer), FrontendKey::new(balancer, Be16::new(80), 6)] {
+        node.frontends.insert(key, Frontend::default());
+    }
+    let said = node.ask(Client::Host, "192.0.2.50:80");
+    assert_eq!(said.outcome, Outcome::Refused);
+    assert!(said.steps[0].finds.ends_with("the socket is led to the uplink"), "{:?}", said.steps);
 }
 
 #[test]

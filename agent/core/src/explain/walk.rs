@@ -73,8 +73,11 @@ impl<S: Seen> Walk<'_, S> {
         }
         let backends = self.live(frontend.internal);
         if backends.is_empty() {
-            let text = format!("{}, which nobody answers for; the address stays", self.named());
-            self.step(SOCKET, text);
+            let is_led = self.question.client == Client::Host
+                && self.is_allocated()
+                && !self.seen.is_in_service_range(self.to());
+            let what = if is_led { "the socket is led to the uplink" } else { "the address stays" };
+            self.step(SOCKET, format!("{}, which nobody answers for; {what}", self.named()));
             return None;
         }
         let count = backends.len();

@@ -12,7 +12,8 @@ use crate::maglev;
 use crate::model::*;
 use crate::plan::{BackendAddr, Plan, PlannedFrontend, PlannedPort, plan};
 
-const LIMITS: Limits = Limits { frontends: 400, backends: 400, slots: 40_000, sources: 100 };
+pub(super) const LIMITS: Limits =
+    Limits { frontends: 400, backends: 400, slots: 40_000, sources: 100 };
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -97,7 +98,7 @@ prop_compose! {
     }
 }
 
-fn any_update() -> impl Strategy<Value = Update> {
+pub(super) fn any_update() -> impl Strategy<Value = Update> {
     let host_port = (0u8..3, 0u16..4, any::<bool>()).prop_map(|(pod, number, at)| {
         let host_ip = at.then(|| ip(192, 0, 2, 1));
         HostPort { host_ip, ..host_port(pod, 30000 + number) }
@@ -128,7 +129,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 /// What a plan means for clients.
-fn meant(plan: &Plan) -> BTreeMap<FrontendKey, Seen> {
+pub(super) fn meant(plan: &Plan) -> BTreeMap<FrontendKey, Seen> {
     let mut seen = BTreeMap::new();
     for addr in &plan.addresses {
         let nothing = Seen {

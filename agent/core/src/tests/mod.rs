@@ -3,5 +3,6 @@
 mod churn;
 mod kernel;
 mod objects;
+mod recalled;
 mod rules;
 mod scale;

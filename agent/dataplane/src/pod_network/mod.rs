@@ -19,7 +19,7 @@ use sheave_core::pod_network::{Plan, Way};
 
 pub use device::{device, ensure_device};
 pub use netlink::NetlinkError;
-pub use routes::{ROUTE_PROTOCOL, RoutesApplied, apply_routes, on_link};
+pub use routes::{Existing, ROUTE_PROTOCOL, RoutesApplied, apply_routes, on_link};
 
 pub(crate) use device::remove_device;
 pub(crate) use routes::our_routes;
@@ -43,7 +43,7 @@ const PROGRAMS: [(&str, &str, TcAttachType, ProgramOrder, u16); 4] = [
 pub(crate) fn remove_all() -> Result<Vec<String>, NetlinkError> {
     let routes = our_routes()?;
     let mut gone: Vec<String> = routes.iter().map(|r| format!("the route to {}", r.to)).collect();
-    let applied = apply_routes(&Default::default())?;
+    let applied = apply_routes(&Default::default(), Existing::Follows)?;
     if let Some((_, error)) = applied.failed.into_iter().next() {
         return Err(error);
     }
@@ -76,35 +76,56 @@ pub struct Clients {
 impl Dataplane {
     /// Tells the programs how pods of other nodes are reached, and who may send through the tunnel, which has
     /// this UDP port. Writes only what changed, and says whether anything did.
-    pub fn set_remotes(&self, plan: &Plan, port: u16) -> Result<bool, MapError> {
+    pub fn set_remotes(
+        &self,
+        plan: &Plan,
+        port: u16,
+        existing: Existing,
+    ) -> Result<bool, MapError> {
         let (Some(remotes), Some(peers), Some(overlay)) =
             (&self.maps.remotes, &self.maps.peers, &self.maps.overlay)
         else {
             // Programs of a version before, which know nothing of this.
             return Ok(false);
         };
-        let mut changed = self.set_peers(peers, plan)?;
+        let mut changed = self.set_peers(peers, plan, existing)?;
+        let stays = existing == Existing::Stays;
         let wanted: BTreeMap<RemoteRange, Remote> = entries(plan).collect();
         let held: BTreeMap<RemoteRange, Remote> = remotes.trie_entries()?.into_iter().collect();
-        for (range, remote) in wanted.iter().filter(|(range, r)| held.get(range) != Some(r)) {
+        let is_other = |range, remote: &Remote| match held.get(range) {
+            Some(held) => !stays && held != remote,
+            None => true,
+        };
+        for (range, remote) in wanted.iter().filter(|(range, remote)| is_other(range, remote)) {
             remotes.put(range, remote)?;
             changed = true;
         }
-        for range in held.keys().filter(|range| !wanted.contains_key(range)) {
+        for range in held.keys().filter(|range| !stays && !wanted.contains_key(range)) {
             remotes.remove(range)?;
             changed = true;
         }
-        let said = Overlay { port: Be16::new(port), has_nodes: (!plan.nodes.is_empty()).into() };
-        if overlay.get(&0)? != Some(said) {
+        let held = overlay.get(&0)?;
+        let had_nodes = held.is_some_and(|held| stays && held.has_nodes != 0);
+        let has_nodes = (had_nodes || !plan.nodes.is_empty()).into();
+        let said = Overlay { port: Be16::new(port), has_nodes };
+        if held != Some(said) {
             overlay.put(&0, &said)?;
             changed = true;
         }
         Ok(changed)
     }
 
-    fn set_peers(&self, peers: &Table<Addr, u32>, plan: &Plan) -> Result<bool, MapError> {
-        let wanted: BTreeSet<Addr> = plan.peers.iter().map(|ip| addr(*ip)).collect();
+    fn set_peers(
+        &self,
+        peers: &Table<Addr, u32>,
+        plan: &Plan,
+        existing: Existing,
+    ) -> Result<bool, MapError> {
+        let mut wanted: BTreeSet<Addr> = plan.peers.iter().map(|ip| addr(*ip)).collect();
         let held: BTreeMap<Addr, u32> = peers.entries()?.into_iter().collect();
+        if existing == Existing::Stays {
+            wanted.extend(held.keys());
+        }
         let named = |number| self.maps.carriers.as_ref()?.get(&number).ok().flatten();
         let wanted = carriers::numbered(&wanted, &held, named, PEERS_MAX);
         let mut changed = false;

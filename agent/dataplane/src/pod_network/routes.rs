@@ -21,6 +21,15 @@ use super::netlink::{NetlinkError, step, with_netlink};
 /// Of our routes (`proto 83` of `ip route`): the S of Sheave, which /etc/iproute2/rt_protos gives to nobody.
 pub const ROUTE_PROTOCOL: u8 = 83;
 
+/// What becomes of what is there and is not as wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is changed or removed.
+    Follows,
+    /// It stays as it is, and what is not there is added: who wants may not know all.
+    Stays,
+}
+
 /// What became of the routes.
 #[derive(Debug, Default)]
 pub struct RoutesApplied {
@@ -61,17 +70,26 @@ pub fn on_link(
 }
 
 /// Brings our routes to what is wanted, by difference.
-pub fn apply_routes(wanted: &BTreeSet<Route>) -> Result<RoutesApplied, NetlinkError> {
+pub fn apply_routes(
+    wanted: &BTreeSet<Route>,
+    existing: Existing,
+) -> Result<RoutesApplied, NetlinkError> {
     with_netlink(async |netlink| {
         let held = ours(&netlink).await?;
         let mut applied = RoutesApplied::default();
         for route in wanted.difference(&held) {
             // Ours are replaced at once; another's of the same prefix is not ours to replace.
             let replaces = held.iter().any(|ours| ours.to == route.to);
+            if replaces && existing == Existing::Stays {
+                continue;
+            }
             match put(&netlink, route, replaces).await {
                 Ok(()) => applied.added.push(*route),
                 Err(error) => applied.failed.push((route.to, error)),
             }
+        }
+        if existing == Existing::Stays {
+            return Ok(applied);
         }
         let replaced = |route: &&Route| wanted.iter().any(|other| other.to == route.to);
         for route in held.difference(wanted).filter(|route| !replaced(route)) {

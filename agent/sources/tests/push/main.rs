@@ -63,13 +63,18 @@ async fn next(changes: &mut mpsc::Receiver<Change>) -> Change {
 
 /// What comes until [`What::InitDone`], in short words.
 async fn complete_state(changes: &mut mpsc::Receiver<Change>) -> (Vec<String>, Generation) {
+    state(changes, What::InitDone).await
+}
+
+/// What comes until `end`, in short words.
+async fn state(changes: &mut mpsc::Receiver<Change>, end: What) -> (Vec<String>, Generation) {
     let mut words = Vec::new();
     loop {
         let Change { generation, what } = next(changes).await;
         words.push(match what {
+            what if what == end => return (words, generation),
             What::Cluster(cluster) => format!("cluster {}", cluster.dns_addresses.join(" ")),
             What::Init => "init".into(),
-            What::InitDone => return (words, generation),
             What::Services(Update::Service(service)) => format!("service {}", service.key.name),
             What::Pods(PodChange::Pod(pod)) => format!("pod {}", pod.uid),
             What::Pods(PodChange::Secret(secret)) => format!("secret {}", secret.key.unwrap().name),
@@ -200,6 +205,9 @@ async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), written).await.expect("written within 10 s");
+    // So does what comes last before the agent is killed: it had no time to be written.
+    caller.send(8, service("late", 81)).await;
+    next(&mut changes).await;
     drop((push, changes, caller));
     server.stop();
     // One that takes connections, as the kernel does for it, and says nothing.
@@ -209,9 +217,12 @@ async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
     for server in [config.server.clone(), silent_url] {
         let config = PushConfig { server: server.clone(), ..config.clone() };
         let (_push, mut changes) = Push::start(config, std::sync::Arc::new(Echo));
-        let (words, generation) = complete_state(&mut changes).await;
+        let (words, generation) = state(&mut changes, What::Recalled).await;
         let expected = ["cluster 10.96.0.10", "init", "service web", "pod p"];
         assert_eq!(words, expected, "{server}, and no Secret");
+        // What is not in it, as that which came last, is not said to be gone.
+        let more = tokio::time::timeout(Duration::from_millis(500), changes.recv()).await;
+        assert!(more.is_err(), "{more:?}");
         assert_eq!(generation.number(), 0, "nobody is there to acknowledge to");
     }
 }
