@@ -293,7 +293,10 @@ fn stateful_set(name: &str) -> String {
           matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node-3]}]";
     let more = format!("{IMPATIENT}\n{PREFERS}");
     let template = pod_server::template(name, SERVER, "sheave.local/resolvers:1", &more);
-    let template = template.replace("/pod-server,", &format!("/{SOLE},"));
+    // In the pod; the file on the machine is as ever.
+    let template = ["command: [/", "mountPath: /"].iter().fold(template, |text, before| {
+        text.replace(&format!("{before}pod-server"), &format!("{before}{SOLE}"))
+    });
     let template: String = template.lines().map(|line| format!("    {line}\n")).collect();
     let service = pod_server::service(name, "");
     format!(
