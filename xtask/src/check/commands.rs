@@ -44,6 +44,8 @@ fn files_in(text: &str) -> impl Iterator<Item = &str> {
         .map(|word| word.trim_end_matches(['.', ':']))
         .filter(|word| DIRECTORIES.iter().any(|directory| word.starts_with(directory)))
         .filter(|word| !word.contains(['*', '<', '{']))
+        // A part of a document is as good as the document.
+        .filter_map(|word| word.split('#').next())
 }
 
 #[cfg(test)]
@@ -53,7 +55,7 @@ mod tests {
     #[test]
     fn commands_and_files_are_found_in_prose_and_code() {
         let text = "Run `cargo xtask up`, then\n    cargo xtask bench footprint\n\
-                    See [it](examples/hello.yaml) and `agent/core`.";
+                    See [it](examples/hello.yaml#pods) and `agent/core`.";
         assert_eq!(commands_in(text).collect::<Vec<_>>(), ["up", "bench"]);
         assert_eq!(files_in(text).collect::<Vec<_>>(), ["examples/hello.yaml", "agent/core"]);
     }
