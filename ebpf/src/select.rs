@@ -81,26 +81,26 @@ pub fn choose_external<'a>(
         tables.random()
     };
     let pick = scaled(any, range);
-    let mut chosen = in_slot(tables, range.start.wrapping_add(pick));
-    if here {
-        chosen = near(tables, range, pick).or(chosen);
-    }
+    let id = if here { near(tables, range.start, range.len, pick) } else { 0 };
+    let chosen = match id {
+        0 => in_slot(tables, range.start.wrapping_add(pick)),
+        id => tables.backend(id).map(|backend| Chosen { id, backend }),
+    };
     noted(tables, frontend, client, chosen)
 }
 
-/// The first pod of this node from a slot on.
-#[inline(always)]
-fn near<'a>(tables: &'a impl Tables, range: &SlotRange, pick: u32) -> Option<Chosen<'a>> {
-    let mut slot = pick;
-    for _ in 0..HERE_TRIES {
-        if let Some(chosen) = in_slot(tables, range.start.wrapping_add(slot))
-            && tables.endpoint(&chosen.backend.addr).is_some()
-        {
-            return Some(chosen);
+/// The id of the first pod of this node from a slot on; 0: there is none so near.
+#[inline(never)]
+fn near(tables: &impl Tables, start: u32, len: u32, pick: u32) -> u32 {
+    for step in 0..HERE_TRIES {
+        let slot = pick.wrapping_add(step) % len;
+        let id = tables.slot(start.wrapping_add(slot)).unwrap_or(0);
+        let Some(backend) = tables.backend(id) else { continue };
+        if backend.state == BACKEND_LIVE && tables.endpoint(&backend.addr).is_some() {
+            return id;
         }
-        slot = if slot + 1 >= range.len { 0 } else { slot + 1 };
     }
-    None
+    0
 }
 
 /// Scales 32 bits to the range without a division; the bias is below 2^-11 at the largest range.
