@@ -94,9 +94,10 @@ impl Feed {
 
     /// Returns the generation of the state sent.
     async fn send_complete(&self) -> Result<u64, HungUp> {
-        let (kinds, generation) = self.shared.state.snapshot(&self.node);
+        let snapshot = self.shared.state.snapshot(&self.node);
+        let generation = snapshot.generation;
         self.send(0, Kind::InitBegin(v1::InitBegin {})).await?;
-        for kind in kinds {
+        for kind in snapshot.kinds() {
             self.send(0, kind).await?;
         }
         self.send(generation, Kind::InitDone(v1::InitDone {})).await?;
