@@ -159,7 +159,7 @@ async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
     send_state(&caller, "e1", 7).await;
     complete_state(&mut changes).await;
     let written = async {
-        while !config.view_file.exists() {
+        while !config.view_file.as_ref().unwrap().exists() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -184,7 +184,7 @@ async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
 async fn what_is_on_disk_is_nothing_to_a_node_with_a_server() {
     let mut server = Server::start().await;
     let config = server.config();
-    std::fs::write(&config.view_file, []).unwrap();
+    std::fs::write(config.view_file.as_ref().unwrap(), []).unwrap();
     let (_push, mut changes) = Push::start(config, std::sync::Arc::new(Echo));
     let caller = server.caller().await;
     send_state(&caller, "e1", 7).await;
