@@ -7,6 +7,7 @@ mod nodes;
 mod placement;
 mod plain;
 mod pods;
+mod push;
 mod rounds;
 mod spread;
 mod table;
@@ -39,6 +40,8 @@ enum What {
     Footprint,
     /// Throughput between pods of two nodes, beside the nodes' own and beside the kernel's VXLAN alone
     Nodes,
+    /// How fast a server tells the agents of a hundred nodes, which are hollow, and what memory that takes
+    Push,
     /// How fast names of ten thousand Services are answered to a pod, beside dnsmasq, and what memory that takes
     Dns,
 }
@@ -51,6 +54,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         None => throughput::run(streams),
         Some(What::Nodes) => nodes::run(streams),
         Some(What::Footprint) => footprint::run(),
+        Some(What::Push) => push::run(),
         Some(What::Dns) => dns::run(&dns::Plan { rounds: *rounds, seconds: *seconds }),
     }
 }
