@@ -57,7 +57,7 @@ pub(crate) fn push_config(
         node_name: machine.name.clone(),
         agent_version: env!("CARGO_PKG_VERSION").into(),
         node_object: Arc::new(move || -> Bytes { kubelet.node_object() }),
-        view_file: directories.view(),
+        view_file: Some(directories.view()),
     }
 }
 

@@ -78,11 +78,7 @@ struct Up {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    if !privilege::is_root() {
-        privilege::require("a lab")?;
-        let myself = std::env::current_exe().context("this program has no name")?;
-        return Err(privilege::command(myself).args(std::env::args_os().skip(1)).exec().into());
-    }
+    privilege::become_root("a lab")?;
     let name = arguments.name.as_str();
     match &arguments.command {
         Command::Up(order) => up(name, order),
@@ -117,15 +113,19 @@ pub(crate) fn refuse_beside_one() -> Result<()> {
     }
 }
 
-fn up(name: &str, order: &Up) -> Result<()> {
-    let programs = target_dir().join("release");
+/// A lab with the programs and images of this checkout.
+pub(crate) fn spec(name: &str) -> Result<Spec> {
     if !binary("sheave").exists() {
         bail!("the programs are missing: run `cargo xtask build`");
     }
     if !images::archive_dir().join("hello-1.tar").exists() {
         images::run()?;
     }
-    let mut spec = Spec::new(name, programs, images::archive_dir());
+    Ok(Spec::new(name, target_dir().join("release"), images::archive_dir()))
+}
+
+fn up(name: &str, order: &Up) -> Result<()> {
+    let mut spec = spec(name)?;
     spec.nodes = order.nodes;
     spec.clients = order.external_clients;
     spec.mtu = order.mtu;

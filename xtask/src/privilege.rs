@@ -1,7 +1,8 @@
 //! Root, or the way to it: some steps install packages, make namespaces or load kernel programs.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 /// Whether this process is root.
@@ -17,6 +18,16 @@ pub(crate) fn require(what: &str) -> Result<()> {
     bail!(
         "{what} needs root: run the command as root, or install sudo and allow this user to use it"
     )
+}
+
+/// Goes on as root: by itself when it is, else as a new process that sudo starts in this one's place.
+pub(crate) fn become_root(what: &str) -> Result<()> {
+    if is_root() {
+        return Ok(());
+    }
+    require(what)?;
+    let myself = std::env::current_exe().context("this program has no name")?;
+    Err(command(myself).args(std::env::args_os().skip(1)).exec().into())
 }
 
 /// A command that runs as root: directly, or through sudo.

@@ -35,10 +35,25 @@ pub(crate) fn child(parent: u32, program: &str) -> Result<u32> {
 
 /// Resident memory in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    memory_bytes(pid, "VmRSS:")
+}
+
+/// Forgets what it was, as root: proc_pid_clear_refs(5).
+pub(crate) fn forget_resident_most(pid: u32) -> Result<()> {
+    let path = format!("/proc/{pid}/clear_refs");
+    std::fs::write(&path, "5").with_context(|| format!("write {path}"))
+}
+
+fn memory_bytes(pid: u32, key: &str) -> Result<u64> {
     let status = status(pid).with_context(|| format!("process {pid} has ended"))?;
-    let kibibytes = field(&status, "VmRSS:").and_then(|value| value.strip_suffix(" kB"));
-    let kibibytes: u64 = kibibytes.context("no VmRSS")?.trim().parse()?;
+    let kibibytes = field(&status, key).and_then(|value| value.strip_suffix(" kB"));
+    let kibibytes: u64 = kibibytes.with_context(|| format!("no {key}"))?.trim().parse()?;
     Ok(kibibytes * 1024)
+}
+
+/// The most that its resident memory has been, in bytes, since it was started or this was last forgotten.
+pub(crate) fn resident_most_bytes(pid: u32) -> Result<u64> {
+    memory_bytes(pid, "VmHWM:")
 }
 
 /// Processor time that it has used, in its own code and in the kernel.
@@ -80,11 +95,13 @@ mod tests {
             wait_for("sleep to run", Duration::from_secs(5), || Ok(child(own, "sleep").ok()));
         let strange = child(sleep.id(), "sleep");
         let resident = resident_bytes(sleep.id());
+        let most = resident_most_bytes(sleep.id());
         sleep.kill().unwrap();
         sleep.wait().unwrap();
         assert_eq!(seen.unwrap(), sleep.id());
         assert!(strange.is_err());
-        assert!(resident.unwrap() > 0);
+        assert!(resident.as_ref().is_ok_and(|bytes| *bytes > 0));
+        assert!(most.unwrap() >= resident.unwrap());
     }
 
     #[test]

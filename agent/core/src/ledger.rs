@@ -4,9 +4,12 @@
 //! known stays, whether the source has named it yet or not. What is said again as it was is no change: a
 //! source that connects anew costs nothing downstream. What was only recalled is served, and takes away nothing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{EndpointSlice, HostPort, Knowledge, Model, NamedService, ObjectKey, Update};
+use crate::model::{
+    EndpointSlice, HostPort, Knowledge, Model, NamedService, ObjectKey, Service, Update,
+};
 
 /// The model, and how complete it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,8 +17,8 @@ pub struct Ledger {
     model: Model,
     /// Names of a Service's slices, which are in its namespace; sorted.
     slices_of: BTreeMap<ObjectKey, Vec<String>>,
-    /// What the complete state under way has named so far.
-    named: Option<Named>,
+    /// What was known before the complete state under way, and has not been named by it yet.
+    unnamed: Option<Unnamed>,
     knowledge: Knowledge,
     host_ports_known: bool,
     changes: Changes,
@@ -24,7 +27,7 @@ pub struct Ledger {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Named {
+struct Unnamed {
     services: BTreeSet<ObjectKey>,
     slices: BTreeSet<ObjectKey>,
     peers: BTreeSet<String>,
@@ -91,16 +94,16 @@ impl Ledger {
     /// source does that lost its connection.
     pub fn note(&mut self, update: Update) {
         match update {
-            Update::Init => self.named = Some(Named::default()),
+            Update::Init => self.unnamed = Some(Unnamed::of(&self.model)),
             Update::InitDone => {
-                if let Some(named) = self.named.take() {
-                    self.forget_all_but(&named);
+                if let Some(unnamed) = self.unnamed.take() {
+                    self.forget(unnamed);
                     self.peers_changed |= self.knowledge != Knowledge::Complete;
                     self.knowledge = Knowledge::Complete;
                 }
             }
             Update::Recalled => {
-                if self.named.take().is_some() {
+                if self.unnamed.take().is_some() {
                     self.knowledge = self.knowledge.max(Knowledge::Recalled);
                 }
             }
@@ -115,58 +118,50 @@ impl Ledger {
             }
             Update::SomeHostPorts(host_ports) => self.note_host_ports(host_ports),
             Update::Service(service) => {
-                if let Some(named) = &mut self.named {
-                    named.services.insert(service.key.clone());
+                if let Some(unnamed) = &mut self.unnamed {
+                    unnamed.services.remove(&service.key);
                 }
-                if self.model.services.get(&service.key) != Some(&service) {
-                    self.model.named_services.remove(&service.key);
-                    self.changed(service.key.clone());
-                    self.model.services.insert(service.key.clone(), service);
-                }
+                self.note_service(service);
             }
             Update::NamedService(service) => {
-                if let Some(named) = &mut self.named {
-                    named.services.insert(service.key.clone());
+                if let Some(unnamed) = &mut self.unnamed {
+                    unnamed.services.remove(&service.key);
                 }
                 self.note_named(service);
             }
-            Update::ServiceGone(key) => {
-                if let Some(named) = &mut self.named {
-                    named.services.remove(&key);
-                }
-                self.forget_service(&key);
-            }
+            Update::ServiceGone(key) => self.forget_service(&key),
             Update::EndpointSlice(slice) => {
-                if let Some(named) = &mut self.named {
-                    named.slices.insert(slice.key.clone());
+                if let Some(unnamed) = &mut self.unnamed {
+                    unnamed.slices.remove(&slice.key);
                 }
                 self.note_slice(slice);
             }
-            Update::EndpointSliceGone(key) => {
-                if let Some(named) = &mut self.named {
-                    named.slices.remove(&key);
-                }
-                self.forget_slice(&key);
-            }
+            Update::EndpointSliceGone(key) => self.forget_slice(&key),
             Update::Peer(peer) => {
-                if let Some(named) = &mut self.named {
-                    named.peers.insert(peer.name.clone());
+                if let Some(unnamed) = &mut self.unnamed {
+                    unnamed.peers.remove(&peer.name);
                 }
                 self.peers_changed |= self.model.peers.get(&peer.name) != Some(&peer);
                 self.model.peers.insert(peer.name.clone(), peer);
             }
-            Update::PeerGone(name) => {
-                if let Some(named) = &mut self.named {
-                    named.peers.remove(&name);
-                }
-                self.peers_changed |= self.model.peers.remove(&name).is_some();
-            }
+            Update::PeerGone(name) => self.forget_peer(&name),
         }
     }
 
     fn note_host_ports(&mut self, host_ports: Vec<HostPort>) {
         self.changes.host_ports |= self.model.host_ports != host_ports;
         self.model.host_ports = host_ports;
+    }
+
+    fn note_service(&mut self, service: Service) {
+        let key = service.key.clone();
+        match self.model.services.entry(key.clone()) {
+            Entry::Occupied(known) if *known.get() == service => return,
+            Entry::Occupied(mut known) => drop(known.insert(service)),
+            Entry::Vacant(place) => drop(place.insert(service)),
+        }
+        self.model.named_services.remove(&key);
+        self.changed(key);
     }
 
     /// The dataplane learns of it only when it served it before.
@@ -188,29 +183,37 @@ impl Ledger {
     }
 
     fn note_slice(&mut self, slice: EndpointSlice) {
-        match self.model.slices.get(&slice.key) {
-            Some(before) if *before == slice => return,
-            Some(before) if before.service_name != slice.service_name => {
-                let key = before.key.clone();
-                self.forget_slice(&key);
+        let (key, service) = (slice.key.clone(), service_of(&slice));
+        let before = match self.model.slices.entry(key.clone()) {
+            Entry::Occupied(known) if *known.get() == slice => return,
+            Entry::Occupied(mut known) => Some(known.insert(slice)),
+            Entry::Vacant(place) => {
+                place.insert(slice);
+                None
             }
-            _ => {}
+        };
+        if let Some(before) = before.filter(|before| before.service_name != service.name) {
+            self.leave_service(&before);
         }
-        let service = service_of(&slice);
         let names = self.slices_of.entry(service.clone()).or_default();
-        if let Err(at) = names.binary_search(&slice.key.name) {
+        if let Err(at) = names.binary_search(&key.name) {
             names.reserve_exact(1);
-            names.insert(at, slice.key.name.clone());
+            names.insert(at, key.name);
         }
         self.changed(service);
-        self.model.slices.insert(slice.key.clone(), slice);
     }
 
     fn forget_slice(&mut self, key: &ObjectKey) {
-        let Some(slice) = self.model.slices.remove(key) else { return };
-        let service = service_of(&slice);
+        if let Some(slice) = self.model.slices.remove(key) {
+            self.leave_service(&slice);
+        }
+    }
+
+    /// A slice is no more of the Service that it names.
+    fn leave_service(&mut self, slice: &EndpointSlice) {
+        let service = service_of(slice);
         if let Some(names) = self.slices_of.get_mut(&service) {
-            names.retain(|name| *name != key.name);
+            names.retain(|name| *name != slice.key.name);
             if names.is_empty() {
                 self.slices_of.remove(&service);
             }
@@ -227,19 +230,26 @@ impl Ledger {
         }
     }
 
-    fn forget_all_but(&mut self, named: &Named) {
-        let known = self.model.services.keys().chain(self.model.named_services.keys());
-        let services = known.filter(|key| !named.services.contains(*key));
-        for key in services.cloned().collect::<Vec<_>>() {
-            self.forget_service(&key);
+    fn forget_peer(&mut self, name: &str) {
+        self.peers_changed |= self.model.peers.remove(name).is_some();
+    }
+
+    fn forget(&mut self, unnamed: Unnamed) {
+        unnamed.services.iter().for_each(|key| self.forget_service(key));
+        unnamed.slices.iter().for_each(|key| self.forget_slice(key));
+        unnamed.peers.iter().for_each(|name| self.forget_peer(name));
+    }
+}
+
+impl Unnamed {
+    /// All of it: nothing at a start, when there is the most to be named.
+    fn of(model: &Model) -> Self {
+        let services = model.services.keys().chain(model.named_services.keys());
+        Self {
+            services: services.cloned().collect(),
+            slices: model.slices.keys().cloned().collect(),
+            peers: model.peers.keys().cloned().collect(),
         }
-        let slices = self.model.slices.keys().filter(|key| !named.slices.contains(*key));
-        for key in slices.cloned().collect::<Vec<_>>() {
-            self.forget_slice(&key);
-        }
-        let before = self.model.peers.len();
-        self.model.peers.retain(|name, _| named.peers.contains(name));
-        self.peers_changed |= self.model.peers.len() != before;
     }
 }
 
@@ -250,7 +260,7 @@ fn service_of(slice: &EndpointSlice) -> ObjectKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{LeadsTo, Peer, Service, ServiceType, TrafficPolicy};
+    use crate::model::{LeadsTo, Peer, ServiceType, TrafficPolicy};
 
     fn slice(name: &str) -> EndpointSlice {
         EndpointSlice {
@@ -310,6 +320,25 @@ mod tests {
         ledger.note(Update::Init);
         ledger.note(Update::EndpointSlice(slice("a")));
         ledger.note(Update::Init);
+        ledger.note(Update::EndpointSlice(slice("b")));
+        ledger.note(Update::InitDone);
+        assert_eq!(names(&ledger), ["b"]);
+    }
+
+    #[test]
+    fn what_is_gone_and_back_within_a_complete_state_is_there() {
+        let gone = |name: &str| {
+            Update::EndpointSliceGone(ObjectKey { namespace: "default".into(), name: name.into() })
+        };
+        let mut ledger = Ledger::new();
+        for name in ["a", "b"] {
+            ledger.note(Update::EndpointSlice(slice(name)));
+        }
+        ledger.note(Update::Init);
+        for name in ["a", "b", "c"] {
+            ledger.note(Update::EndpointSlice(slice(name)));
+            ledger.note(gone(name));
+        }
         ledger.note(Update::EndpointSlice(slice("b")));
         ledger.note(Update::InitDone);
         assert_eq!(names(&ledger), ["b"]);

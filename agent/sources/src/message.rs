@@ -1,5 +1,7 @@
 //! Messages of the node protocol to the agent's model. Pure.
 
+use std::fmt;
+
 use prost::Message;
 use sheave_core::model::{
     Endpoint, EndpointPort, EndpointSlice, LeadsTo, NamedService, Node, ObjectKey, Peer, Protocol,
@@ -55,12 +57,12 @@ fn named(message: &v1::Service, key: ObjectKey) -> Result<NamedService, Wrong> {
 
 fn service_ports(message: &v1::Service) -> Result<Vec<ServicePort>, Wrong> {
     let ports = message.ports.iter().enumerate().map(|(index, message)| {
-        let field = |name: &str| format!("spec.ports[{index}].{name}");
+        let v1::ServicePort { protocol: number, port: on_address, node_port, .. } = message;
         Ok(ServicePort {
             name: message.name.clone(),
-            protocol: protocol(field("protocol"), message.protocol)?,
-            port: port(field("port"), message.port)?,
-            node_port: optional_port(field("nodePort"), message.node_port)?,
+            protocol: protocol(format_args!("spec.ports[{index}].protocol"), *number)?,
+            port: port(format_args!("spec.ports[{index}].port"), *on_address)?,
+            node_port: optional_port(format_args!("spec.ports[{index}].nodePort"), *node_port)?,
         })
     });
     ports.collect()
@@ -106,21 +108,21 @@ fn served(
 pub fn endpoint_slice(bytes: &[u8]) -> Result<EndpointSlice, Invalid> {
     let message = v1::EndpointSlice::decode(bytes).map_err(|_| undecodable("EndpointSlice"))?;
     let key = object_key("EndpointSlice", message.key.as_ref())?;
-    slice(&message, key.clone()).map_err(|wrong| wrong.of("EndpointSlice", &key))
+    slice(message, key.clone()).map_err(|wrong| wrong.of("EndpointSlice", &key))
 }
 
-fn slice(message: &v1::EndpointSlice, key: ObjectKey) -> Result<EndpointSlice, Wrong> {
-    let ports = message.ports.iter().enumerate().map(|(index, message)| {
+fn slice(message: v1::EndpointSlice, key: ObjectKey) -> Result<EndpointSlice, Wrong> {
+    let ports = message.ports.into_iter().enumerate().map(|(index, message)| {
         Ok(EndpointPort {
-            name: message.name.clone(),
-            protocol: protocol(format!("ports[{index}].protocol"), message.protocol)?,
-            port: port(format!("ports[{index}].port"), message.port)?,
+            name: message.name,
+            protocol: protocol(format_args!("ports[{index}].protocol"), message.protocol)?,
+            port: port(format_args!("ports[{index}].port"), message.port)?,
         })
     });
-    let endpoints = message.endpoints.iter().enumerate().map(|(index, message)| {
-        let addresses = addresses(&format!("endpoints[{index}].addresses"), &message.addresses)?;
+    let endpoints = message.endpoints.into_iter().enumerate().map(|(index, message)| {
+        let field = format_args!("endpoints[{index}].addresses");
+        let addresses = addresses(field, &message.addresses)?;
         if addresses.is_empty() {
-            let field = format!("endpoints[{index}].addresses");
             return Err(Wrong::new(field, "[]", "must contain at least 1 address"));
         }
         Ok(Endpoint {
@@ -128,18 +130,21 @@ fn slice(message: &v1::EndpointSlice, key: ObjectKey) -> Result<EndpointSlice, W
             ready: message.ready,
             serving: message.serving,
             terminating: message.terminating,
-            node_name: message.node_name.clone(),
-            zone: message.zone.clone(),
-            zone_hints: message.zone_hints.clone(),
-            node_hints: message.node_hints.clone(),
-            hostname: message.hostname.clone(),
+            node_name: message.node_name,
+            zone: message.zone,
+            zone_hints: message.zone_hints,
+            node_hints: message.node_hints,
+            hostname: message.hostname,
         })
     });
+    let mut endpoints = endpoints.collect::<Result<Vec<_>, Wrong>>()?;
+    // The decoder leaves room for as many again, and these are kept.
+    endpoints.shrink_to_fit();
     Ok(EndpointSlice {
         key,
-        service_name: message.service_name.clone(),
+        service_name: message.service_name,
         ports: ports.collect::<Result<_, Wrong>>()?,
-        endpoints: endpoints.collect::<Result<_, Wrong>>()?,
+        endpoints,
     })
 }
 
@@ -184,7 +189,7 @@ pub fn node(json: &[u8]) -> Result<ThisNode, Invalid> {
     Ok(ThisNode { node, leaving })
 }
 
-fn protocol(field: String, number: i32) -> Result<Protocol, Wrong> {
+fn protocol(field: impl fmt::Display, number: i32) -> Result<Protocol, Wrong> {
     match v1::Protocol::try_from(number) {
         Ok(v1::Protocol::Tcp) => Ok(Protocol::Tcp),
         Ok(v1::Protocol::Udp) => Ok(Protocol::Udp),

@@ -2,7 +2,7 @@
 //! has to say. Reconnects for ever, with growing pauses; while the server is away the node goes on with
 //! what it has, after a restart with what is on disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +34,8 @@ pub struct PushConfig {
     pub agent_version: String,
     /// The v1 Node as this node would register it, in JSON; asked for at each connection.
     pub node_object: Arc<dyn Fn() -> Bytes + Send + Sync>,
-    /// Where the last complete state is kept.
-    pub view_file: PathBuf,
+    /// Where the last complete state is kept; `None`: nowhere, and a start without the server knows nothing.
+    pub view_file: Option<PathBuf>,
 }
 
 /// Where a change stands in its server's order. Later ones are greater; each server life (epoch) counts
@@ -273,7 +273,7 @@ async fn stay_connected(config: PushConfig, mut state: State, announce: watch::S
                 () = tokio::time::sleep_until(offline_at), if !is_informed.load(Ordering::Relaxed) => {
                     // It may have spoken meanwhile: then what it says counts, and goes on.
                     let is_silent = !is_informed.swap(true, Ordering::Relaxed);
-                    if is_silent && from_disk(&config.view_file, &changes).await.is_err() {
+                    if is_silent && from_disk(config.view_file.as_deref(), &changes).await.is_err() {
                         return;
                     }
                     session.await
@@ -397,7 +397,8 @@ pub(crate) async fn connect(
 /// [`What::Recalled`], for the file is written some time after each change, and an agent that was killed in
 /// between has acted on changes that it lacks.
 /// An error means that nobody listens.
-async fn from_disk(path: &PathBuf, changes: &mpsc::Sender<Change>) -> Result<(), ()> {
+async fn from_disk(path: Option<&Path>, changes: &mpsc::Sender<Change>) -> Result<(), ()> {
+    let Some(path) = path else { return Ok(()) };
     let kinds = match tokio::fs::read(path).await.map(|bytes| view::decode(bytes.into())) {
         Ok(Ok(kinds)) => kinds,
         Ok(Err(error)) => {
@@ -429,10 +430,11 @@ async fn from_disk(path: &PathBuf, changes: &mpsc::Sender<Change>) -> Result<(),
 
 /// Writes the view some time after it changed.
 async fn keep_on_disk(
-    path: PathBuf,
+    path: Option<PathBuf>,
     view: Arc<parking_lot::Mutex<view::View>>,
     changed: Arc<tokio::sync::Notify>,
 ) {
+    let Some(path) = path else { return std::future::pending().await };
     loop {
         changed.notified().await;
         tokio::time::sleep(WRITE_DELAY).await;

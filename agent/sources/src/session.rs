@@ -103,7 +103,7 @@ impl State {
             return Err(SessionError::NoWelcome);
         };
         welcomed(welcome.server_version.clone());
-        self.welcome(welcome).await?;
+        self.welcome(*welcome).await?;
 
         let outbox = Arc::clone(&self.outbox);
         let mut listen = pin!(async {
@@ -158,7 +158,7 @@ impl State {
         match &kind {
             Kind::TunnelRequest(request) => {
                 let (tunnels, channel) = (Arc::clone(&self.tunnels), channel.clone());
-                tokio::spawn(tunnel::serve(channel, tunnels, request.clone()));
+                tokio::spawn(tunnel::serve(channel, tunnels, (**request).clone()));
                 return Ok(());
             }
             Kind::InitBegin(_) => {

@@ -27,6 +27,8 @@ pub(crate) enum Slot {
 }
 
 type Objects = BTreeMap<(Slot, ObjectKey), Kind>;
+/// As they came, the newest last.
+type Incoming = Vec<((Slot, ObjectKey), Kind)>;
 
 /// What was received.
 #[derive(Debug, Default)]
@@ -34,7 +36,7 @@ pub(crate) struct View {
     cluster: Option<v1::ClusterConfig>,
     objects: Objects,
     /// The complete state under way.
-    incoming: Option<Objects>,
+    incoming: Option<Incoming>,
 }
 
 impl View {
@@ -45,28 +47,32 @@ impl View {
 
     /// A complete state follows; what is known stays known until it is there.
     pub(crate) fn begin(&mut self) {
-        self.incoming = Some(Objects::new());
+        self.incoming = Some(Incoming::new());
     }
 
     /// The complete state is there.
     pub(crate) fn end(&mut self) {
-        if let Some(objects) = self.incoming.take() {
-            self.objects = objects;
+        if let Some(incoming) = self.incoming.take() {
+            // Of two with one key the second stays. They come in order, mostly: that costs next to nothing.
+            self.objects = incoming.into_iter().collect();
         }
     }
 
     /// New or changed.
     pub(crate) fn put(&mut self, slot: Slot, key: ObjectKey, kind: Kind) {
-        self.current().insert((slot, key), kind);
+        match &mut self.incoming {
+            Some(incoming) => incoming.push(((slot, key), kind)),
+            None => drop(self.objects.insert((slot, key), kind)),
+        }
     }
 
     /// Deleted.
     pub(crate) fn remove(&mut self, slot: Slot, key: ObjectKey) {
-        self.current().remove(&(slot, key));
-    }
-
-    fn current(&mut self) -> &mut Objects {
-        self.incoming.as_mut().unwrap_or(&mut self.objects)
+        let gone = (slot, key);
+        match &mut self.incoming {
+            Some(incoming) => incoming.retain(|(key, _)| *key != gone),
+            None => drop(self.objects.remove(&gone)),
+        }
     }
 
     /// Uids of the pods.
@@ -88,7 +94,7 @@ impl View {
             let message = ServerMessage { generation: 0, kind: Some(kind) };
             message.encode_length_delimited(&mut bytes).expect("a Vec grows");
         };
-        add(Kind::Welcome(welcome));
+        add(Kind::Welcome(Box::new(welcome)));
         self.objects.values().cloned().for_each(&mut add);
         Some(bytes)
     }
@@ -156,7 +162,7 @@ mod tests {
         let kinds = decode(fs::read(&path).unwrap().into()).unwrap();
         let welcome = v1::Welcome { cluster: Some(cluster), ..Default::default() };
         let expected = [
-            Kind::Welcome(welcome),
+            Kind::Welcome(Box::new(welcome)),
             Kind::Peer("n".into()),
             Kind::EndpointSlice("e".into()),
             service("s"),
@@ -177,6 +183,18 @@ mod tests {
         assert_eq!(view.pod_uids().collect::<Vec<_>>(), ["p"]);
         view.end();
         assert_eq!(view.pod_uids().collect::<Vec<_>>(), ["r"]);
+    }
+
+    #[test]
+    fn what_changes_while_a_complete_state_comes_is_as_it_was_said_last() {
+        let mut view = View::default();
+        view.begin();
+        view.put(Slot::Pod, key("p"), pod("first"));
+        view.put(Slot::Pod, key("q"), pod("gone"));
+        view.put(Slot::Pod, key("p"), pod("second"));
+        view.remove(Slot::Pod, key("q"));
+        view.end();
+        assert_eq!(view.pod_uids().collect::<Vec<_>>(), ["second"]);
     }
 
     #[test]

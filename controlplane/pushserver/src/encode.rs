@@ -109,7 +109,6 @@ pub(crate) fn service_of(slice: &EndpointSlice) -> &str {
 fn endpoint(endpoint: &Endpoint) -> v1::Endpoint {
     let conditions = endpoint.conditions.as_ref();
     let hints = endpoint.hints.as_ref();
-    let pod = endpoint.target_ref.as_ref().filter(|t| t.kind.as_deref() == Some("Pod"));
     v1::Endpoint {
         addresses: endpoint.addresses.clone(),
         ready: conditions.and_then(|c| c.ready).unwrap_or(true),
@@ -126,8 +125,6 @@ fn endpoint(endpoint: &Endpoint) -> v1::Endpoint {
             .map(|nodes| nodes.iter().map(|n| n.name.clone()).collect())
             .unwrap_or_default(),
         hostname: endpoint.hostname.clone().unwrap_or_default(),
-        pod_name: pod.and_then(|t| t.name.clone()).unwrap_or_default(),
-        pod_uid: pod.and_then(|t| t.uid.clone()).unwrap_or_default(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::tunnel::{Answer, IN_FLIGHT_MAX};
 use crate::{Caller, Shared, registration, report};
 
 /// Messages to a node that it has not read yet; more wait in the shared log.
-const UNREAD_MAX: usize = 256;
+const UNREAD_MAX: usize = 64;
 
 /// Recognises the node that calls.
 pub(crate) type WhoCalls = Box<dyn Fn(&tonic::Extensions) -> Option<Caller> + Send + Sync>;

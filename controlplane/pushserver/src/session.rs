@@ -81,7 +81,8 @@ impl Feed {
         let same_life = hello.resume_epoch == state.epoch();
         let resume = same_life.then(|| state.since(node, hello.resume_generation));
         let resumed = matches!(resume, Some(Since::Changes(..)));
-        self.send(0, Kind::Welcome(self.welcome(resumed, node_pod_cidrs))).await?;
+        let welcome = Box::new(self.welcome(resumed, node_pod_cidrs));
+        self.send(0, Kind::Welcome(welcome)).await?;
         // Who does not listen has gone meanwhile.
         let _ = welcomed.send(());
         let mut seen = if resumed { hello.resume_generation } else { self.send_complete().await? };
@@ -142,13 +143,14 @@ impl Feed {
     /// Returns the generation of the state sent. It is for nodes of the cluster alone: that the Node was deleted
     /// is not among the changes that follow if it was before.
     async fn send_complete(&self) -> Result<u64, Over> {
-        let (kinds, generation) = self.shared.state.snapshot(&self.caller.node);
+        let snapshot = self.shared.state.snapshot(&self.caller.node);
+        let generation = snapshot.generation;
         match self.look().await? {
             Seen::Member(_) => {}
             seen => return Err(self.refused(seen)),
         }
         self.send(0, Kind::InitBegin(v1::InitBegin {})).await?;
-        for kind in kinds {
+        for kind in snapshot.kinds() {
             self.send(0, kind).await?;
         }
         self.send(generation, Kind::InitDone(v1::InitDone {})).await?;
@@ -260,9 +262,9 @@ mod tests {
         async fn until_known(&self, is_there: bool) {
             let mut changed = self.shared.state.subscribe();
             loop {
-                let (kinds, _) = self.shared.state.snapshot(NODE);
+                let mut kinds = self.shared.state.snapshot(NODE).kinds();
                 let is_complete = *changed.borrow_and_update() > 0;
-                if is_complete && kinds.iter().any(|k| matches!(k, Kind::Node(_))) == is_there {
+                if is_complete && kinds.any(|k| matches!(k, Kind::Node(_))) == is_there {
                     return;
                 }
                 changed.changed().await.unwrap();

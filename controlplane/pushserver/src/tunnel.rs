@@ -62,7 +62,8 @@ impl Tunnels {
         request.id.clone_from(&id);
         let (answer, answered) = oneshot::channel();
         self.pending.lock().insert(id.clone(), Pending { node: node.to_owned(), answer });
-        let message = ServerMessage { generation: 0, kind: Some(Kind::TunnelRequest(request)) };
+        let kind = Kind::TunnelRequest(Box::new(request));
+        let message = ServerMessage { generation: 0, kind: Some(kind) };
         let tunnel = async {
             direct.send(message).await.map_err(|_| gone(node))?;
             let answer = answered.await.map_err(|_| gone(node))?;

@@ -85,7 +85,7 @@ async fn connect(port: u16, machine: &Machine) -> Result<(Welcome, impl Sized), 
     let mut stream = answer.map_err(|status| status.message().to_owned())?.into_inner();
     let first = stream.message().await.map_err(|status| status.message().to_owned())?;
     match first.and_then(|message| message.kind) {
-        Some(server_message::Kind::Welcome(welcome)) => Ok((welcome, (say, stream))),
+        Some(server_message::Kind::Welcome(welcome)) => Ok((*welcome, (say, stream))),
         other => Err(format!("no Welcome: {other:?}")),
     }
 }

@@ -3,9 +3,12 @@
 
 mod dns;
 mod footprint;
+mod nodes;
 mod placement;
 mod plain;
 mod pods;
+mod push;
+mod rounds;
 mod spread;
 mod table;
 mod throughput;
@@ -27,7 +30,7 @@ pub(crate) struct Bench {
     seconds: u32,
     /// TCP's congestion control, the same for every path; containers may use reno and the kernel's
     /// default
-    #[arg(long, default_value = throughput::CONGESTION)]
+    #[arg(long, global = true, default_value = rounds::CONGESTION)]
     congestion: String,
 }
 
@@ -35,20 +38,24 @@ pub(crate) struct Bench {
 enum What {
     /// How fast a first cluster is there, how fast pods start, how much memory the daemons hold
     Footprint,
+    /// Throughput between pods of two nodes, beside the nodes' own and beside the kernel's VXLAN alone
+    Nodes,
+    /// How fast a server tells the agents of a hundred nodes, which are hollow, and what memory that takes
+    Push,
     /// How fast names of ten thousand Services are answered to a pod, beside dnsmasq, and what memory that takes
     Dns,
 }
 
 /// Measures.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
+    let Bench { rounds, seconds, congestion, .. } = bench;
+    let streams = rounds::Plan { rounds: *rounds, seconds: *seconds, congestion };
     match bench.what {
-        None => throughput::run(&throughput::Plan {
-            rounds: bench.rounds,
-            seconds: bench.seconds,
-            congestion: &bench.congestion,
-        }),
+        None => throughput::run(streams),
+        Some(What::Nodes) => nodes::run(streams),
         Some(What::Footprint) => footprint::run(),
-        Some(What::Dns) => dns::run(&dns::Plan { rounds: bench.rounds, seconds: bench.seconds }),
+        Some(What::Push) => push::run(),
+        Some(What::Dns) => dns::run(&dns::Plan { rounds: *rounds, seconds: *seconds }),
     }
 }
 

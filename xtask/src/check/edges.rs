@@ -46,6 +46,11 @@ const ROOMS: &[Room] = &[
         ],
         "wires the node's parts, and meets the control plane in push alone",
     ),
+    room(
+        "sheave-hollow",
+        &["sheave-core", "sheave-push", "sheave-sources"],
+        "is an agent as far as the server can tell, without what touches a machine",
+    ),
     room("sheave-cni", &["sheave-abi"], "runs without the agent: only pinned maps are shared"),
     room("sheave-api", &[], "kinds and rules without I/O"),
     room("sheave-client", &["sheave-api"], "is how controllers meet objects"),

@@ -200,7 +200,7 @@ async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
     send_state(&caller, "e1", 7).await;
     complete_state(&mut changes).await;
     let written = async {
-        while !config.view_file.exists() {
+        while !config.view_file.as_ref().unwrap().exists() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -231,7 +231,7 @@ async fn a_node_that_starts_alone_goes_on_with_what_is_on_disk() {
 async fn what_is_on_disk_is_nothing_to_a_node_with_a_server() {
     let mut server = Server::start().await;
     let config = server.config();
-    std::fs::write(&config.view_file, []).unwrap();
+    std::fs::write(config.view_file.as_ref().unwrap(), []).unwrap();
     let (_push, mut changes) = Push::start(config, std::sync::Arc::new(Echo));
     let caller = server.caller().await;
     send_state(&caller, "e1", 7).await;
@@ -248,7 +248,7 @@ async fn a_tunnel_carries_bytes_both_ways() {
     let caller = server.caller().await;
     caller.welcome("e1", false).await;
     let request = v1::TunnelRequest { id: "t1".into(), ..Default::default() };
-    caller.send(0, Kind::TunnelRequest(request)).await;
+    caller.send(0, Kind::TunnelRequest(Box::new(request))).await;
     let mut tunnel = server.tunnel().await;
     assert_eq!(tunnel.id, "t1");
     assert!(matches!(tunnel.receive().await, Some(tunnel_data::Kind::Opened(_))));
@@ -284,7 +284,7 @@ async fn a_certificate_is_renewed_and_nothing_under_way_is_lost() {
     first.send(7, Kind::InitDone(v1::InitDone {})).await;
     while next(&mut changes).await.what != What::InitDone {}
     let request = v1::TunnelRequest { id: "t1".into(), ..Default::default() };
-    first.send(0, Kind::TunnelRequest(request)).await;
+    first.send(0, Kind::TunnelRequest(Box::new(request))).await;
     let mut tunnel = server.tunnel().await;
     assert!(matches!(tunnel.receive().await, Some(tunnel_data::Kind::Opened(_))));
 
@@ -302,7 +302,7 @@ async fn a_certificate_is_renewed_and_nothing_under_way_is_lost() {
     // What the server sends until it has heard of the end is heard.
     first.send(8, service("late", 80)).await;
     let request = v1::TunnelRequest { id: "t2".into(), ..Default::default() };
-    first.send(0, Kind::TunnelRequest(request)).await;
+    first.send(0, Kind::TunnelRequest(Box::new(request))).await;
     drop(first);
     assert_eq!(next(&mut changes).await.generation.number(), 8);
     let mut late = server.tunnel().await;

@@ -147,7 +147,7 @@ impl Server {
             node_name: "n1".into(),
             agent_version: "test".into(),
             node_object: Arc::new(|| Bytes::from_static(b"{}")),
-            view_file: path("view"),
+            view_file: Some(path("view")),
         };
         Self { callers, tunnels, config, serving, _files: files }
     }
@@ -186,7 +186,7 @@ impl Caller {
             cluster: Some(cluster),
             server_version: "test".into(),
         };
-        self.send(0, server_message::Kind::Welcome(welcome)).await;
+        self.send(0, server_message::Kind::Welcome(Box::new(welcome))).await;
     }
 
     /// The stream ends, and this is why.

@@ -6,9 +6,10 @@
 mod acknowledgement;
 mod progress;
 mod sessions;
+mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use self::acknowledgement::Acknowledgement;
 pub(crate) use self::acknowledgement::{Ending, Outcome, Verdict};
 pub(crate) use self::sessions::Presence;
 use self::sessions::Session;
+use self::snapshot::Alike;
 use crate::acks::Health;
 use crate::encode::key as wire_key;
 use crate::endpoints::{Named, Selector};
@@ -81,6 +83,8 @@ struct Inner {
     /// When nodes that are not connected hung up.
     left: BTreeMap<Arc<str>, Instant>,
     acknowledgement: Acknowledgement,
+    /// What all nodes are sent alike, while some stream sends it and nothing of it has changed.
+    alike: Weak<Alike>,
 }
 
 struct Slice {
@@ -152,6 +156,7 @@ impl State {
             if inner.services.get(&key) != Some(&encoded) {
                 let generation = inner.log.push(Target::All, Kind::Service(encoded.clone()));
                 inner.services.insert(key.clone(), encoded);
+                inner.alike = Weak::new();
                 inner.service_changed(&key, generation);
             }
             inner.selector_changed(&key, selector);
@@ -161,6 +166,7 @@ impl State {
     pub(crate) fn remove_service(&self, key: &ObjectKey) {
         self.change(|inner| {
             if inner.services.remove(key).is_some() {
+                inner.alike = Weak::new();
                 let generation = inner.log.push(Target::All, Kind::ServiceGone(wire_key(key)));
                 inner.service_removed(key, generation);
             }
@@ -182,6 +188,7 @@ impl State {
                 let service = ObjectKey::new(&key.namespace, service);
                 inner.service_changed(&service, generation);
                 inner.slices.insert(key.clone(), Slice { encoded, service });
+                inner.alike = Weak::new();
             }
             inner.endpoints_changed(&key, named);
         });
@@ -190,6 +197,7 @@ impl State {
     pub(crate) fn remove_slice(&self, key: &ObjectKey) {
         self.change(|inner| {
             if let Some(slice) = inner.slices.remove(key) {
+                inner.alike = Weak::new();
                 let gone = Kind::EndpointSliceGone(wire_key(key));
                 let generation = inner.log.push(Target::All, gone);
                 inner.service_changed(&slice.service, generation);
@@ -247,6 +255,7 @@ impl State {
                 let others = Target::AllBut(Arc::clone(&name));
                 inner.log.push(others, Kind::Peer(encoded.clone()));
                 inner.peers.insert(name, encoded);
+                inner.alike = Weak::new();
             }
         });
     }
@@ -254,6 +263,7 @@ impl State {
     pub(crate) fn remove_node(&self, name: &str) {
         self.change(|inner| {
             if inner.peers.remove(name).is_some() {
+                inner.alike = Weak::new();
                 let key = v1::ObjectKey { namespace: String::new(), name: name.to_owned() };
                 inner.log.push(Target::AllBut(name.into()), Kind::PeerGone(key));
             }
@@ -268,26 +278,6 @@ impl State {
     /// What a node that has seen everything up to `seen` must be sent.
     pub(crate) fn since(&self, node: &str, seen: u64) -> Since {
         self.inner.lock().log.since(node, seen)
-    }
-
-    /// The complete state of one node, in the order that the protocol promises, and its generation.
-    pub(crate) fn snapshot(&self, node: &str) -> (Vec<Kind>, u64) {
-        let inner = self.inner.lock();
-        let mut kinds = Vec::with_capacity(inner.services.len() + inner.slices.len() + 16);
-        kinds.extend(inner.nodes.get(node).map(|(_, json)| Kind::Node(json.clone())));
-        let others = inner.peers.iter().filter(|(name, _)| name.as_ref() != node);
-        kinds.extend(others.map(|(_, encoded)| Kind::Peer(encoded.clone())));
-        kinds.extend(inner.slices.values().map(|s| Kind::EndpointSlice(s.encoded.clone())));
-        kinds.extend(inner.services.values().cloned().map(Kind::Service));
-        let pods = || inner.pods.iter().filter(|(_, pod)| pod.node.as_ref() == node);
-        let used: BTreeSet<_> = pods().flat_map(|(_, pod)| &pod.uses).collect();
-        for data_ref in used {
-            if let Some(object) = inner.data.get(data_ref) {
-                kinds.push(data_kind(data_ref.0, object.clone()));
-            }
-        }
-        kinds.extend(pods().map(|(key, pod)| pod_kind(key, pod)));
-        (kinds, inner.log.newest())
     }
 
     /// True when a pod with this uid is bound to this node: what a node may report about.
@@ -464,8 +454,8 @@ mod tests {
         assert_eq!(seen(&state, "n1", 0), ["node"]);
         assert_eq!(seen(&state, "n2", 0), ["peer"], "once, as long as it stays as it is");
         let peers = |node: &str| {
-            let (kinds, _) = state.snapshot(node);
-            kinds.iter().filter(|kind| matches!(kind, Kind::Peer(_))).count()
+            let kinds = state.snapshot(node).kinds();
+            kinds.filter(|kind| matches!(kind, Kind::Peer(_))).count()
         };
         assert_eq!((peers("n1"), peers("n2")), (0, 1));
         state.remove_node("n1");

@@ -1,0 +1,123 @@
+//! Services and their endpoints, made through the API.
+
+use super::server::Server;
+use crate::traffic::Ask;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many Services.
+pub(super) const SERVICES: usize = 5000;
+/// Of each Service.
+pub(super) const ENDPOINTS: usize = 10;
+pub(super) const NAMESPACE: &str = "push";
+
+/// Requests under way: a write waits for the disk, and those that wait together are written together.
+const AT_A_TIME: usize = 16;
+/// The first pod's address: the cluster's range.
+const FIRST_POD: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 0);
+const JSON: &str = "application/json";
+
+/// Makes all of them.
+pub(super) fn create(server: &Server) -> Result<()> {
+    let namespace = json!({ "metadata": { "name": NAMESPACE } });
+    post(server, "/api/v1/namespaces", &namespace)?;
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= SERVICES {
+                return Ok(());
+            }
+            post(server, &slices_path(), &slice(number))?;
+            post(server, &format!("/api/v1/namespaces/{NAMESPACE}/services"), &service(number))?;
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("it does not panic"))
+    })
+}
+
+/// Replaces the endpoints of a Service: one of them is ready no more.
+pub(super) fn change(server: &Server, number: usize, endpoint: usize) -> Result<()> {
+    let mut endpoints = endpoints(number);
+    endpoints[endpoint]["conditions"]["ready"] = false.into();
+    let patch = json!({ "endpoints": endpoints }).to_string();
+    let path = format!("{}/{}", slices_path(), name(number));
+    let body = Some(("application/merge-patch+json", patch.as_str()));
+    server.ask(&Ask { method: "PATCH", path: &path, body }).map(drop)
+}
+
+/// Of a Service, and of its slice.
+pub(super) fn name(number: usize) -> String {
+    format!("web-{number}")
+}
+
+fn slices_path() -> String {
+    format!("/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices")
+}
+
+fn post(server: &Server, path: &str, object: &Value) -> Result<()> {
+    let body = object.to_string();
+    let asked = server.ask(&Ask { method: "POST", path, body: Some((JSON, &body)) });
+    asked.map(drop).with_context(|| format!("create {}", object["metadata"]["name"]))
+}
+
+/// Without a selector: its slice is ours.
+fn service(number: usize) -> Value {
+    json!({
+        "metadata": { "name": name(number) },
+        "spec": { "ports": [{ "name": "http", "port": 80, "targetPort": 8080 }] },
+    })
+}
+
+/// As the endpoints controller writes it for pods.
+fn slice(number: usize) -> Value {
+    json!({
+        "metadata": {
+            "name": name(number),
+            "labels": {
+                "kubernetes.io/service-name": name(number),
+                "endpointslice.kubernetes.io/managed-by": "xtask-bench",
+            },
+        },
+        "addressType": "IPv4",
+        "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }],
+        "endpoints": endpoints(number),
+    })
+}
+
+fn endpoints(number: usize) -> Vec<Value> {
+    (0..ENDPOINTS).map(|endpoint| endpoint_of(number * ENDPOINTS + endpoint)).collect()
+}
+
+/// Of a pod, by its number among all.
+fn endpoint_of(pod: usize) -> Value {
+    let name = format!("web-{}-{:05x}", pod / ENDPOINTS, pod);
+    json!({
+        "addresses": [Ipv4Addr::from(u32::from(FIRST_POD) + pod as u32)],
+        "conditions": { "ready": true, "serving": true, "terminating": false },
+        "nodeName": format!("hollow-{:03}", pod % super::NODES + 1),
+        "targetRef": {
+            "kind": "Pod", "namespace": NAMESPACE, "name": name,
+            "uid": format!("5ea7e000-0000-4000-8000-{pod:012x}"),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_endpoint_has_an_address_of_its_own_in_the_clusters_range() {
+        let all = (0..SERVICES).flat_map(endpoints);
+        let addresses: BTreeSet<Ipv4Addr> =
+            all.map(|one| one["addresses"][0].as_str().unwrap().parse().unwrap()).collect();
+        assert_eq!(addresses.len(), SERVICES * ENDPOINTS);
+        assert!(addresses.iter().all(|address| address.octets()[..2] == [10, 244]));
+    }
+}
