@@ -172,8 +172,8 @@ fn what_services_cost_in_memory() {
     let planned = resident_kib();
     println!(
         "{services} Services of 2: {writes} writes; model {} KiB, engine {} KiB",
-        noted - before,
-        planned - noted
+        noted.saturating_sub(before),
+        planned.saturating_sub(noted)
     );
     assert_eq!(cluster.step(), (0, 0));
 }
