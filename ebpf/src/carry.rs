@@ -30,7 +30,7 @@ use crate::flow::{Way, answered, find, from_client, side};
 use crate::icmp_error::{self, Met};
 use crate::masquerade;
 use crate::nat::translate;
-use crate::packet::{Action, Packet, Verdict, Work};
+use crate::packet::{Packet, Verdict, Work};
 use crate::refuse::refuse;
 use crate::remote::{self, wrapped};
 use crate::report::drop;
@@ -125,12 +125,22 @@ pub(crate) fn arrived<F: Family>(
 ) -> Verdict {
     let back = Verdict::egress(packet.ifindex());
     let verdict = for_here::<F>(packet, tables, work, number, back);
-    match verdict {
-        // It was refused, or told of: by the node that it came by.
-        Verdict { action: Action::Egress, ifindex } if ifindex == back.ifindex => {
-            turned_back(packet, tables, number, VNI_ANSWER)
-        }
-        verdict => verdict,
+    // It was refused, or its sender told something: by the node that it came by.
+    or_turned_back(packet, tables, verdict, number, VNI_ANSWER)
+}
+
+/// What leaves by the tunnel's device again, where this hook is, goes back to node `number`.
+#[inline(always)]
+fn or_turned_back(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    verdict: Verdict,
+    number: u32,
+    vni: u32,
+) -> Verdict {
+    match verdict == Verdict::egress(packet.ifindex()) {
+        true => turned_back(packet, tables, number, vni),
+        false => verdict,
     }
 }
 
@@ -143,11 +153,11 @@ fn for_here<F: Family>(
     back: Verdict,
 ) -> Verdict {
     if !F::parse(packet, &mut work.arrived) {
-        return Verdict::DROP;
+        return lost(tables);
     }
     if work.arrived.hop_limit <= 1 {
         return match expired::<F>(packet, tables) {
-            Verdict::PASS => Verdict::DROP,
+            Verdict::PASS => lost(tables),
             told => told,
         };
     }
@@ -184,19 +194,21 @@ pub(crate) fn back<F: Family>(
     tables: &impl Tables,
     work: &mut Work,
 ) -> Verdict {
-    let Some((stage, flow)) = find(tables, &work.arrived.key) else { return Verdict::DROP };
+    let Some((stage, flow)) = find(tables, &work.arrived.key) else { return lost(tables) };
     work.flow = *flow;
     answered(tables, work, stage, flow);
-    let mtu =
-        too_narrow::<F>(packet, tables, work.arrived.key.protocol, device(tables).unwrap_or(0));
-    if mtu != 0 {
-        return width::tell::<F>(packet, tables, work, mtu);
+    // A pod of this node, which has asked another one, is answered past the tunnel.
+    if tables.endpoint(&work.flow.dst).is_none() {
+        let device = device(tables).unwrap_or(0);
+        let mtu = too_narrow::<F>(packet, tables, work.arrived.key.protocol, device);
+        if mtu != 0 {
+            return width::tell::<F>(packet, tables, work, mtu);
+        }
     }
     if let Err(why) = translate::<F>(packet, &work.arrived, &work.flow) {
         return untranslated(packet, tables, work, why);
     }
     match tables.endpoint(&work.flow.dst) {
-        // A pod of this node, which has asked another one.
         Some(endpoint) => to_pod::<F>(packet, tables, endpoint),
         None => answer::<F>(packet, tables, work.flow.uplink),
     }
@@ -214,6 +226,13 @@ pub(crate) fn answer<F: Family>(
     }
     tables.count(Event::Carried);
     turned_back(packet, tables, number, VNI_ANSWER)
+}
+
+/// Nobody can be told.
+#[inline(always)]
+fn lost(tables: &impl Tables) -> Verdict {
+    tables.count(Event::CarriedInVain);
+    Verdict::DROP
 }
 
 /// To node `number`.
@@ -234,15 +253,9 @@ pub(crate) fn came_back<F: Family>(
     work: &mut Work,
     number: u32,
 ) -> Verdict {
-    let back = Verdict::egress(packet.ifindex());
     let verdict = to_client::<F>(packet, tables, work);
-    match verdict {
-        // It does not fit, and its sender was told so.
-        Verdict { action: Action::Egress, ifindex } if ifindex == back.ifindex => {
-            turned_back(packet, tables, number, VNI_CARRIED)
-        }
-        verdict => verdict,
-    }
+    // It does not fit, and its sender was told so.
+    or_turned_back(packet, tables, verdict, number, VNI_CARRIED)
 }
 
 #[inline(never)]
@@ -252,7 +265,7 @@ fn to_client<F: Family>(
     work: &mut Work,
 ) -> Verdict {
     if !F::parse(packet, &mut work.arrived) || work.arrived.hop_limit <= 1 {
-        return Verdict::DROP;
+        return lost(tables);
     }
     let uplink = match of_client::<F>(packet, tables, work) {
         // An error about a packet, or a flow that was given up: the routes know.
