@@ -18,8 +18,9 @@ use crate::Context;
 use crate::queue::Queue;
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
-/// Without a renewal for so long, a node counts as lost.
-const GRACE_S: i64 = 40;
+/// Without a renewal for so long, a node counts as lost. Its pods have to be out of all endpoints after 40
+/// seconds: the rest is for writing that, and for telling the other nodes.
+const GRACE_MS: i64 = 38_000;
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
@@ -110,30 +111,29 @@ impl Controller {
         let key = ObjectKey::cluster(name);
         let Some(node) = self.nodes.get(&key).cloned() else { return Ok(()) };
         let now = (self.context.now)();
-        let left_s = self.lease_left_s(&node, now);
-        let lost = left_s <= 0;
+        let left_ms = lease_left_ms(self.heard_of_at(&node), now);
+        let lost = left_ms <= 0;
         if lost && ready_status(&node.object) != "Unknown" {
             self.mark_unknown(&key, &node, now).await?;
             // The node's own event brings us back with the new state.
             return Ok(());
         }
         if !lost {
-            let seconds = u64::try_from(left_s).unwrap_or(1);
-            self.queue.mark_after(name.to_owned(), Duration::from_secs(seconds));
+            let left_ms = u64::try_from(left_ms).unwrap_or(1);
+            self.queue.mark_after(name.to_owned(), Duration::from_millis(left_ms));
         }
         self.write_taints(&key, &node, now).await?;
         self.end_pods_not_ready(name, &node, now).await?;
         self.evict(name, &node, now).await
     }
 
-    fn lease_left_s(&self, node: &Typed<Node>, now: Timestamp) -> i64 {
+    fn heard_of_at(&self, node: &Typed<Node>) -> Timestamp {
         let lease = self.leases.get(&ObjectKey::new(LEASE_NAMESPACE, &node.key.name));
         let renewed = lease
             .and_then(|lease| lease.object.spec.as_ref()?.renew_time.as_ref().map(|t| t.0))
             .or_else(|| node.object.metadata.creation_timestamp.as_ref().map(|t| t.0))
             .unwrap_or(self.started);
-        let since = renewed.max(self.started);
-        GRACE_S - (now.as_second() - since.as_second())
+        renewed.max(self.started)
     }
 
     async fn mark_unknown(
@@ -272,6 +272,11 @@ impl Controller {
     }
 }
 
+/// Milliseconds until a node counts as lost; 0 or less: it is. Pure.
+fn lease_left_ms(heard_of_at: Timestamp, now: Timestamp) -> i64 {
+    GRACE_MS - (now.as_millisecond() - heard_of_at.as_millisecond())
+}
+
 fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref().filter(|name| !name.is_empty())
 }
@@ -363,6 +368,16 @@ mod tests {
         );
         assert_eq!(taints(&lost, "Unknown", true, at(9)), lost);
         assert_eq!(taints(&lost, "True", false, at(9)), [other]);
+    }
+
+    /// Cut off right after it was heard of, a node keeps its pods in the endpoints for less than 40 seconds.
+    #[test]
+    fn a_silent_node_is_lost_early_enough_to_tell_the_others() {
+        let heard: Timestamp = "2026-01-01T00:00:00.999Z".parse().unwrap();
+        let after = |ms| heard + jiff::SignedDuration::from_millis(ms);
+        assert_eq!(lease_left_ms(heard, after(37_999)), 1);
+        assert_eq!(lease_left_ms(heard, after(38_000)), 0);
+        assert!(lease_left_ms(heard, after(39_000)) < 0);
     }
 
     #[test]
