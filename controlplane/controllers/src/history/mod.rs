@@ -187,12 +187,8 @@ impl History {
                 && !revision.object.terminating
                 && selector::matches(wanted, &revision.object.labels)
         });
-        let mut adopted = false;
-        for Typed { key, object, .. } in matching {
-            owner.adopt(context, &resource::CONTROLLER_REVISIONS, key, &object.uid).await?;
-            adopted = true;
-        }
-        Ok(adopted)
+        let taken: Vec<_> = matching.map(|it| (&it.key, it.object.uid.as_str())).collect();
+        owner.claim(context, &resource::CONTROLLER_REVISIONS, &taken, &[]).await
     }
 
     /// Makes the newest revision the one that holds this state.

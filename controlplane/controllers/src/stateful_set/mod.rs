@@ -284,17 +284,11 @@ impl Controller {
         };
         let pod = |key: &ObjectKey| self.pods.get(key);
         let orphans = self.ownership.orphans().filter_map(pod);
-        let adopt: Vec<_> =
-            orphans.filter(|pod| pod.object.is_active() && is_member(pod)).collect();
-        let owned = self.ownership.of(owner.uid).filter_map(pod);
-        let release: Vec<_> = owned.filter(|pod| !is_member(pod)).collect();
-        for pod in &adopt {
-            owner.adopt(&self.context, &resource::PODS, &pod.key, &pod.object.uid).await?;
-        }
-        for pod in &release {
-            owner.release(&self.context, &resource::PODS, &pod.key, &pod.object.uid).await?;
-        }
-        Ok(!adopt.is_empty() || !release.is_empty())
+        let orphans = orphans.filter(|pod| pod.object.is_active() && is_member(pod));
+        let taken: Vec<_> = orphans.map(|pod| (&pod.key, pod.object.uid.as_str())).collect();
+        let strays = self.ownership.of(owner.uid).filter_map(pod).filter(|pod| !is_member(pod));
+        let released: Vec<_> = strays.map(|pod| (&pod.key, pod.object.uid.as_str())).collect();
+        owner.claim(&self.context, &resource::PODS, &taken, &released).await
     }
 }
 
