@@ -266,3 +266,23 @@ async fn a_set_takes_over_what_another_left() {
         .await;
     assert!(is_free(&plane.get(&PODS, "default", "homeless").await.unwrap()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_that_begins_anew_goes_on_with_a_surge() {
+    let mut plane = Plane::start().await;
+    let _nodes = [Node::connect(&plane, "node-1").await, Node::connect(&plane, "node-2").await];
+    let mut surging = daemons("image:1");
+    surging["spec"]["updateStrategy"] =
+        json!({ "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } });
+    plane.create(&DAEMON_SETS, surging).await;
+    until_placed(&plane, "image:1", &["node-1", "node-2"]).await;
+    change_image(&plane, "image:2").await;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        plane.restart_controllers().await;
+    }
+    until_placed(&plane, "image:2", &["node-1", "node-2"]).await;
+    let mut numbers: Vec<_> = revisions(&plane).await.into_iter().map(|it| it.1).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2]);
+}
