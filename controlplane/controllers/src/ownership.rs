@@ -39,28 +39,24 @@ impl Ownership {
 }
 
 impl Owner<'_> {
-    /// Takes an object that has no controlling owner.
-    pub(crate) async fn adopt(
+    /// Takes objects that have no controlling owner, and lets others go, each by key and uid. True when something was
+    /// written, and the picture must catch up first.
+    pub(crate) async fn claim(
         &self,
         context: &Context,
         resource: &GroupResource,
-        key: &ObjectKey,
-        uid: &str,
-    ) -> Result<(), Status> {
+        taken: &[(&ObjectKey, &str)],
+        released: &[(&ObjectKey, &str)],
+    ) -> Result<bool, Status> {
         let reference = controller_reference("apps/v1", self.kind, &self.key.name, self.uid);
-        write_owners(context, resource, key, uid, json!([reference])).await
-    }
-
-    /// Lets an object go.
-    pub(crate) async fn release(
-        &self,
-        context: &Context,
-        resource: &GroupResource,
-        key: &ObjectKey,
-        uid: &str,
-    ) -> Result<(), Status> {
-        let without = json!([{ "$patch": "delete", "uid": self.uid }]);
-        write_owners(context, resource, key, uid, without).await
+        for (key, uid) in taken {
+            write_owners(context, resource, key, uid, json!([reference])).await?;
+        }
+        for (key, uid) in released {
+            let without = json!([{ "$patch": "delete", "uid": self.uid }]);
+            write_owners(context, resource, key, uid, without).await?;
+        }
+        Ok(!taken.is_empty() || !released.is_empty())
     }
 }
 

@@ -9,6 +9,7 @@ mod lifecycle;
 mod node;
 mod plane;
 mod stateful;
+mod story;
 
 use serde_json::{Value, json};
 use sheave_api::resource::{

@@ -1,6 +1,5 @@
 //! StatefulSets: pods with names that stay, made and ended in order, and never two of one name.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,11 +7,11 @@ use sheave_api::ObjectKey;
 use sheave_api::resource::{
     CONTROLLER_REVISIONS, EVENTS, NODES, POD_DISRUPTION_BUDGETS, PODS, STATEFUL_SETS,
 };
-use sheave_client::{DeleteOptions, Patch, Propagation, WatchEvent, WatchStream};
-use tokio_stream::StreamExt;
+use sheave_client::{DeleteOptions, Patch, Propagation};
 
 use crate::node::Node;
 use crate::plane::{Plane, at};
+use crate::story::{self, Story};
 
 fn set(replicas: u32) -> Value {
     json!({
@@ -69,51 +68,11 @@ async fn uid_of(plane: &Plane, pod: &str) -> Option<String> {
     pod["metadata"]["uid"].as_str().map(str::to_owned)
 }
 
-/// What happens to pods: `+db-0` it was made, `!db-0` it is ready, `-db-0` it is to end, `.db-0` it is gone.
-struct Story {
-    watch: WatchStream,
-    /// What has happened, by uid.
-    seen: BTreeMap<String, Vec<char>>,
-}
-
-impl Story {
-    fn begin(plane: &Plane) -> Self {
-        Self { watch: plane.client.watch(&PODS), seen: BTreeMap::new() }
-    }
-
-    /// What happens until `end` does.
-    async fn until(&mut self, end: &str) -> Vec<String> {
-        let mut events = Vec::new();
-        while events.last().is_none_or(|last| last != end) {
-            let next = tokio::time::timeout(Duration::from_secs(30), self.watch.next()).await;
-            let next = next.unwrap_or_else(|_| panic!("waited for {end} after {events:?}"));
-            let (stored, is_gone) = match next.expect("the control plane runs") {
-                WatchEvent::Apply(stored) | WatchEvent::InitApply(stored) => (stored, false),
-                WatchEvent::Delete(stored) => (stored, true),
-                WatchEvent::Init | WatchEvent::InitDone(_) => continue,
-            };
-            let pod: Value = serde_json::from_slice(&stored.json).unwrap();
-            let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-            let is_ready = conditions.any(|it| it["type"] == "Ready" && it["status"] == "True");
-            let is_to_end = pod["metadata"].get("deletionTimestamp").is_some();
-            let uid = pod["metadata"]["uid"].as_str().unwrap().to_owned();
-            let known = self.seen.entry(uid).or_default();
-            for (mark, holds) in [('+', true), ('!', is_ready), ('-', is_to_end), ('.', is_gone)] {
-                if holds && !known.contains(&mark) {
-                    known.push(mark);
-                    events.push(format!("{mark}{}", stored.key.name));
-                }
-            }
-        }
-        events
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_come_in_order_and_go_in_reverse() {
     let plane = Plane::start().await;
     let _node = Node::connect(&plane, "node-1").await;
-    let mut story = Story::begin(&plane);
+    let mut story = Story::begin(&plane, story::name);
     plane.create(&STATEFUL_SETS, set(3)).await;
     let made = story.until("!db-2").await;
     assert_eq!(made, ["+db-0", "!db-0", "+db-1", "!db-1", "+db-2", "!db-2"]);
@@ -158,7 +117,7 @@ async fn pods_come_in_order_and_go_in_reverse() {
 async fn a_new_template_goes_from_the_last_pod_to_the_first_and_back() {
     let plane = Plane::start().await;
     let _node = Node::connect(&plane, "node-1").await;
-    let mut story = Story::begin(&plane);
+    let mut story = Story::begin(&plane, story::name);
     plane.create(&STATEFUL_SETS, set(2)).await;
     story.until("!db-1").await;
     let first = until_pods(&plane, &[("db-0", "image:1"), ("db-1", "image:1")]).await;

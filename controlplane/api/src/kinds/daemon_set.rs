@@ -1,9 +1,10 @@
 //! DaemonSets.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::rules::{
-    count_or_percent, empty, fill, fill_zero, non_negative, percent, required_one_of, text,
+    count_or_percent, empty, fill, fill_zero, is_zero, non_negative, not_more_than_all,
+    required_one_of, text,
 };
 use super::{Strategy, template};
 use crate::FieldErrors;
@@ -45,7 +46,7 @@ impl Strategy for DaemonSet {
     }
 
     fn validate_status_update(&self, new: &Value, _: &Value) -> FieldErrors {
-        const COUNTERS: [&str; 8] = [
+        const COUNTERS: [&str; 9] = [
             "currentNumberScheduled",
             "numberMisscheduled",
             "desiredNumberScheduled",
@@ -54,6 +55,7 @@ impl Strategy for DaemonSet {
             "updatedNumberScheduled",
             "numberAvailable",
             "numberUnavailable",
+            "collisionCount",
         ];
         template::validate_counters(new, &COUNTERS)
     }
@@ -65,14 +67,19 @@ fn validate_strategy(strategy: &Value, path: &Path, errors: &mut FieldErrors) {
         return;
     }
     let (rolling, path) = (&strategy["rollingUpdate"], path.child("rollingUpdate"));
-    let (max, surge) = (&rolling["maxUnavailable"], &rolling["maxSurge"]);
-    count_or_percent(max, &path.child("maxUnavailable"), errors);
-    if *max == json!(0) || percent(max) == Some(0) {
-        let why = "cannot be 0 when maxSurge is 0";
-        errors.invalid(&path.child("maxUnavailable"), max.clone(), why);
+    for field in ["maxUnavailable", "maxSurge"] {
+        count_or_percent(&rolling[field], &path.child(field), errors);
+        not_more_than_all(&rolling[field], &path.child(field), errors);
     }
-    if *surge != json!(0) && percent(surge) != Some(0) {
-        let why = "is not supported by this version: use maxUnavailable";
-        errors.invalid(&path.child("maxSurge"), surge.clone(), why);
+    let surge = &rolling["maxSurge"];
+    match (is_zero(&rolling["maxUnavailable"]), is_zero(surge)) {
+        (true, true) => {
+            errors.required(&path.child("maxUnavailable"), "cannot be 0 when maxSurge is 0");
+        }
+        (false, false) => {
+            let why = "may not be set when maxUnavailable is non-zero";
+            errors.invalid(&path.child("maxSurge"), surge.clone(), why);
+        }
+        _ => {}
     }
 }

@@ -1,9 +1,10 @@
 //! Deployments.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::rules::{
-    count_or_percent, empty, fill, fill_zero, non_negative, percent, required_one_of, text,
+    count_or_percent, empty, fill, fill_zero, is_zero, non_negative, not_more_than_all,
+    required_one_of, text,
 };
 use super::{Scale, Strategy, template};
 use crate::FieldErrors;
@@ -88,19 +89,9 @@ fn validate_strategy(strategy: &Value, path: &Path, errors: &mut FieldErrors) {
                     why,
                 );
             }
-            if percent(&rolling["maxUnavailable"]).is_some_and(|percent| percent > 100) {
-                let path = path.child("maxUnavailable");
-                errors.invalid(
-                    &path,
-                    rolling["maxUnavailable"].clone(),
-                    "must not be greater than 100%",
-                );
-            }
+            let max = &rolling["maxUnavailable"];
+            not_more_than_all(max, &path.child("maxUnavailable"), errors);
         }
         _ => {}
     }
-}
-
-fn is_zero(field: &Value) -> bool {
-    *field == json!(0) || percent(field) == Some(0)
 }

@@ -141,6 +141,18 @@ pub(super) fn percent(field: &Value) -> Option<u64> {
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
+/// True for `0` and `0%`.
+pub(super) fn is_zero(field: &Value) -> bool {
+    field.as_i64() == Some(0) || percent(field) == Some(0)
+}
+
+/// At most `100%`, if it is a percentage.
+pub(super) fn not_more_than_all(field: &Value, path: &Path, errors: &mut FieldErrors) {
+    if percent(field).is_some_and(|percent| percent > 100) {
+        errors.invalid(path, field.clone(), "must not be greater than 100%");
+    }
+}
+
 /// A number within bounds, if it is there.
 pub(super) fn within(field: &Value, min: i64, max: i64, path: &Path, errors: &mut FieldErrors) {
     if let Some(number) = field.as_i64()

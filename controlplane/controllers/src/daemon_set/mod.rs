@@ -2,51 +2,31 @@
 //!
 //! Each pod is meant for one node from the start (by node affinity), so that the scheduler still decides
 //! whether there is room. Pods it has just created or deleted are remembered until the picture shows them.
+//! Each template is kept as a revision, whose hash tells the pods that were made from it.
 
+mod node;
 mod plan;
+mod pod;
+mod update;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::Pod;
-use serde::Deserialize;
 use sheave_api::{ObjectKey, Status, resource};
 use sheave_client::{Informer, Typed, TypedEvent};
 
-use self::plan::NodeFacts;
-use crate::Context;
+use self::node::NodeFacts;
+use self::pod::{DaemonPod, HASH_LABEL};
 use crate::endpoints_live::{Selecting, wait_left_s};
+use crate::history::{History, Revision};
 use crate::own_pods::{OwnPods, Owner};
 use crate::ownership::Ownership;
 use crate::pod::PodFacts;
 use crate::queue::Queue;
-use crate::template_hash::hash;
-
-/// A pod, and the node it is on or meant for.
-#[derive(Debug, Deserialize)]
-#[serde(from = "Pod")]
-struct DaemonPod {
-    node: String,
-    facts: Arc<PodFacts>,
-}
-
-impl From<Pod> for DaemonPod {
-    fn from(pod: Pod) -> Self {
-        let spec = pod.spec.as_ref();
-        let bound = spec.and_then(|spec| spec.node_name.clone()).filter(|name| !name.is_empty());
-        let meant = || {
-            let affinity = spec?.affinity.as_ref()?.node_affinity.as_ref()?;
-            let required = affinity.required_during_scheduling_ignored_during_execution.as_ref()?;
-            let fields = required.node_selector_terms.first()?.match_fields.as_ref()?;
-            let by_name = fields.iter().find(|field| field.key == "metadata.name")?;
-            by_name.values.as_ref()?.first().cloned()
-        };
-        Self { node: bound.or_else(meant).unwrap_or_default(), facts: Arc::new(pod.into()) }
-    }
-}
+use crate::{Context, selector};
 
 pub(crate) async fn run(context: Context) {
     let client = context.client.as_ref();
@@ -55,6 +35,7 @@ pub(crate) async fn run(context: Context) {
         pods: Informer::new(client, &resource::PODS),
         nodes: Informer::new(client, &resource::NODES),
         services: Informer::new(client, &resource::SERVICES),
+        history: History::new(client, HASH_LABEL),
         queue: Queue::new(),
         ownership: Ownership::default(),
         set_by_uid: BTreeMap::new(),
@@ -70,6 +51,7 @@ struct Controller {
     pods: Informer<DaemonPod>,
     nodes: Informer<NodeFacts>,
     services: Informer<Selecting>,
+    history: History,
     queue: Queue<ObjectKey>,
     ownership: Ownership,
     set_by_uid: BTreeMap<String, ObjectKey>,
@@ -82,6 +64,7 @@ impl Controller {
             && self.pods.is_synced()
             && self.nodes.is_synced()
             && self.services.is_synced()
+            && self.history.is_synced()
     }
 
     async fn run(mut self) {
@@ -106,6 +89,13 @@ impl Controller {
                 event = self.services.next() => match event {
                     // Only how long pods wait depends on them.
                     Some(_) => {}
+                    None => return,
+                },
+                seen = self.history.next() => match seen {
+                    Some(seen) => {
+                        let concerned = seen.concerned(&self.set_by_uid);
+                        concerned.into_iter().for_each(|key| self.queue.mark(key));
+                    }
                     None => return,
                 },
                 key = self.queue.next(), if synced => match self.reconcile(&key).await {
@@ -152,7 +142,7 @@ impl Controller {
             }
             self.mark_owner(&old);
         }
-        let Some(new) = new.filter(|pod| !pod.object.facts.owner_uid.is_empty()) else { return };
+        let Some(new) = new else { return };
         if new.object.facts.terminating {
             self.own_pods.saw_end(&new.object.facts.uid);
         }
@@ -163,6 +153,12 @@ impl Controller {
     fn mark_owner(&mut self, pod: &Typed<DaemonPod>) {
         if let Some(key) = self.set_by_uid.get(&pod.object.facts.owner_uid) {
             self.queue.mark(key.clone());
+        } else if pod.object.facts.owner_uid.is_empty() {
+            for (key, set) in self.sets.objects() {
+                if key.namespace == pod.key.namespace && selects(&set.object, &pod.object.facts) {
+                    self.queue.mark(key.clone());
+                }
+            }
         }
     }
 
@@ -171,26 +167,64 @@ impl Controller {
         let set_uid = uid(&set.object).to_owned();
         if !self.own_pods.are_seen(&set_uid, self.pods.revision())
             || set.object.metadata.deletion_timestamp.is_some()
+            || self.adopt_or_release(&set).await?
         {
+            // What was written comes back as an event.
             return Ok(());
         }
+        let (context, sets) = (&self.context, &resource::DAEMON_SETS);
+        let newest = self.history.newest(context, &owner(&set), sets, &set.json).await?;
+        let Some(newest) = newest else { return Ok(()) };
+        let hash = hash_of(&newest);
         let now = (self.context.now)();
-        let template = set.object.spec.as_ref().map(|spec| &spec.template);
-        let hash = hash(serde_json::to_vec(&template).unwrap_or_default());
         let nodes: Vec<NodeFacts> =
             self.nodes.objects().values().map(|node| (*node.object).clone()).collect();
         let pods = self.pods_of(&set_uid, now);
-        let plan = plan::plan(&set.object, &hash, &nodes, &pods, now);
+        let plan = plan::plan(&set.object, hash, &nodes, &pods, now);
         if let Some(seconds) = plan.again_s {
             self.queue.mark_after(key.clone(), Duration::from_secs(seconds));
         }
-        let pod = |node: &String| plan::pod_of(&set.object, &set.key, &hash, node);
+        let pod = |node: &String| pod::pod_of(&set.object, &set.key, hash, node);
         let new = plan.create.iter().map(pod);
         self.own_pods.create(&self.context, &owner(&set), new).await?;
         self.own_pods.delete(&self.context, &owner(&set), plan.delete).await?;
         let current = serde_json::to_value(&set.object.status).unwrap_or_default();
         let owner = owner(&set);
-        owner.write_status(&self.context, &resource::DAEMON_SETS, &current, plan.status).await
+        owner.write_status(&self.context, &resource::DAEMON_SETS, &current, plan.status).await?;
+        self.prune_history(&set, hash, &pods).await
+    }
+
+    /// Takes pods that match and have no owner, lets go of those that match no more. True when something
+    /// was written, and the picture must catch up first.
+    async fn adopt_or_release(&self, set: &Typed<DaemonSet>) -> Result<bool, Status> {
+        let owner = owner(set);
+        let pod = |key: &ObjectKey| self.pods.get(key);
+        let matches = |pod: &Typed<DaemonPod>| {
+            pod.key.namespace == set.key.namespace && selects(&set.object, &pod.object.facts)
+        };
+        // Whoever has no node yet is nobody's daemon.
+        let is_placed = |pod: &Typed<DaemonPod>| !pod.object.node.is_empty();
+        let orphans = self.ownership.orphans().filter_map(pod).filter(|pod| is_placed(pod));
+        let orphans = orphans.filter(|pod| pod.object.facts.is_active() && matches(pod));
+        let taken: Vec<_> = orphans.map(|pod| (&pod.key, pod.object.facts.uid.as_str())).collect();
+        let strays = self.ownership.of(owner.uid).filter_map(pod).filter(|pod| !matches(pod));
+        let released: Vec<_> =
+            strays.map(|pod| (&pod.key, pod.object.facts.uid.as_str())).collect();
+        owner.claim(&self.context, &resource::PODS, &taken, &released).await
+    }
+
+    async fn prune_history(
+        &self,
+        set: &Typed<DaemonSet>,
+        hash: &str,
+        pods: &[plan::Owned],
+    ) -> Result<(), Status> {
+        let limit = set.object.spec.as_ref().and_then(|spec| spec.revision_history_limit);
+        let hashes: BTreeSet<&str> = pods.iter().map(plan::Owned::hash).chain([hash]).collect();
+        let revisions = self.history.of(uid(&set.object));
+        let live = revisions.into_iter().filter(|revision| hashes.contains(hash_of(revision)));
+        let live = live.map(|revision| revision.key.name.as_str()).collect();
+        self.history.prune(&self.context, &owner(set), &live, limit).await
     }
 
     fn pods_of(&self, set_uid: &str, now: Timestamp) -> Vec<plan::Owned> {
@@ -209,6 +243,15 @@ impl Controller {
         });
         pods.collect()
     }
+}
+
+fn selects(set: &DaemonSet, pod: &PodFacts) -> bool {
+    selector::matches(set.spec.as_ref().map(|spec| &spec.selector), &pod.labels)
+}
+
+/// As pods made from a revision have it in their label. One that somebody else made may have none.
+fn hash_of(revision: &Typed<Revision>) -> &str {
+    revision.object.labels.get(HASH_LABEL).unwrap_or(&revision.key.name)
 }
 
 /// As its pods know it.

@@ -12,14 +12,16 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sheave_api::{ObjectKey, Status, resource};
+use sheave_api::{GroupResource, ObjectKey, Status, resource};
 use sheave_client::{Client, DeleteOptions, Informer, Patch, Typed, TypedEvent};
 
-pub(crate) use self::plan::State;
-use self::plan::Step;
+use self::plan::{State, Step};
 use crate::own_pods::Owner;
 use crate::ownership::Ownership;
 use crate::{Context, selector};
+
+/// Former revisions that are kept, if the owner does not say.
+const LIMIT_DEFAULT: i32 = 10;
 
 /// A ControllerRevision, reduced.
 #[derive(Clone, Debug, Deserialize)]
@@ -71,8 +73,22 @@ pub(crate) enum Seen {
     Changed { namespace: String, owner_uid: String },
 }
 
+impl Seen {
+    /// The owners to look at again, out of those there are, by uid.
+    pub(crate) fn concerned(&self, owners: &BTreeMap<String, ObjectKey>) -> Vec<ObjectKey> {
+        match self {
+            Self::Synced => Vec::new(),
+            // Who wants it may take it.
+            Self::Changed { namespace, owner_uid } if owner_uid.is_empty() => {
+                owners.values().filter(|key| key.namespace == *namespace).cloned().collect()
+            }
+            Self::Changed { owner_uid, .. } => owners.get(owner_uid).cloned().into_iter().collect(),
+        }
+    }
+}
+
 /// What became of a state that is to be the newest.
-pub(crate) enum Settled {
+enum Settled {
     /// It is, in this revision.
     Newest(Typed<Revision>),
     /// It will be once the picture shows what was written.
@@ -83,13 +99,16 @@ pub(crate) enum Settled {
 
 /// All revisions, and whose they are.
 pub(crate) struct History {
+    /// The label in which a revision has its hash.
+    hash_label: &'static str,
     revisions: Informer<Revision>,
     ownership: Ownership,
 }
 
 impl History {
-    pub(crate) fn new(client: &dyn Client) -> Self {
+    pub(crate) fn new(client: &dyn Client, hash_label: &'static str) -> Self {
         Self {
+            hash_label,
             revisions: Informer::new(client, &resource::CONTROLLER_REVISIONS),
             ownership: Ownership::default(),
         }
@@ -127,8 +146,36 @@ impl History {
         owned
     }
 
+    /// The revision that holds the template which an owner has now, as the newest; `None` while it is being
+    /// written, which comes back as an event. `json` is the owner as the API shows it.
+    pub(crate) async fn newest(
+        &self,
+        context: &Context,
+        owner: &Owner<'_>,
+        resource: &GroupResource,
+        json: &[u8],
+    ) -> Result<Option<Typed<Revision>>, Status> {
+        let internal = |error: serde_json::Error| Status::internal(error.to_string());
+        let object: Value = serde_json::from_slice(json).map_err(internal)?;
+        let selector = Option::deserialize(&object["spec"]["selector"]).map_err(internal)?;
+        if self.adopt(context, owner, selector.as_ref()).await? {
+            return Ok(None);
+        }
+        let state = State::of(&object);
+        match self.settle(context, owner, &state).await? {
+            Settled::Newest(revision) => Ok(Some(revision)),
+            Settled::Written => Ok(None),
+            Settled::Taken => {
+                let count = json!({ "collisionCount": state.collisions + 1 });
+                let patch = Patch::Merge(json!({ "status": count }));
+                context.client.patch(resource, owner.key, Some("status"), patch).await?;
+                Ok(None)
+            }
+        }
+    }
+
     /// Takes revisions that match and have no owner. True when one was taken: its event comes next.
-    pub(crate) async fn adopt(
+    async fn adopt(
         &self,
         context: &Context,
         owner: &Owner<'_>,
@@ -140,16 +187,12 @@ impl History {
                 && !revision.object.terminating
                 && selector::matches(wanted, &revision.object.labels)
         });
-        let mut adopted = false;
-        for Typed { key, object, .. } in matching {
-            owner.adopt(context, &resource::CONTROLLER_REVISIONS, key, &object.uid).await?;
-            adopted = true;
-        }
-        Ok(adopted)
+        let taken: Vec<_> = matching.map(|it| (&it.key, it.object.uid.as_str())).collect();
+        owner.claim(context, &resource::CONTROLLER_REVISIONS, &taken, &[]).await
     }
 
     /// Makes the newest revision the one that holds this state.
-    pub(crate) async fn settle(
+    async fn settle(
         &self,
         context: &Context,
         owner: &Owner<'_>,
@@ -166,7 +209,7 @@ impl History {
                 Ok(Settled::Written)
             }
             Step::Create(number) => {
-                let revision = plan::revision(owner, state, number);
+                let revision = plan::revision(owner, state, number, self.hash_label);
                 let name = revision["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 let namespace = &owner.key.namespace;
                 match client.create(&resource::CONTROLLER_REVISIONS, namespace, revision).await {
@@ -195,14 +238,15 @@ impl History {
         Ok(if is_ours { Settled::Written } else { Settled::Taken })
     }
 
-    /// Deletes the oldest revisions beyond the limit that no pod is of. `live` are names.
+    /// Deletes the oldest revisions beyond the limit (10, if there is none) that no pod is of. `live` are names.
     pub(crate) async fn prune(
         &self,
         context: &Context,
         owner: &Owner<'_>,
         live: &BTreeSet<&str>,
-        limit: i32,
+        limit: Option<i32>,
     ) -> Result<(), Status> {
+        let limit = limit.unwrap_or(LIMIT_DEFAULT);
         for Typed { key, object, .. } in plan::surplus(&self.of(owner.uid), live, limit) {
             let options =
                 DeleteOptions { uid: Some(object.uid.clone()), ..DeleteOptions::default() };
@@ -214,5 +258,25 @@ impl History {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_concerns_its_owner_or_if_it_has_none_whoever_is_near() {
+        let key = |namespace: &str, name: &str| ObjectKey::new(namespace, name);
+        let all =
+            [("a", key("default", "a")), ("b", key("default", "b")), ("c", key("other", "c"))];
+        let owners: BTreeMap<_, _> = all.map(|(uid, key)| (uid.to_owned(), key)).into();
+        let concerned = |owner_uid: &str| {
+            let (namespace, owner_uid) = ("default".to_owned(), owner_uid.to_owned());
+            Seen::Changed { namespace, owner_uid }.concerned(&owners)
+        };
+        assert_eq!(concerned("a"), [key("default", "a")]);
+        assert_eq!(concerned(""), [key("default", "a"), key("default", "b")]);
+        assert!(concerned("gone").is_empty());
     }
 }

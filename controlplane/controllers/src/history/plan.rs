@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sheave_client::Typed;
 
@@ -12,32 +13,35 @@ use crate::template_hash::hash;
 
 /// Of an owner's name, in a revision's: with the hash, it is to fit into the value of a label (63 bytes).
 const PREFIX_BYTES_MAX: usize = 52;
-const HASH_LABEL: &str = "controller.kubernetes.io/hash";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What is to be the newest state of an owner.
-pub(crate) struct State {
+pub(super) struct State {
     /// A patch that brings the owner back to it.
-    pub(crate) data: Value,
+    pub(super) data: Value,
     /// By which the owner's selector finds the revision.
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
     /// Of the owner; the cause of a change is among them.
-    pub(crate) annotations: BTreeMap<String, String>,
+    pub(super) annotations: BTreeMap<String, String>,
     /// How often a name was found to be taken.
-    pub(crate) collisions: i32,
+    pub(super) collisions: i32,
 }
 
 impl State {
-    /// The state of an owner that has a pod template.
-    pub(crate) fn of_template(mut template: Value, collisions: i32) -> Self {
-        let labels = serde_json::from_value(template["metadata"]["labels"].clone());
+    /// The state of an owner that has a pod template, from its JSON as the API shows it: what it is compared with
+    /// was written the same way.
+    pub(super) fn of(owner: &Value) -> Self {
+        let mut template = owner["spec"]["template"].clone();
+        let text_map = |value: &Value| BTreeMap::deserialize(value).unwrap_or_default();
+        let collisions = owner["status"]["collisionCount"].as_i64();
+        let labels = text_map(&template["metadata"]["labels"]);
         // So that going back replaces the template rather than merging into it.
         template["$patch"] = json!("replace");
         Self {
             data: json!({ "spec": { "template": template } }),
-            labels: labels.unwrap_or_default(),
-            annotations: BTreeMap::new(),
-            collisions,
+            labels,
+            annotations: text_map(&owner["metadata"]["annotations"]),
+            collisions: collisions.and_then(|it| i32::try_from(it).ok()).unwrap_or_default(),
         }
     }
 }
@@ -63,14 +67,14 @@ pub(super) fn step<'a>(revisions: &[&'a Typed<Revision>], data: &Value) -> Step<
     }
 }
 
-/// A new ControllerRevision.
-pub(super) fn revision(owner: &Owner<'_>, state: &State, number: i64) -> Value {
+/// A new ControllerRevision, which has its hash in the label `hash_label` too.
+pub(super) fn revision(owner: &Owner<'_>, state: &State, number: i64, hash_label: &str) -> Value {
     let canonical = serde_json::to_vec(&state.data).unwrap_or_default();
     let hash = hash(canonical.into_iter().chain(state.collisions.to_le_bytes()));
     let name = &owner.key.name;
     let prefix = name.get(..PREFIX_BYTES_MAX).unwrap_or(name).trim_end_matches(['.', '-']);
     let mut labels = state.labels.clone();
-    labels.insert(HASH_LABEL.to_owned(), hash.clone());
+    labels.insert(hash_label.to_owned(), hash.clone());
     let mut annotations = state.annotations.clone();
     annotations.remove(LAST_APPLIED);
     json!({
@@ -117,7 +121,15 @@ mod tests {
     fn made(name: &str, template: Value, collisions: i32, number: i64) -> Typed<Revision> {
         let key = ObjectKey::new("default", name);
         let owner = Owner { kind: "StatefulSet", component: "test", key: &key, uid: "u" };
-        typed(&revision(&owner, &State::of_template(template, collisions), number))
+        typed(&revision(&owner, &state(template, collisions), number, "hash"))
+    }
+
+    fn state(template: Value, collisions: i32) -> State {
+        State::of(&json!({
+            "metadata": { "annotations": { "cause": "a test", LAST_APPLIED: "{}" } },
+            "spec": { "template": template },
+            "status": { "collisionCount": collisions },
+        }))
     }
 
     fn template(image: &str) -> Value {
@@ -126,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_state_that_was_there_before_becomes_the_newest_again() {
-        let data = |image: &str| State::of_template(template(image), 0).data;
+        let data = |image: &str| state(template(image), 0).data;
         assert!(matches!(step(&[], &data("1")), Step::Create(1)));
         let (first, second) = (made("db", template("1"), 0, 1), made("db", template("2"), 0, 2));
         let both = [&first, &second];
@@ -147,6 +159,12 @@ mod tests {
 
     #[test]
     fn a_revision_belongs_to_its_owner_and_gives_the_template_back() {
+        let key = ObjectKey::new("default", "db");
+        let owner = Owner { kind: "DaemonSet", component: "test", key: &key, uid: "u" };
+        let metadata = &revision(&owner, &state(template("1"), 0), 4, "hash")["metadata"];
+        let hash = metadata["labels"]["hash"].as_str().unwrap();
+        assert_eq!(metadata["name"], format!("db-{hash}"));
+        assert_eq!(metadata["annotations"], json!({ "cause": "a test" }));
         let made = made("db", template("1"), 0, 4);
         assert_eq!((made.object.owner_uid.as_str(), made.object.number), ("u", 4));
         assert_eq!(made.object.labels["app"], "db");

@@ -205,16 +205,11 @@ impl Controller {
         };
         let strays = |pod: &&Typed<PodFacts>| !selector::matches(wanted, &pod.object.labels);
         let pod = |key: &ObjectKey| self.pods.get(key);
-        let adopt: Vec<_> = self.ownership.orphans().filter(matching).filter_map(pod).collect();
-        let release: Vec<_> = self.ownership.of(set_uid).filter_map(pod).filter(strays).collect();
-        let (owner, pods) = (owner(set), &resource::PODS);
-        for pod in &adopt {
-            owner.adopt(&self.context, pods, &pod.key, &pod.object.uid).await?;
-        }
-        for pod in &release {
-            owner.release(&self.context, pods, &pod.key, &pod.object.uid).await?;
-        }
-        Ok(!adopt.is_empty() || !release.is_empty())
+        let orphans = self.ownership.orphans().filter(matching).filter_map(pod);
+        let taken: Vec<_> = orphans.map(|pod| (&pod.key, pod.object.uid.as_str())).collect();
+        let strays = self.ownership.of(set_uid).filter_map(pod).filter(strays);
+        let released: Vec<_> = strays.map(|pod| (&pod.key, pod.object.uid.as_str())).collect();
+        owner(set).claim(&self.context, &resource::PODS, &taken, &released).await
     }
 }
 

@@ -13,21 +13,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sheave_api::{ObjectKey, Status, resource};
-use sheave_client::{Informer, Patch, Typed, TypedEvent};
+use sheave_client::{Informer, Typed, TypedEvent};
 
 use self::member::Member;
 use self::plan::{Plan, Revisions, Wanted};
 use crate::endpoints_live::{Selecting, wait_left_s};
-use crate::history::{History, Revision, Seen, Settled, State};
+use crate::history::{History, Revision};
 use crate::own_pods::{OwnPods, Owner};
 use crate::ownership::Ownership;
 use crate::pod::PodFacts;
 use crate::queue::Queue;
 use crate::{Context, selector};
 
-const HISTORY_LIMIT_DEFAULT: i32 = 10;
+/// Has the hash of a revision.
+const HASH_LABEL: &str = "controller.kubernetes.io/hash";
 
 pub(crate) async fn run(context: Context) {
     let client = context.client.as_ref();
@@ -35,7 +36,7 @@ pub(crate) async fn run(context: Context) {
         sets: Informer::new(client, &resource::STATEFUL_SETS),
         pods: Informer::new(client, &resource::PODS),
         services: Informer::new(client, &resource::SERVICES),
-        history: History::new(client),
+        history: History::new(client, HASH_LABEL),
         queue: Queue::new(),
         ownership: Ownership::default(),
         set_by_uid: BTreeMap::new(),
@@ -101,10 +102,10 @@ impl Controller {
                     None => return,
                 },
                 seen = self.history.next() => match seen {
-                    Some(Seen::Changed { namespace, owner_uid }) => {
-                        self.revision_event(&namespace, &owner_uid);
+                    Some(seen) => {
+                        let concerned = seen.concerned(&self.set_by_uid);
+                        concerned.into_iter().for_each(|key| self.queue.mark(key));
                     }
-                    Some(Seen::Synced) => {}
                     None => return,
                 },
                 key = self.queue.next(), if synced => match self.reconcile(&key).await {
@@ -166,16 +167,6 @@ impl Controller {
         }
     }
 
-    fn revision_event(&mut self, namespace: &str, owner_uid: &str) {
-        if let Some(key) = self.set_by_uid.get(owner_uid) {
-            self.queue.mark(key.clone());
-        } else if owner_uid.is_empty() {
-            let sets = self.sets.objects().keys();
-            let here: Vec<_> = sets.filter(|key| key.namespace == namespace).cloned().collect();
-            here.into_iter().for_each(|key| self.queue.mark(key));
-        }
-    }
-
     async fn reconcile(&mut self, key: &ObjectKey) -> Result<(), Status> {
         let Some(set) = self.sets.get(key).cloned() else { return Ok(()) };
         if !self.own_pods.are_seen(uid(&set.object), self.pods.revision())
@@ -227,29 +218,10 @@ impl Controller {
     /// The revisions that pods are made from; `None` while they are being written, which comes back as an event.
     async fn rollout(&self, set: &Typed<StatefulSet>) -> Result<Option<Rollout>, Status> {
         let owner = owner(set);
-        let wanted = set.object.spec.as_ref().map(|spec| &spec.selector);
-        if self.history.adopt(&self.context, &owner, wanted).await? {
-            return Ok(None);
-        }
+        let (context, sets) = (&self.context, &resource::STATEFUL_SETS);
+        let newest = self.history.newest(context, &owner, sets, &set.json).await?;
+        let Some(update) = newest else { return Ok(None) };
         let status = set.object.status.as_ref();
-        let collisions = status.and_then(|status| status.collision_count).unwrap_or_default();
-        // As the API shows it: what it is compared with was read the same way.
-        let object: Value = serde_json::from_slice(&set.json)
-            .map_err(|error| Status::internal(error.to_string()))?;
-        let state = State {
-            annotations: set.object.metadata.annotations.clone().unwrap_or_default(),
-            ..State::of_template(object["spec"]["template"].clone(), collisions)
-        };
-        let update = match self.history.settle(&self.context, &owner, &state).await? {
-            Settled::Newest(revision) => revision,
-            Settled::Written => return Ok(None),
-            Settled::Taken => {
-                let patch = Patch::Merge(json!({ "status": { "collisionCount": collisions + 1 } }));
-                let (client, sets) = (&self.context.client, &resource::STATEFUL_SETS);
-                client.patch(sets, &set.key, Some("status"), patch).await?;
-                return Ok(None);
-            }
-        };
         let name = status.and_then(|status| status.current_revision.as_deref());
         let revisions = self.history.of(owner.uid);
         let current = revisions.into_iter().find(|it| Some(it.key.name.as_str()) == name);
@@ -292,7 +264,7 @@ impl Controller {
         members: &[Member],
     ) -> Result<(), Status> {
         let spec = set.object.spec.as_ref();
-        let limit = spec.and_then(|it| it.revision_history_limit).unwrap_or(HISTORY_LIMIT_DEFAULT);
+        let limit = spec.and_then(|spec| spec.revision_history_limit);
         let Revisions { current, update } = rollout.names();
         let live = members.iter().map(|member| member.revision.as_str());
         let live: BTreeSet<&str> = live.chain([current, update]).collect();
@@ -312,17 +284,11 @@ impl Controller {
         };
         let pod = |key: &ObjectKey| self.pods.get(key);
         let orphans = self.ownership.orphans().filter_map(pod);
-        let adopt: Vec<_> =
-            orphans.filter(|pod| pod.object.is_active() && is_member(pod)).collect();
-        let owned = self.ownership.of(owner.uid).filter_map(pod);
-        let release: Vec<_> = owned.filter(|pod| !is_member(pod)).collect();
-        for pod in &adopt {
-            owner.adopt(&self.context, &resource::PODS, &pod.key, &pod.object.uid).await?;
-        }
-        for pod in &release {
-            owner.release(&self.context, &resource::PODS, &pod.key, &pod.object.uid).await?;
-        }
-        Ok(!adopt.is_empty() || !release.is_empty())
+        let orphans = orphans.filter(|pod| pod.object.is_active() && is_member(pod));
+        let taken: Vec<_> = orphans.map(|pod| (&pod.key, pod.object.uid.as_str())).collect();
+        let strays = self.ownership.of(owner.uid).filter_map(pod).filter(|pod| !is_member(pod));
+        let released: Vec<_> = strays.map(|pod| (&pod.key, pod.object.uid.as_str())).collect();
+        owner.claim(&self.context, &resource::PODS, &taken, &released).await
     }
 }
 

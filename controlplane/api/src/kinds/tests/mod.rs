@@ -1,6 +1,7 @@
 //! Objects as clients send them, through the codec and all rules of a write.
 
 mod config;
+mod daemon_sets;
 mod generic;
 mod pods;
 mod services;
