@@ -24,7 +24,7 @@ use sheave_abi::service::FrontendKey;
 use sheave_abi::tunnel::{Remote, VNI_ANSWER, VNI_CARRIED};
 
 use crate::deliver::{to_client_outside, to_pod, unwritable};
-use crate::expired::expired;
+use crate::expired;
 use crate::family::Family;
 use crate::flow::{Way, answered, find, from_client, side};
 use crate::icmp_error::{self, Met};
@@ -155,14 +155,16 @@ fn for_here<F: Family>(
     if !F::parse(packet, &mut work.arrived) {
         return lost(tables);
     }
+    let has_ports = ports::<F>(packet, tables, &mut work.arrived);
     if work.arrived.hop_limit <= 1 {
-        return match expired::<F>(packet, tables) {
-            Verdict::PASS => lost(tables),
-            told => told,
+        // To a service: the node that was asked has seen it, and this one may not know its NodePort's address.
+        return match has_ports {
+            true => expired::tell::<F>(packet, tables, work, back),
+            false => lost(tables),
         };
     }
     work.ifindex = number;
-    if !ports::<F>(packet, tables, &mut work.arrived) {
+    if !has_ports {
         return match icmp_error::forward::<F>(packet, tables, work, Met::Uplink) {
             Some(verdict) => verdict,
             None => drop(packet, tables, work, Event::CarriedInVain),
