@@ -58,9 +58,15 @@ pub(crate) fn is_for(tables: &impl Tables, backend: &Addr) -> bool {
     device(tables).is_some() && remote::of_pod(tables, backend).is_some()
 }
 
+/// Whether a flow that is carried still can be.
+#[inline(always)]
+pub(crate) fn goes_on(tables: &impl Tables, flow: &Flow) -> bool {
+    device(tables).is_some() && node_of(tables, flow).is_some()
+}
+
 /// The node of the flow's backend, which may have left its service since. `None`: nobody knows any more.
 #[inline(always)]
-pub(crate) fn node_of(tables: &impl Tables, flow: &Flow) -> Option<Remote> {
+fn node_of(tables: &impl Tables, flow: &Flow) -> Option<Remote> {
     let backend = tables.backend(flow.backend)?;
     if backend.generation != flow.generation {
         return None;

@@ -211,7 +211,7 @@ fn follows<const SIDE: u32>(
     stage: Stage,
 ) -> bool {
     if work.flow.flags & flags::CARRIED != 0 {
-        return SIDE == side::OUTSIDE && carry::node_of(tables, &work.flow).is_some();
+        return SIDE == side::OUTSIDE && carry::goes_on(tables, &work.flow);
     }
     let is_from_node = work.flow.flags & flags::FROM_NODE != 0;
     if is_from_node != (SIDE == side::CARRIED)
