@@ -24,7 +24,7 @@ use sheave_abi::service::FrontendKey;
 use sheave_abi::tunnel::{Remote, VNI_ANSWER, VNI_CARRIED};
 
 use crate::deliver::{to_client_outside, to_pod, unwritable};
-use crate::expired::expired;
+use crate::expired;
 use crate::family::Family;
 use crate::flow::{Way, answered, find, from_client, side};
 use crate::icmp_error::{self, Met};
@@ -58,9 +58,15 @@ pub(crate) fn is_for(tables: &impl Tables, backend: &Addr) -> bool {
     device(tables).is_some() && remote::of_pod(tables, backend).is_some()
 }
 
+/// Whether a flow that is carried still can be.
+#[inline(always)]
+pub(crate) fn goes_on(tables: &impl Tables, flow: &Flow) -> bool {
+    device(tables).is_some() && node_of(tables, flow).is_some()
+}
+
 /// The node of the flow's backend, which may have left its service since. `None`: nobody knows any more.
 #[inline(always)]
-pub(crate) fn node_of(tables: &impl Tables, flow: &Flow) -> Option<Remote> {
+fn node_of(tables: &impl Tables, flow: &Flow) -> Option<Remote> {
     let backend = tables.backend(flow.backend)?;
     if backend.generation != flow.generation {
         return None;
@@ -155,14 +161,16 @@ fn for_here<F: Family>(
     if !F::parse(packet, &mut work.arrived) {
         return lost(tables);
     }
+    let has_ports = ports::<F>(packet, tables, &mut work.arrived);
     if work.arrived.hop_limit <= 1 {
-        return match expired::<F>(packet, tables) {
-            Verdict::PASS => lost(tables),
-            told => told,
+        // To a service: the node that was asked has seen it, and this one may not know its NodePort's address.
+        return match has_ports {
+            true => expired::tell::<F>(packet, tables, work, back),
+            false => lost(tables),
         };
     }
     work.ifindex = number;
-    if !ports::<F>(packet, tables, &mut work.arrived) {
+    if !has_ports {
         return match icmp_error::forward::<F>(packet, tables, work, Met::Uplink) {
             Some(verdict) => verdict,
             None => drop(packet, tables, work, Event::CarriedInVain),

@@ -42,6 +42,17 @@ fn answer<F: Family>(
     {
         return Verdict::PASS;
     }
+    tell::<F>(packet, tables, work, back)
+}
+
+/// Tells the sender of a packet that was read into `work.arrived` with its ports.
+#[inline(always)]
+pub(crate) fn tell<F: Family>(
+    packet: &mut impl Packet,
+    tables: &impl Tables,
+    work: &mut Work,
+    back: Verdict,
+) -> Verdict {
     if work.arrived.fragment == Fragment::Later {
         // Its first part was answered, for all of them (RFC 1812, 4.3.2.7).
         return Verdict::DROP;

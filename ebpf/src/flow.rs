@@ -153,8 +153,8 @@ fn fate<const SIDE: u32>(
 }
 
 /// Whether the port by which answers to `work.flow` are told from others was given to another flow: while this
-/// one was silent for long, or had only begun, or the map had given up its entry. If only that, the entry is
-/// written anew. For one that is established, about once a second is enough to find out.
+/// one was silent for long, or had only begun, or the map had given up its entry. If only that, both are written
+/// anew, in one map. For one that is established, about once a second is enough to find out.
 #[inline(never)]
 pub(crate) fn has_lost_port(tables: &impl Tables, work: &mut Work, stage: Stage) -> bool {
     if stage == Stage::Established && work.flow.seen_s == tables.now_s() {
@@ -162,7 +162,14 @@ pub(crate) fn has_lost_port(tables: &impl Tables, work: &mut Work, stage: Stage)
     }
     set_answer_key(work);
     match find(tables, &work.answer_key) {
-        Some((_, answer)) => !leads_back(&work.arrived.key, answer),
+        Some((_, answer)) if !leads_back(&work.arrived.key, answer) => true,
+        Some((at, _)) if at == stage => false,
+        // A map has given up one of the two, and what is left in the other is of when the flow began: the client may
+        // have come by another way since.
+        Some((at, _)) => {
+            tables.end_flow(at, &work.answer_key);
+            !keep(tables, work, stage)
+        }
         None => !keep(tables, work, stage),
     }
 }
@@ -211,7 +218,7 @@ fn follows<const SIDE: u32>(
     stage: Stage,
 ) -> bool {
     if work.flow.flags & flags::CARRIED != 0 {
-        return SIDE == side::OUTSIDE && carry::node_of(tables, &work.flow).is_some();
+        return SIDE == side::OUTSIDE && carry::goes_on(tables, &work.flow);
     }
     let is_from_node = work.flow.flags & flags::FROM_NODE != 0;
     if is_from_node != (SIDE == side::CARRIED)

@@ -127,8 +127,9 @@ fn is_stood_in_for(flow: &Flow) -> bool {
     flow.flags & (flags::MASQUERADED | flags::REPLY) == flags::MASQUERADED
 }
 
+/// Whether the packet in `work.arrived` is an error, of those that quote what they are about.
 #[inline(always)]
-fn is_error<F: Family>(packet: &mut impl Packet, work: &Work) -> bool {
+pub(crate) fn is_error<F: Family>(packet: &mut impl Packet, work: &Work) -> bool {
     if work.arrived.key.protocol != F::ICMP || work.arrived.fragment == Fragment::Later {
         return false;
     }

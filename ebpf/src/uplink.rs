@@ -216,7 +216,8 @@ fn from_node<F: Family>(
         && let Some((stage, flow)) = find(tables, &work.arrived.key)
         && is_answer(flow)
     {
-        if gives_way(tables, work, flow) {
+        // An answer that was carried has been seen when it came back here.
+        if flow.flags & flow_flags::CARRIED != 0 || gives_way(tables, work, flow) {
             return Verdict::PASS;
         }
         answered(tables, work, stage, flow);

@@ -11,7 +11,8 @@ use sheave_abi::order::{Addr, Be16};
 
 use crate::deliver::unwritable;
 use crate::family::Family;
-use crate::packet::{Packet, Verdict, Work};
+use crate::icmp_error::is_error;
+use crate::packet::{Fragment, Packet, Verdict, Work};
 use crate::refuse::Answer;
 use crate::report::report;
 use crate::tables::Tables;
@@ -135,6 +136,10 @@ fn tell_as<F: Family>(
     mtu: u32,
     teller: Option<Addr>,
 ) -> Verdict {
+    // Nobody sends an error about an error, or about a part of a datagram that is not its first (RFC 1122, 3.2.2).
+    if work.arrived.fragment == Fragment::Later || is_error::<F>(packet, work) {
+        return Verdict::DROP;
+    }
     let back = Verdict::egress(packet.ifindex());
     // Who tells stands where the packet was going to.
     work.answer_key = work.arrived.key;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! dns        messages of clients and of upstreams, and the responses to them
-//! packets    packets of any kind at all hooks, on tables that change beneath them
+//! packets    packets of any kind at all hooks of two nodes, on tables that change beneath them
 //! services   Services and endpoints come, change and go at random: what is written to the maps, one entry
 //!            after the other, and what readers find there meanwhile
 //! ```

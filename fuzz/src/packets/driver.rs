@@ -6,12 +6,14 @@ use sheave_ebpf::packet::{Action, Verdict};
 use sheave_ebpf::wire::FrameAddresses;
 use sheave_ebpf::{uplink, xdp};
 
+use super::cluster::UPLINK;
 use super::frame::Frame;
-use super::tables::{Tables, UPLINK};
+use super::tables::Tables;
 
 impl xdp::Frame for Frame {
-    fn next_hop(&mut self, _: &Flow, _: u8, _: u16) -> Option<FrameAddresses> {
-        Some(FrameAddresses { words: [7; 3] })
+    fn next_hop(&mut self, _: &Flow, _: u8, ip_len: u16) -> Option<FrameAddresses> {
+        let (_, ways) = self.routes;
+        (u32::from(ip_len) <= ways.uplink_mtu()).then_some(FrameAddresses { words: [7; 3] })
     }
 }
 

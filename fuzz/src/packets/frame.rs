@@ -3,10 +3,16 @@
 use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
 use sheave_ebpf::packet::{Packet, Socket};
+use sheave_ebpf::tunnel::{Outer, Wrapped};
 use sheave_ebpf::wire::{Header, protocol};
+
+use super::cluster::{Node, Ways};
 
 /// Offset of the IP header.
 const IP: usize = 14;
+
+/// What every error quotes of a transport's header, at least.
+const HEAD_LEN: usize = 8;
 
 /// Who sends to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,19 +31,30 @@ impl Ends {
     }
 }
 
+/// What a tunnelled packet says beside itself: its VNI and a node. On its way in that is who has wrapped it, on its
+/// way out for whom it is to be wrapped.
+pub(super) type Wrapping = (u32, Addr);
+
 /// A frame whose sender has completed the checksums.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) bytes: Vec<u8>,
     pub(super) ifindex: u32,
+    /// The routes of the node that has it.
+    pub(super) routes: (Node, Ways),
+    /// As it came in.
+    pub(super) outer: Option<Wrapping>,
+    /// As it is to leave.
+    pub(super) wrapped: Option<Wrapping>,
 }
 
 impl Frame {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, ifindex: 0 }
+        let routes = (Node::First, Ways::NONE);
+        Self { bytes, ifindex: 0, routes, outer: None, wrapped: None }
     }
 
-    fn is_v4(&self) -> bool {
+    pub(super) fn is_v4(&self) -> bool {
         self.bytes[12..14] == [8, 0]
     }
 
@@ -75,6 +92,12 @@ impl Frame {
         }
     }
 
+    /// The error that says what fits.
+    pub(super) fn is_too_big(&self) -> bool {
+        let kind = if self.is_v4() { [3, 4] } else { [2, 0] };
+        self.is_error() && self.bytes.get(self.l4()..).is_some_and(|icmp| icmp.starts_with(&kind))
+    }
+
     pub(super) fn is_reset(&self) -> bool {
         let flags = self.bytes.get(self.l4() + 13).copied().unwrap_or(0);
         self.protocol() == protocol::TCP && flags & 4 != 0
@@ -98,6 +121,54 @@ impl Frame {
             _ => (0, 0),
         };
         Ends { src, dst, src_port, dst_port }
+    }
+
+    /// What a receiver reads of a transport, however little a quote has of it: ports and the like.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes[self.l4()..self.l4() + HEAD_LEN]
+    }
+
+    /// The largest segment that its sender takes, if it says so.
+    pub(super) fn max_segment(&self) -> Option<u16> {
+        let is_segment = self.protocol() == protocol::TCP && !self.is_later_fragment();
+        let is_said = is_segment && self.bytes[self.l4() + 12] >> 4 > 5;
+        is_said.then(|| self.word(self.l4() + 22))
+    }
+
+    /// The error with which `teller` says that nobody listens there.
+    pub(super) fn error(&self, teller: Addr) -> Self {
+        let quote = &self.bytes[IP..self.l4() + HEAD_LEN];
+        let len = 8 + quote.len() as u16;
+        let to = self.ends().src;
+        let mut bytes = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8];
+        match self.is_v4() {
+            true => {
+                bytes.extend([8, 0, 0x45, 0]);
+                bytes.extend((len + 20).to_be_bytes());
+                bytes.extend([0, 7, 0, 0, 64, protocol::ICMP, 0, 0]);
+                bytes.extend(teller.v4_octets());
+                bytes.extend(to.v4_octets());
+                bytes.extend([3, 3, 0, 0, 0, 0, 0, 0]);
+            }
+            false => {
+                bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+                bytes.extend(len.to_be_bytes());
+                bytes.extend([protocol::ICMPV6, 64]);
+                bytes.extend(teller.octets());
+                bytes.extend(to.octets());
+                bytes.extend([1, 4, 0, 0, 0, 0, 0, 0]);
+            }
+        }
+        bytes.extend(quote);
+        let mut error = Self::new(bytes);
+        error.complete();
+        error
+    }
+
+    /// The packet that an error quotes.
+    pub(super) fn quoted(&self) -> Self {
+        let quote = &self.bytes[self.l4() + 8..];
+        Self::new([&self.bytes[..IP], quote].concat())
     }
 
     /// Why its receiver would not take it.
@@ -201,14 +272,14 @@ impl Packet for Frame {
         Socket::None
     }
 
-    // Routes are none of what is fed: no backend is reached by an uplink.
-    fn way_out(&mut self, _: &Addr, _: &Addr) -> u32 {
-        0
+    fn way_out(&mut self, _: &Addr, dst: &Addr) -> u32 {
+        let (node, ways) = self.routes;
+        ways.way_out(node, dst)
     }
 
-    // Nobody is elsewhere, see the tables.
-    fn wrap(&mut self, _: &Addr, _: u32) -> bool {
-        false
+    fn wrap(&mut self, node: &Addr, vni: u32) -> bool {
+        self.wrapped = Some((vni, *node));
+        true
     }
 
     fn socket_cookie(&mut self) -> u64 {
@@ -221,6 +292,13 @@ impl Packet for Frame {
 
     fn gso_size(&self) -> u32 {
         0
+    }
+}
+
+impl Wrapped for Frame {
+    fn outer(&mut self) -> Option<Outer> {
+        let wrapped = self.wrapped.map(|(vni, _)| Outer { vni, node: Addr::default() });
+        wrapped.or(self.outer.map(|(vni, node)| Outer { vni, node }))
     }
 }
 

@@ -7,22 +7,45 @@
 //!   shares its port;
 //! - in the uplink's driver it happens as at tc, or nothing happens;
 //! - nobody is sent an error about an error, or about a part of a datagram that is not its first.
+//!
+//! And where packets go from one node of a [`cluster`] to the other, by the tunnel or by the uplink ([`path`],
+//! [`elsewhere`]):
+//!
+//! - the tunnel takes packets of nodes of the cluster, and of three networks, and counts all others;
+//! - no packet goes round; what was carried is not carried on, and goes back to nobody but who carried it;
+//! - a client outside is seen as it is by a pod of another node that its packet is carried to, and each node is
+//!   one hop;
+//! - the answer comes to where the client is, by the node that it asked, its ends the question's turned round;
+//!   so do refusals and errors, of nodes and of pods, which quote what the client has sent;
+//! - what the client says about the answer reaches the pod, and quotes what that has sent;
+//! - a connection stays with its pod whatever becomes of the service at the node that was asked, and when a load
+//!   balancer's address moves to the other node;
+//! - both ends of a connection hear of no segment that is too large for the tunnel;
+//! - what is lost is counted as lost, and no answer twice.
 
+mod cluster;
 mod driver;
+mod elsewhere;
 mod frame;
+mod maps;
+mod path;
 mod tables;
 mod traffic;
 
 use sheave_ebpf::packet::{Action, Verdict};
-use sheave_ebpf::{pod, uplink};
 
 use crate::Input;
+use cluster::Node;
 use frame::{Ends, Frame};
-use tables::{Tables, UPLINK};
+use path::{Hook, check_answer};
+use tables::Tables;
 use traffic::Sent;
 
 /// Packets and changes of one input, at most.
 const STEPS_MAX: usize = 200;
+
+/// From this one on, a step is about both nodes; until one is, neither knows the other.
+const BOTH_NODES: u8 = 0xc0;
 
 /// Does what the bytes say.
 ///
@@ -30,47 +53,18 @@ const STEPS_MAX: usize = 200;
 /// When a promise is broken.
 pub fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let mut tables = Tables::new();
+    let mut nodes = Node::BOTH.map(Tables::new);
     for _ in 0..STEPS_MAX {
         if input.is_empty() {
             break;
         }
-        match input.below(16) {
-            0 => tables.change(&mut input),
-            1 | 2 => garbage(&mut input, &tables),
-            _ => conversation(&mut input, &tables),
-        }
-    }
-}
-
-/// Where a packet is seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hook {
-    PodIngress(u32),
-    UplinkIngress,
-    UplinkEgress,
-}
-
-impl Hook {
-    fn any(input: &mut Input<'_>) -> Self {
-        match input.below(4) {
-            0 => Self::UplinkIngress,
-            1 => Self::UplinkEgress,
-            pod => Self::PodIngress(tables::POD_IFINDEXES[usize::from(pod) % 2]),
-        }
-    }
-
-    fn run(self, frame: &mut Frame, tables: &Tables) -> Verdict {
-        match self {
-            Self::PodIngress(ifindex) => {
-                frame.ifindex = ifindex;
-                pod::ingress(frame, tables)
-            }
-            Self::UplinkIngress => driver::ingress(frame, tables),
-            Self::UplinkEgress => {
-                frame.ifindex = UPLINK;
-                uplink::egress(frame, tables)
-            }
+        match input.byte() {
+            step @ BOTH_NODES.. => elsewhere::step(step, &mut input, &mut nodes),
+            step => match step % 16 {
+                0 => nodes[0].change(&mut input),
+                1 | 2 => garbage(&mut input, &nodes[0]),
+                _ => conversation(&mut input, &nodes[0]),
+            },
         }
     }
 }
@@ -78,7 +72,12 @@ impl Hook {
 /// Any bytes, or a correct packet with a few of them changed or cut off.
 fn garbage(input: &mut Input<'_>, tables: &Tables) {
     let hook = Hook::any(input);
-    let mut frame = match input.below(2) {
+    let frame = any_frame(input);
+    let _ = take(hook, &frame, tables);
+}
+
+fn any_frame(input: &mut Input<'_>) -> Frame {
+    match input.below(2) {
         0 => Frame::new(input.slice(120).to_vec()),
         _ => {
             let mut frame = Sent::any(input).frame();
@@ -90,11 +89,16 @@ fn garbage(input: &mut Input<'_>, tables: &Tables) {
             frame.bytes.truncate(len.max(14));
             frame
         }
-    };
-    let before = frame.clone();
-    let verdict = hook.run(&mut frame, tables);
-    assert!(frame.bytes.len() <= before.bytes.len().max(LONGEST_ANSWER), "{before:?} {frame:?}");
-    check_answer(&before, &frame, verdict, hook);
+    }
+}
+
+/// Has a hook take a packet that need not be correct.
+fn take(hook: Hook, before: &Frame, tables: &Tables) -> Verdict {
+    let mut after = before.clone();
+    let verdict = hook.run(&mut after, tables);
+    assert!(after.bytes.len() <= before.bytes.len().max(LONGEST_ANSWER), "{before:?} {after:?}");
+    check_answer(before, &after, verdict, hook);
+    verdict
 }
 
 /// An error about an IPv6 datagram: three headers and what is quoted.
@@ -132,45 +136,6 @@ fn conversation(input: &mut Input<'_>, tables: &Tables) {
 
 /// Sends a correct packet, and says what its ends became; `None` when it is gone.
 fn pass(hook: Hook, sent: &Sent, tables: &Tables) -> Option<(Ends, Verdict)> {
-    let before = sent.frame();
-    assert_eq!(before.fault(), None, "{sent:?}");
-    let mut after = before.clone();
-    tables.events.borrow_mut().clear();
-    let verdict = hook.run(&mut after, tables);
-    check_answer(&before, &after, verdict, hook);
-    if verdict.action == Action::Drop {
-        return None;
-    }
-    assert_eq!(after.fault(), None, "{hook:?} made of {sent:?}: {after:?}");
-    if verdict.action == Action::Peer {
-        let dst = after.ends().dst;
-        let endpoint = tables.endpoint_at(verdict.ifindex);
-        let (addrs, endpoint) = endpoint.expect("a pod is behind the interface");
-        assert!(addrs.contains(&dst), "{sent:?}: {dst:?} delivered to {addrs:?}");
-        assert_eq!(after.bytes[..6], endpoint.pod_mac);
-        assert_eq!(after.bytes[6..12], endpoint.host_mac);
-        assert_eq!(after.hop_limit(), before.hop_limit() - 1);
-    }
-    Some((after.ends(), verdict))
-}
-
-/// An answer that a hook made of the packet itself.
-fn check_answer(before: &Frame, after: &Frame, verdict: Verdict, hook: Hook) {
-    let back = match hook {
-        Hook::PodIngress(_) | Hook::UplinkIngress => Action::Egress,
-        Hook::UplinkEgress => Action::Ingress,
-    };
-    if verdict.action != back {
-        return;
-    }
-    assert!(!before.is_later_fragment(), "{hook:?}: an answer to a later fragment: {before:?}");
-    assert!(!before.is_error(), "{hook:?}: an answer to an error: {before:?}");
-    // That it may go no further is told of a reset too.
-    let is_answered = before.is_reset() && before.hop_limit() > 1;
-    assert!(!is_answered, "{hook:?}: an answer to a reset: {before:?}");
-    if before.fault().is_none() {
-        assert_eq!(after.fault(), None, "{hook:?} answers {before:?} with {after:?}");
-    }
-    assert_eq!(after.ends().src, before.ends().dst, "{before:?}");
-    assert_eq!(after.ends().dst, before.ends().src, "{before:?}");
+    let (after, verdict) = path::pass(hook, &sent.frame(), tables);
+    (verdict.action != Action::Drop).then(|| (after.ends(), verdict))
 }

@@ -1,70 +1,33 @@
-//! The maps of a node in memory, as small as they can be: two pods here, one elsewhere; a Service on all of
-//! them, one on a pod here, one on nobody.
+//! The maps of a node in memory: what the programs ask of them, and what happens to them between two packets.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::HashSet;
 
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
 use sheave_abi::flow::{Flow, FlowKey, FragmentKey, FragmentPorts};
 use sheave_abi::order::{Addr, Be16};
-use sheave_abi::service::{
-    Affinity, AffinityKey, BACKEND_LIVE, Backend, Frontend, FrontendKey, SlotRange, flags,
-};
-use sheave_abi::settings::{Net, Nets, Settings};
+use sheave_abi::service::{Affinity, AffinityKey, BACKEND_LIVE, Backend, Frontend, FrontendKey};
+use sheave_abi::settings::Settings;
 use sheave_abi::socket::{SocketKey, SocketPeer};
 use sheave_abi::trace::Record;
-use sheave_abi::tunnel::{Carriage, Overlay, Remote};
+use sheave_abi::tunnel::{Carriage, Overlay, PORT, Remote};
 use sheave_abi::uplink::Uplink;
 use sheave_ebpf::packet::Work;
 use sheave_ebpf::tables::{MapBusy, Stage, Tables as Asked};
 
-use super::traffic::addr;
+use super::cluster::{
+    self, By, KNOWN_NODE, Node, POD_IFINDEXES, SLOTS, TUNNEL, TUNNEL_MTU, UPLINK, Ways, addr,
+};
+use super::maps::{Map, work};
 use crate::Input;
-
-/// The interface that leads outside.
-pub(super) const UPLINK: u32 = 2;
-/// The host's ends of the pods' veths.
-pub(super) const POD_IFINDEXES: [u32; 2] = [12, 13];
-
-/// A map whose values stay where they are until the test ends, replaced or not: somebody may be reading
-/// them, as the kernel's programs do.
-struct Map<K, V> {
-    entries: RefCell<HashMap<K, Box<V>>>,
-    replaced: RefCell<Vec<Box<V>>>,
-}
-
-impl<K, V> Default for Map<K, V> {
-    fn default() -> Self {
-        Self { entries: RefCell::default(), replaced: RefCell::default() }
-    }
-}
-
-impl<K: Hash + Eq + Copy, V> Map<K, V> {
-    fn get(&self, key: &K) -> Option<&V> {
-        let value: *const V = &**self.entries.borrow().get(key)?;
-        // SAFETY: a boxed value is never written again, and is freed with the map.
-        Some(unsafe { &*value })
-    }
-
-    fn put(&self, key: K, value: V) {
-        let before = self.entries.borrow_mut().insert(key, Box::new(value));
-        self.replaced.borrow_mut().extend(before);
-    }
-
-    fn remove(&self, key: &K) {
-        let before = self.entries.borrow_mut().remove(key);
-        self.replaced.borrow_mut().extend(before);
-    }
-
-    fn keys(&self) -> Vec<K> {
-        self.entries.borrow().keys().copied().collect()
-    }
-}
 
 /// All of them.
 pub(super) struct Tables {
+    /// Whose they are.
+    pub(super) node: Node,
+    /// What it was told of the other one.
+    pub(super) ways: Ways,
     frontends: Map<FrontendKey, Frontend>,
     slots: Vec<u32>,
     backends: Vec<Backend>,
@@ -73,6 +36,10 @@ pub(super) struct Tables {
     fragments: Map<FragmentKey, FragmentPorts>,
     affinity: Map<AffinityKey, Affinity>,
     uplink: Uplink,
+    tunnel: Uplink,
+    /// Addresses of other nodes; their numbers are the indexes.
+    carriers: Vec<Addr>,
+    carriage: Carriage,
     settings: Settings,
     answering: RefCell<HashSet<u32>>,
     work: UnsafeCell<Work>,
@@ -83,31 +50,28 @@ pub(super) struct Tables {
     pub(super) events: RefCell<Vec<Event>>,
 }
 
-/// Frontends: number of the address, port, protocol, service, flags, slots inside and outside.
-type Row = (usize, u16, u8, u32, u32, SlotRange, SlotRange);
-
-const NONE: SlotRange = SlotRange { start: 0, len: 0 };
-const ALL: SlotRange = SlotRange { start: 1, len: 3 };
-const ONE: SlotRange = SlotRange { start: 1, len: 1 };
-
-/// The same of a family.
-fn of_family(range: SlotRange, is_v4: bool) -> SlotRange {
-    if is_v4 || range.len == 0 { range } else { SlotRange { start: range.start + 3, ..range } }
-}
-
 impl Tables {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(node: Node) -> Self {
+        let uplink = |mtu| Uplink { addr4: node.addr(true), addr6: node.addr(false), mtu };
         Self {
-            frontends: frontends(),
-            // Of each family: the pods here, then the one elsewhere.
-            slots: (0..=6).collect(),
-            backends: vec![Backend::default(); 8],
-            endpoints: Map::default(),
+            node,
+            ways: Ways::NONE,
+            frontends: cluster::frontends(node),
+            slots: (0..SLOTS).collect(),
+            backends: cluster::backends(node),
+            endpoints: endpoints(node),
             flows: [Map::default(), Map::default()],
             fragments: Map::default(),
             affinity: Map::default(),
-            uplink: Uplink { addr4: addr(7, true), addr6: addr(7, false), mtu: 1400 },
-            settings: settings(),
+            uplink: uplink(Ways::NONE.uplink_mtu()),
+            tunnel: uplink(TUNNEL_MTU),
+            carriers: carriers(node),
+            carriage: Carriage {
+                device: 0,
+                node_port4: node.addr(true),
+                node_port6: node.addr(false),
+            },
+            settings: cluster::settings(node),
             answering: RefCell::default(),
             work: UnsafeCell::new(work()),
             random: Cell::new(1),
@@ -115,27 +79,14 @@ impl Tables {
             is_busy: Cell::new(false),
             events: RefCell::default(),
         }
-        .with_backends()
     }
 
-    fn with_backends(mut self) -> Self {
-        for id in 1..=6 {
-            self.backends[id] = Backend {
-                addr: addr((id - 1) % 3, id <= 3),
-                service: 1,
-                generation: 1,
-                port: Be16::new(8080),
-                state: BACKEND_LIVE,
-            };
-        }
-        for (pod, ifindex) in POD_IFINDEXES.into_iter().enumerate() {
-            for is_v4 in [true, false] {
-                let (pod_mac, host_mac) = ([2, 0, 0, 0, 0, pod as u8], [2, 0, 0, 0, 1, pod as u8]);
-                let endpoint = Endpoint { host_ifindex: ifindex, pod_mac, host_mac };
-                self.endpoints.put(addr(pod, is_v4), endpoint);
-            }
-        }
-        self
+    /// The agent hears of the other node, or is told to reach it in another way. Flows follow about once a second.
+    pub(super) fn set_ways(&mut self, ways: Ways) {
+        self.now_s.set(self.now_s.get() + 1);
+        self.ways = ways;
+        self.uplink.mtu = ways.uplink_mtu();
+        self.carriage.device = if ways.carries { TUNNEL } else { 0 };
     }
 
     /// Something happens between two packets.
@@ -168,6 +119,27 @@ impl Tables {
         }
     }
 
+    /// Any backend, in or out of its Service: the pod stays.
+    pub(super) fn change_backend(&mut self, input: &mut Input<'_>) {
+        let id = 1 + usize::from(input.byte()) % (self.backends.len() - 1);
+        self.backends[id].state = input.below(3).into();
+    }
+
+    /// Whether all are in their Services.
+    pub(super) fn has_all_backends(&self) -> bool {
+        self.backends[1..].iter().all(|backend| backend.state == BACKEND_LIVE)
+    }
+
+    /// No entry can be written for now.
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_busy.get()
+    }
+
+    /// The node cannot open all flows that it should.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_busy.get() || self.settings.nat_port_first.get() == 0
+    }
+
     /// The interface of the pod with this address, if it is here.
     pub(super) fn ifindex_of(&self, addr: &Addr) -> Option<u32> {
         self.endpoints.get(addr).map(|endpoint| endpoint.host_ifindex)
@@ -187,88 +159,29 @@ impl Tables {
     }
 }
 
-fn frontends() -> Map<FrontendKey, Frontend> {
-    let frontends = Map::default();
+fn endpoints(node: Node) -> Map<Addr, Endpoint> {
+    let endpoints = Map::default();
     for is_v4 in [true, false] {
-        for number in [4, 5] {
-            frontends.put(FrontendKey::address(addr(number, is_v4)), Frontend::default());
-        }
-        for protocol in [6, 17, 132] {
-            let rows: [Row; 5] = [
-                (4, 80, protocol, 1, 0, ALL, NONE),
-                (5, 53, protocol, 2, 0, ONE, NONE),
-                (5, 7, protocol, 3, 0, NONE, NONE),
-                (7, 30080, protocol, 1, flags::EXTERNAL | flags::MAGLEV, ALL, ALL),
-                (7, 80, protocol, 2, flags::EXTERNAL, ONE, ONE),
-            ];
-            for (number, port, protocol, service, flags, internal, external) in rows {
-                let key = FrontendKey::new(addr(number, is_v4), Be16::new(port), protocol);
-                let [internal, external] =
-                    [internal, external].map(|range| of_family(range, is_v4));
-                let value = Frontend { service, internal, external, affinity_s: 0, flags };
-                frontends.put(key, value);
-            }
+        for (pod, (addr, host_ifindex)) in
+            node.pods(is_v4).into_iter().zip(POD_IFINDEXES).enumerate()
+        {
+            let (pod_mac, host_mac) = ([2, 0, 0, 0, 0, pod as u8], [2, 0, 0, 0, 1, pod as u8]);
+            endpoints.put(addr, Endpoint { host_ifindex, pod_mac, host_mac });
         }
     }
-    frontends
+    endpoints
 }
 
-fn settings() -> Settings {
-    let net = |number, is_v4: bool, len: u32| {
-        let bits = if is_v4 { 96 + len } else { len };
-        let mask = Addr::v6((u128::MAX << (128 - bits)).to_be_bytes());
-        let masked = u128::from_be_bytes(addr(number, is_v4).octets()) & u128::MAX << (128 - bits);
-        Net { addr: Addr::v6(masked.to_be_bytes()), mask }
-    };
-    let nets =
-        |number, len4, len6| Nets { v4: net(number, true, len4), v6: net(number, false, len6) };
-    Settings {
-        services: nets(4, 16, 48),
-        node_pods: nets(0, 24, 64),
-        cluster_pods: nets(0, 16, 48),
-        hairpin4: Addr::v4([169, 254, 0, 1]),
-        hairpin6: Addr::v6([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
-        nat_port_first: Be16::new(60_000),
-        nat_port_last: Be16::new(60_999),
-        ..Settings::default()
+/// Each node has numbers of its own for the others, and each of a node's addresses has one.
+fn carriers(node: Node) -> Vec<Addr> {
+    let other = node.other();
+    let known = [addr(KNOWN_NODE, true), addr(KNOWN_NODE, false)];
+    let mut carriers = vec![Addr::default()];
+    match node {
+        Node::First => carriers.extend([other.addr(true), other.addr(false), known[0], known[1]]),
+        Node::Second => carriers.extend([known[1], other.addr(false), known[0], other.addr(true)]),
     }
-}
-
-fn work() -> Work {
-    let none = Addr::default();
-    Work {
-        arrived: Default::default(),
-        quoted: Default::default(),
-        flow: Default::default(),
-        answer_key: Default::default(),
-        answer: Default::default(),
-        client: AffinityKey { client: none, service: 0 },
-        frontend: FrontendKey::address(none),
-        socket: SocketKey {
-            cookie: 0,
-            addr: none,
-            port: Be16::new(0),
-            direction: 0,
-            protocol: 0,
-            reserved: 0,
-        },
-        event: Event::FlowOpened,
-        stage: Stage::Opening,
-        refused_by: 0,
-        ifindex: 0,
-        record: Record {
-            time_ns: 0,
-            event: 0,
-            ifindex: 0,
-            src: none,
-            dst: none,
-            src_port: Be16::new(0),
-            dst_port: Be16::new(0),
-            protocol: 0,
-            backend: 0,
-            reserved: 0,
-        },
-    }
+    carriers
 }
 
 impl Asked for Tables {
@@ -306,27 +219,47 @@ impl Asked for Tables {
     }
 
     fn uplink(&self, ifindex: u32) -> Option<&Uplink> {
-        (ifindex == UPLINK).then_some(&self.uplink)
+        match ifindex {
+            UPLINK => Some(&self.uplink),
+            TUNNEL => Some(&self.tunnel),
+            _ => None,
+        }
     }
 
-    fn remote(&self, _: &Addr) -> Option<Remote> {
-        None
+    fn remote(&self, addr: &Addr) -> Option<Remote> {
+        let (by, other) = (self.ways.to_pods?, self.node.other());
+        // Nodes are in the table where the tunnel leads to their pods.
+        let is_named = Node::with(addr) == Some(other) && by == By::Tunnel;
+        if !other.range().hold(addr) && !is_named {
+            return None;
+        }
+        Some(match by {
+            By::Uplink => Remote { node: other.addr(addr.is_v4()), ifindex: UPLINK, tunnelled: 0 },
+            By::Tunnel => {
+                Remote { node: other.addr(self.ways.over_v4), ifindex: TUNNEL, tunnelled: 1 }
+            }
+        })
     }
 
-    fn peer(&self, _: &Addr) -> Option<u32> {
-        None
+    fn peer(&self, addr: &Addr) -> Option<u32> {
+        self.ways.to_pods?;
+        let number = self.carriers.iter().position(|carrier| carrier == addr)?;
+        (number != 0).then_some(number as u32)
     }
 
-    fn carrier(&self, _: u32) -> Option<&Addr> {
-        None
+    fn carrier(&self, number: u32) -> Option<&Addr> {
+        self.carriers.get(number as usize)
     }
 
     fn carriage(&self) -> Option<&Carriage> {
-        None
+        Some(&self.carriage)
     }
 
     fn overlay(&self) -> Overlay {
-        Overlay::default()
+        match self.ways.to_pods {
+            None => Overlay::default(),
+            Some(by) => Overlay { port: Be16::new(PORT), has_nodes: u16::from(by == By::Tunnel) },
+        }
     }
 
     fn answers(&self, ifindex: u32) -> bool {

@@ -1,10 +1,9 @@
 //! Correct packets between few addresses and ports, so that flows meet.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use sheave_abi::order::Addr;
 use sheave_ebpf::wire::protocol;
 
+use super::cluster::any;
 use super::frame::{Ends, Frame};
 use crate::Input;
 
@@ -12,19 +11,24 @@ use crate::Input;
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     pub(super) ends: Ends,
-    is_v4: bool,
+    pub(super) is_v4: bool,
     protocol: u8,
     /// TCP's.
     flags: u8,
+    /// The largest segment that is taken, if it is said, as it is when a connection is opened.
+    max_segment: Option<u16>,
     /// Offset in eight bytes and whether more follows, of a part of a datagram.
     fragment: u16,
-    hop_limit: u8,
+    pub(super) hop_limit: u8,
     /// A datagram without a checksum.
     unsummed: bool,
     /// Of ICMP: the type.
     kind: u8,
     payload: Vec<u8>,
 }
+
+/// Bytes of payload.
+const PAYLOAD_MAX: usize = 40;
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -64,11 +68,12 @@ impl Sent {
             is_v4,
             protocol,
             flags,
+            max_segment: None,
             fragment,
             hop_limit: if bits & 0x40 == 0 { 64 } else { input.below(4) },
             unsummed: bits & 0x80 != 0 && is_v4,
             kind: kinds[usize::from(input.byte()) % 4],
-            payload: input.slice(40).to_vec(),
+            payload: input.slice(PAYLOAD_MAX).to_vec(),
         }
     }
 
@@ -94,6 +99,57 @@ impl Sent {
             .then(|| Self { flags: ACK, ..self.clone() })
     }
 
+    /// Whether it goes to whom its flow has, whatever becomes of the Service.
+    pub(super) fn is_connected(&self) -> bool {
+        let opens = self.protocol == protocol::TCP && self.flags & (SYN | ACK) == SYN;
+        matches!(self.protocol, protocol::TCP | protocol::SCTP) && !opens
+    }
+
+    /// Whether anybody may be told what became of it.
+    pub(super) fn may_be_answered(&self) -> bool {
+        let is_reset = self.protocol == protocol::TCP && self.flags & RST != 0;
+        self.fragment == 0 && self.has_ports() && !is_reset
+    }
+
+    /// No ICMP.
+    pub(super) fn has_ports(&self) -> bool {
+        !matches!(self.protocol, protocol::ICMP | protocol::ICMPV6)
+    }
+
+    /// From whom, to whom: ports where there are some.
+    pub(super) fn between(
+        mut self,
+        (src, src_port): (Addr, u16),
+        (dst, dst_port): (Addr, u16),
+    ) -> Self {
+        let (src_port, dst_port) = if self.has_ports() { (src_port, dst_port) } else { (0, 0) };
+        self.ends = Ends { src, dst, src_port, dst_port };
+        self
+    }
+
+    /// Whoever opens a connection says how large a segment it takes.
+    pub(super) fn with_max_segment(mut self) -> Self {
+        self.max_segment = Some(1460);
+        self
+    }
+
+    /// As long as any, and no longer.
+    pub(super) fn shortened(mut self) -> Self {
+        self.payload.truncate(PAYLOAD_MAX);
+        self
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.payload.len() > PAYLOAD_MAX
+    }
+
+    /// As long as a packet for an uplink may be, or a little longer, and too long for the tunnel.
+    pub(super) fn stretched(mut self) -> Self {
+        self = self.shortened();
+        self.payload.resize(self.payload.len() + 1320, 7);
+        self
+    }
+
     pub(super) fn frame(&self) -> Frame {
         let Ends { src, dst, src_port, dst_port } = self.ends;
         let mut l4 = match self.protocol {
@@ -102,7 +158,13 @@ impl Sent {
         };
         match self.protocol {
             protocol::TCP => {
-                l4.extend([0, 0, 0, 9, 0, 0, 0, 7, 5 << 4, self.flags, 1, 0, 0, 0, 0, 0]);
+                let max_segment = self.max_segment.filter(|_| self.flags & SYN != 0);
+                let words = if max_segment.is_some() { 6 } else { 5 };
+                l4.extend([0, 0, 0, 9, 0, 0, 0, 7, words << 4, self.flags, 1, 0, 0, 0, 0, 0]);
+                if let Some(max) = max_segment {
+                    l4.extend([2, 4]);
+                    l4.extend(max.to_be_bytes());
+                }
             }
             protocol::UDP => {
                 l4.extend((self.payload.len() as u16 + 8).to_be_bytes());
@@ -139,36 +201,5 @@ impl Sent {
             frame.bytes[40..42].fill(0);
         }
         frame
-    }
-}
-
-/// Two pods of this node, one elsewhere, one that is gone, two services, an address that no service has,
-/// the node, two clients outside.
-fn any(input: &mut Input<'_>, is_v4: bool) -> Addr {
-    addr(usize::from(input.byte()), is_v4)
-}
-
-/// See [`any`].
-pub(super) fn addr(number: usize, is_v4: bool) -> Addr {
-    const V4: [[u8; 4]; 10] = [
-        [10, 244, 0, 2],
-        [10, 244, 0, 3],
-        [10, 244, 1, 2],
-        [10, 244, 0, 9],
-        [10, 96, 0, 1],
-        [10, 96, 0, 2],
-        [10, 96, 0, 77],
-        [192, 0, 2, 1],
-        [198, 51, 100, 1],
-        [198, 51, 100, 2],
-    ];
-    let [a, b, c, d] = V4[number % V4.len()];
-    let ip = match is_v4 {
-        true => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
-        false => IpAddr::V6(Ipv6Addr::new(0xfd00, a.into(), b.into(), c.into(), 0, 0, 0, d.into())),
-    };
-    match ip {
-        IpAddr::V4(ip) => Addr::v4(ip.octets()),
-        IpAddr::V6(ip) => Addr::v6(ip.octets()),
     }
 }
