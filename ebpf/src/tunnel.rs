@@ -4,6 +4,7 @@
 //! ```text
 //! in    wrapped by a node of the cluster  -> on, as from any uplink      by anybody else -> dropped
 //!       carried by it for a client outside, or an answer to such a client  -> [`carry`]
+//!       asking whether it gets here       -> back to that node             such a one that came back -> on
 //! out   wrapped by a pod's hook           -> out, nothing is left to do
 //!       of the node itself                -> wrapped for the node that has the destination
 //!       an answer to what came in here    -> back to where that came from, if no node has it
@@ -11,13 +12,13 @@
 
 use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
-use sheave_abi::tunnel::{VNI, VNI_ANSWER, VNI_CARRIED};
+use sheave_abi::tunnel::{VNI, VNI_ANSWER, VNI_CARRIED, VNI_ECHO, VNI_ECHO_REPLY};
 
 use crate::carry;
 use crate::deliver::unwritable;
 use crate::family::{Family, V4, V6};
 use crate::packet::{Packet, Verdict, ethertype};
-use crate::remote::FRAME;
+use crate::remote::{FRAME, wrapped};
 use crate::report::drop;
 use crate::tables::Tables;
 use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, FrameAddresses};
@@ -46,8 +47,14 @@ pub fn ingress(packet: &mut impl Wrapped, tables: &impl Tables) -> Verdict {
         return refused(packet, tables, Event::TunnelStranger);
     };
     match outer.vni {
-        VNI => Verdict::PASS,
+        // Who asked for an echo has a socket for it; nobody else takes such a frame.
+        VNI | VNI_ECHO_REPLY => Verdict::PASS,
         VNI_CARRIED | VNI_ANSWER => carried(packet, tables, outer.vni, number),
+        // One for one, of the same size, to a node of the cluster, and never a reply to a reply.
+        VNI_ECHO => {
+            let device = packet.ifindex();
+            wrapped(packet, tables, (&outer.node, VNI_ECHO_REPLY), device)
+        }
         _ => refused(packet, tables, Event::TunnelStranger),
     }
 }
@@ -70,7 +77,7 @@ fn carried(packet: &mut impl Packet, tables: &impl Tables, vni: u32, number: u32
 pub fn egress(packet: &mut impl Wrapped, tables: &impl Tables) -> Verdict {
     let outer = packet.outer();
     if let Some(outer) = &outer
-        && matches!(outer.vni, VNI | VNI_CARRIED | VNI_ANSWER)
+        && matches!(outer.vni, VNI | VNI_CARRIED | VNI_ANSWER | VNI_ECHO_REPLY)
         && outer.node == Addr::default()
     {
         return Verdict::DONE;

@@ -294,6 +294,11 @@ impl Node {
         Dataplane::inspect(&self.bpffs.path).unwrap()
     }
 
+    /// Where its programs and maps are pinned.
+    pub fn bpffs_dir(&self) -> &Path {
+        &self.bpffs.path
+    }
+
     /// How often `event` was counted.
     pub fn counter(&self, event: Event) -> u64 {
         let counters = self.maps().counters().unwrap();

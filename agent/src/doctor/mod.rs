@@ -1,7 +1,8 @@
-//! `sheave-agent doctor`: what this machine offers and lacks, what works against Sheave on it, what that
-//! costs, and how to mend it. It changes nothing.
+//! `sheave-agent doctor`: what this machine offers and lacks, what works against Sheave on it and on the way to
+//! other nodes, what that costs, and how to mend it. It changes nothing.
 
 mod conflicts;
+mod tunnel;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -25,6 +26,9 @@ struct Finding {
     conflict: bool,
     cost: String,
     remedy: String,
+    /// How long what was tried took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took_ms: Option<f64>,
 }
 
 impl Finding {
@@ -34,12 +38,12 @@ impl Finding {
         remedy: impl Into<String>,
     ) -> Self {
         let (name, cost, remedy) = (name.into(), cost.into(), remedy.into());
-        Self { name, present: false, required: false, conflict: true, cost, remedy }
+        Self { name, present: false, required: false, conflict: true, cost, remedy, took_ms: None }
     }
 
     fn offered(name: &str, present: bool, required: bool, cost: &str, remedy: &str) -> Self {
         let (name, cost, remedy) = (name.into(), cost.into(), remedy.into());
-        Self { name, present, required, conflict: false, cost, remedy }
+        Self { name, present, required, conflict: false, cost, remedy, took_ms: None }
     }
 }
 
@@ -47,6 +51,7 @@ impl Finding {
 pub(crate) fn run(arguments: &DoctorArguments) -> ExitCode {
     let mut findings = offered(&arguments.bpffs_dir);
     findings.extend(conflicts(&arguments.bpffs_dir));
+    findings.extend(tunnel::findings(&arguments.bpffs_dir));
     let is_ready = findings.iter().all(|finding| finding.present || !finding.required);
     if arguments.json {
         println!("{:#}", serde_json::json!({ "ready": is_ready, "findings": findings }));
@@ -57,9 +62,12 @@ pub(crate) fn run(arguments: &DoctorArguments) -> ExitCode {
 }
 
 fn print(findings: &[Finding], is_ready: bool) {
-    for Finding { name, present, required, conflict, cost, remedy } in findings {
+    for Finding { name, present, required, conflict, cost, remedy, took_ms } in findings {
         match (present, required, conflict) {
-            (true, ..) => println!("ok       {name}"),
+            (true, ..) => match took_ms {
+                Some(took_ms) => println!("ok       {name} (answered after {took_ms:.2} ms)"),
+                None => println!("ok       {name}"),
+            },
             (false, _, true) => println!("WARNING  {name}: {cost}; {remedy}"),
             (false, true, _) => println!("MISSING  {name}: {cost}; {remedy}"),
             (false, false, _) => println!("without  {name}: {cost}; {remedy}"),

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use anyhow::Result;
 use ipnet::IpNet;
+use jiff::SignedDuration;
 
 use crate::agent_flags::{AgentFlags, flags, given};
 use crate::children::Daemon;
@@ -34,6 +36,11 @@ pub(crate) struct Arguments {
     /// Domain of the cluster's names [default: cluster.local].
     #[arg(long, value_name = "DOMAIN")]
     pub(super) cluster_domain: Option<String>,
+    /// How long a pod that goes away is kept running until all nodes have acknowledged that its endpoints are
+    /// gone, and a new one is not counted as available until its endpoints are there; 0: not at all
+    /// [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = parse_acknowledgement_timeout)]
+    pub(super) endpoint_acknowledgement_timeout: Option<String>,
     #[command(flatten)]
     pub(super) agent: AgentFlags,
 }
@@ -42,6 +49,18 @@ fn parse_ipv4(text: &str) -> Result<IpAddr, String> {
     match text.parse() {
         Ok(address @ IpAddr::V4(_)) => Ok(address),
         _ => Err("an IPv4 address is expected, as the API server listens on IPv4 alone".to_owned()),
+    }
+}
+
+/// What the server takes, as it was written: a mistake is told before anything is made.
+fn parse_acknowledgement_timeout(text: &str) -> Result<String, String> {
+    let parsed = match text {
+        "0" => Some(Duration::ZERO),
+        text => text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok()),
+    };
+    match parsed {
+        Some(timeout) if timeout <= Duration::from_secs(600) => Ok(text.to_owned()),
+        _ => Err("expected a duration of at most 10 minutes, like 10s, 500ms or 0".to_owned()),
     }
 }
 
@@ -71,6 +90,7 @@ fn server_words(arguments: &Arguments, node_name: &str) -> Vec<OsString> {
         ("--pod-cidr", joined(&arguments.pod_cidr)),
         ("--cluster-dns", joined(&arguments.cluster_dns)),
         ("--cluster-domain", arguments.cluster_domain.clone()),
+        ("--endpoint-acknowledgement-timeout", arguments.endpoint_acknowledgement_timeout.clone()),
     ]));
     words
 }
@@ -123,11 +143,12 @@ mod tests {
     fn what_is_given_reaches_the_server() {
         let words = server(
             "up --service-cidr 10.96.0.0/16,fd00:96::/112 --pod-cidr 10.1.0.0/16 --cluster-dns 10.96.0.3 \
-             --cluster-domain corp.example --node-ip 192.0.2.1 --node-ip 2001:db8::1",
+             --cluster-domain corp.example --endpoint-acknowledgement-timeout 1m30s --node-ip 192.0.2.1 \
+             --node-ip 2001:db8::1",
         );
         for flags in [
             "--service-cidr 10.96.0.0/16,fd00:96::/112 --pod-cidr 10.1.0.0/16 --cluster-dns 10.96.0.3 \
-             --cluster-domain corp.example",
+             --cluster-domain corp.example --endpoint-acknowledgement-timeout 1m30s",
             "--advertise-address 192.0.2.1 ",
         ] {
             assert!(words.contains(flags), "{words}");
@@ -135,7 +156,21 @@ mod tests {
         let words = server("up --node-ip 2001:db8::1 --node-ip 192.0.2.1");
         assert!(words.contains("--advertise-address 192.0.2.1"), "it listens on IPv4: {words}");
         assert!(Up::try_parse_from(["up", "--advertise-address", "2001:db8::1"]).is_err());
+        assert!(!words.contains("timeout"), "the server has its own default: {words}");
         let words = server("up --node-ip 192.0.2.1 --advertise-address 198.51.100.1");
         assert!(words.contains("--advertise-address 198.51.100.1"), "{words}");
+    }
+    #[test]
+    fn how_long_nodes_are_waited_for_is_as_the_server_takes_it() {
+        let flag = "--endpoint-acknowledgement-timeout";
+        for text in ["0", "0s", "500ms", "1m30s", "10m"] {
+            let words = server(&format!("up {flag} {text}"));
+            assert!(words.ends_with(&format!("{flag} {text}")), "{words}");
+        }
+        for text in ["", "10", "-1s", "11m", "soon"] {
+            let refused = Up::try_parse_from(["up", &format!("{flag}={text}")]).err().unwrap();
+            let said = refused.to_string();
+            assert!(said.contains(flag) && said.contains("at most 10 minutes"), "{text}: {said}");
+        }
     }
 }

@@ -17,6 +17,10 @@ pub const VNI: u32 = 1;
 pub const VNI_CARRIED: u32 = 2;
 /// Likewise of the answers to that, as the client is to have them, to the node where it came in.
 pub const VNI_ANSWER: u32 = 3;
+/// Likewise of a frame that asks whether the tunnel gets through: it goes back as it is.
+pub const VNI_ECHO: u32 = 4;
+/// Likewise of one that has come back.
+pub const VNI_ECHO_REPLY: u32 = 5;
 /// UDP port, where nothing else is said: the one that Linux has always had.
 pub const PORT: u16 = 8472;
 

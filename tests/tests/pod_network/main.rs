@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test, and says where")]
 
 mod clients;
+mod doctor;
 mod kept;
 mod mtu;
 mod services;
