@@ -151,7 +151,7 @@ fn converse(input: &mut Input<'_>, nodes: &mut [Tables; 2], client: Origin, mut 
     let reached = ask(nodes, client, &sent);
     let Some(talk) = Talk::of(client, &sent, &reached) else { return };
     talk.check_reached(&reached);
-    if talk.is_on_its_own(&reached) {
+    if talk.is_on_its_own(&reached) || talk.is_taken_for_another(nodes) {
         return;
     }
     // What could not be written is written with a later packet; and where one stands in for the client, the pod's
@@ -262,6 +262,18 @@ impl Talk {
         let is_outside = self.client.place() == Place::Outside(self.client.node);
         let is_itself = self.reached.src == self.sent.src;
         is_outside && is_itself && !is_straight(walked) && self.first.is_connected()
+    }
+
+    /// Whether the pod has been asked from the same address and port both by its own node's NodePort and in another
+    /// way: a node that stands in for two clients may give both one port, if one of them asks for the pod and the
+    /// other one for its node. See docs/clients.md.
+    fn is_taken_for_another(&self, nodes: &[Tables; 2]) -> bool {
+        let node = self.pod.node;
+        let is_by_node = self.client.node != node && Node::with(&self.sent.dst) == Some(node);
+        let mut visits = nodes[node as usize].visits.borrow_mut();
+        let ways = visits.entry((self.first.protocol, self.reached)).or_default();
+        ways[usize::from(is_by_node)] = true;
+        *ways == [true; 2]
     }
 
     /// The pod answers.

@@ -15,7 +15,7 @@ const IP: usize = 14;
 const HEAD_LEN: usize = 8;
 
 /// Who sends to whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ends {
     pub(super) src: Addr,
     pub(super) dst: Addr,

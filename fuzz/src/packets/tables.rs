@@ -1,7 +1,7 @@
 //! The maps of a node in memory: what the programs ask of them, and what happens to them between two packets.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sheave_abi::endpoint::Endpoint;
 use sheave_abi::event::Event;
@@ -19,6 +19,7 @@ use sheave_ebpf::tables::{MapBusy, Stage, Tables as Asked};
 use super::cluster::{
     self, By, KNOWN_NODE, Node, POD_IFINDEXES, SLOTS, TUNNEL, TUNNEL_MTU, UPLINK, Ways, addr,
 };
+use super::frame::Ends;
 use super::maps::{Map, work};
 use crate::Input;
 
@@ -48,6 +49,9 @@ pub(super) struct Tables {
     is_busy: Cell<bool>,
     /// What was counted since it was cleared.
     pub(super) events: RefCell<Vec<Event>>,
+    /// Protocols and ends as its pods have had them of who asked: whether by a NodePort of this node that another
+    /// one was not asked for, and whether in another way. No map of a node's.
+    pub(super) visits: RefCell<HashMap<(u8, Ends), [bool; 2]>>,
 }
 
 impl Tables {
@@ -78,6 +82,7 @@ impl Tables {
             now_s: Cell::new(1000),
             is_busy: Cell::new(false),
             events: RefCell::default(),
+            visits: RefCell::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::Input;
 pub(super) struct Sent {
     pub(super) ends: Ends,
     pub(super) is_v4: bool,
-    protocol: u8,
+    pub(super) protocol: u8,
     /// TCP's.
     flags: u8,
     /// The largest segment that is taken, if it is said, as it is when a connection is opened.
