@@ -2,7 +2,7 @@
 //! a client outside who asks either of them.
 
 use sheave_abi::event::Event;
-use sheave_abi::tunnel::{VNI, VNI_ANSWER, VNI_CARRIED};
+use sheave_abi::tunnel::{VNI, VNI_ANSWER, VNI_CARRIED, VNI_ECHO, VNI_ECHO_REPLY};
 use sheave_ebpf::packet::{Action, Verdict};
 use sheave_ebpf::tables::Tables as _;
 
@@ -73,7 +73,8 @@ fn tunnel_takes(input: &mut Input<'_>, nodes: &[Tables; 2]) {
         }
     };
     let is_known = outer.is_some_and(|(vni, node)| {
-        tables.peer(&node).is_some() && matches!(vni, VNI | VNI_CARRIED | VNI_ANSWER)
+        let is_used = matches!(vni, VNI | VNI_CARRIED | VNI_ANSWER | VNI_ECHO | VNI_ECHO_REPLY);
+        is_used && tables.peer(&node).is_some()
     });
     if hook == Hook::TunnelIngress && !is_known {
         assert_eq!(verdict, Verdict::DROP, "{frame:?}");
@@ -89,6 +90,7 @@ fn wrapping(input: &mut Input<'_>, node: Node) -> Option<Wrapping> {
     let vni = match input.below(8) {
         0 => u32::from(input.byte()),
         1 => return None,
+        2 => VNI_ECHO,
         any => [VNI, VNI_CARRIED, VNI_ANSWER][usize::from(any) % 3],
     };
     let is_v4 = input.below(2) == 0;

@@ -11,7 +11,8 @@
 //! And where packets go from one node of a [`cluster`] to the other, by the tunnel or by the uplink ([`path`],
 //! [`elsewhere`]):
 //!
-//! - the tunnel takes packets of nodes of the cluster, and of three networks, and counts all others;
+//! - the tunnel takes packets of nodes of the cluster, and of its own networks, and counts all others; what asks
+//!   for an echo goes back as it came, to who asked;
 //! - no packet goes round; what was carried is not carried on, and goes back to nobody but who carried it;
 //! - a client outside is seen as it is by a pod of another node that its packet is carried to, and each node is
 //!   one hop;

@@ -3,7 +3,7 @@
 
 use sheave_abi::event::Event;
 use sheave_abi::order::Addr;
-use sheave_abi::tunnel::{VNI, VNI_ANSWER, VNI_CARRIED};
+use sheave_abi::tunnel::{VNI, VNI_ANSWER, VNI_CARRIED, VNI_ECHO, VNI_ECHO_REPLY};
 use sheave_ebpf::family::{Family as _, V4, V6};
 use sheave_ebpf::packet::{Action, Verdict};
 use sheave_ebpf::{pod, tunnel, uplink};
@@ -112,6 +112,11 @@ pub(super) fn pass(hook: Hook, before: &Frame, tables: &Tables) -> (Frame, Verdi
 /// When it breaks a promise.
 pub(super) fn check_answer(before: &Frame, after: &Frame, verdict: Verdict, hook: Hook) {
     if verdict != hook.back(after) {
+        return;
+    }
+    if let (Hook::TunnelIngress, Some((VNI_ECHO, from))) = (hook, before.outer) {
+        assert_eq!(after.wrapped, Some((VNI_ECHO_REPLY, from)), "{before:?} {after:?}");
+        assert_eq!(after.bytes[12..], before.bytes[12..], "an echo is another frame");
         return;
     }
     // What came by the tunnel may go on by the tunnel: an error, or what the program of an uplink has wrapped.
