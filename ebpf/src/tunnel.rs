@@ -47,7 +47,7 @@ pub fn ingress(packet: &mut impl Wrapped, tables: &impl Tables) -> Verdict {
         return refused(packet, tables, Event::TunnelStranger);
     };
     match outer.vni {
-        // Who asked for an echo has a socket for it; nobody else takes such a frame.
+        // Who asked for an echo has a packet socket for it. Its EtherType is nothing to the program of an uplink.
         VNI | VNI_ECHO_REPLY => Verdict::PASS,
         VNI_CARRIED | VNI_ANSWER => carried(packet, tables, outer.vni, number),
         // One for one, of the same size, to a node of the cluster, and never a reply to a reply.

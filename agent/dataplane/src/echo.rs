@@ -4,7 +4,7 @@
 //! ```text
 //! here   a UDP socket       VXLAN, VNI_ECHO, of any port to the tunnel's
 //! there  tunnel, ingress    the same frame, VNI_ECHO_REPLY, to the node that it came from
-//! here   tunnel's device    a packet socket takes frames of this EtherType
+//! here   tunnel, ingress    passes it on: a packet socket takes frames of this EtherType
 //! ```
 //!
 //! So it goes through whatever lies on the way of wrapped packets, in both directions, and through nothing else: no
@@ -12,14 +12,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
-use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 use sheave_abi::tunnel::{DEVICE, MAC, MAC_SENDER, Remote, VNI_ECHO};
 use sheave_core::dump::ip;
-use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Dataplane;
 use crate::maps::MapError;
@@ -195,34 +194,18 @@ impl Answers {
     }
 }
 
-/// Nothing has come; or somebody took the device away, and nothing will.
+/// Nothing has come.
 fn is_nothing(error: &io::Error) -> bool {
-    use io::ErrorKind::{Interrupted, NetworkDown, TimedOut, WouldBlock};
-    matches!(error.kind(), WouldBlock | TimedOut | Interrupted | NetworkDown)
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }
 
-/// A socket that takes frames of this EtherType that come by the tunnel's device.
+/// A socket that takes frames of this EtherType, by whatever device: the token tells ours.
 fn listen() -> io::Result<Socket> {
-    let index = if_nametoindex(DEVICE)?;
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET as u16,
-        sll_protocol: ETHER_TYPE.to_be(),
-        sll_ifindex: index.cast_signed(),
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
-    let mut storage = SockAddrStorage::zeroed();
-    // SAFETY: a sockaddr_ll is one of the addresses that the storage is made for.
-    unsafe { *storage.view_as::<libc::sockaddr_ll>() = address };
-    // SAFETY: the storage holds an address of this family and of this length.
-    let address =
-        unsafe { SockAddr::new(storage, mem::size_of::<libc::sockaddr_ll>() as libc::socklen_t) };
-    // Of no protocol until it is bound.
-    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
-    socket.bind(&address)?;
-    Ok(socket)
+    // Without it nothing would be wrapped, and no firewall to blame.
+    if_nametoindex(DEVICE)?;
+    let ether_type = Protocol::from(i32::from(ETHER_TYPE.to_be()));
+    Socket::new(Domain::PACKET, Type::RAW, Some(ether_type))
 }
 
 /// A question as it stands in a UDP datagram.

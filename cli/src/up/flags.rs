@@ -160,6 +160,7 @@ mod tests {
         let words = server("up --node-ip 192.0.2.1 --advertise-address 198.51.100.1");
         assert!(words.contains("--advertise-address 198.51.100.1"), "{words}");
     }
+
     #[test]
     fn how_long_nodes_are_waited_for_is_as_the_server_takes_it() {
         let flag = "--endpoint-acknowledgement-timeout";
