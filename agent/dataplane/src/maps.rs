@@ -35,7 +35,7 @@ plain!(RemoteRange, Remote, Overlay, Carriage);
 #[derive(Debug, thiserror::Error)]
 pub enum MapError {
     /// It is not there.
-    #[error("map {map} is not pinned at {path}: the dataplane is not installed; start the agent", path = path.display())]
+    #[error("map {map} is not pinned at {path}: the dataplane is not installed; make this machine a node with `sheave up` or `sheave join`", path = path.display())]
     Absent {
         /// Its name.
         map: &'static str,
