@@ -15,6 +15,9 @@ use sheave_tests::netns::Netns;
 
 const BACKEND: u8 = 2;
 const CLIENT: u8 = 3;
+/// A pod whose sockets nobody translates. One pod of both kinds may be given the same port for both, and then sees
+/// the answer to one as the other's (docs/clients.md).
+const UNTRANSLATED: u8 = 4;
 const ANSWER: &str = "10.244.0.2:8080";
 /// A pod of another node.
 const ELSEWHERE: &str = "10.244.1.9:8080";
@@ -69,12 +72,12 @@ fn answer(netns: &Netns, address: &'static str) {
 
 /// Every kind of client reaches the service, and sees it as its peer.
 fn ask_all(lab: &Lab, when: &str) {
-    let pod = &lab.pods[&CLIENT];
+    let (pod, untranslated) = (&lab.pods[&CLIENT], &lab.pods[&UNTRANSLATED]);
     for (client, netns, sockets, service, answer) in [
         ("a pod's socket", pod, Sockets::Translated, "10.96.0.1:80", ANSWER),
-        ("a pod's packet", pod, Sockets::Untouched, "10.96.0.1:80", ANSWER),
+        ("a pod's packet", untranslated, Sockets::Untouched, "10.96.0.1:80", ANSWER),
         ("a pod's socket", pod, Sockets::Translated, "192.0.2.1:30080", ANSWER),
-        ("a pod's packet", pod, Sockets::Untouched, "192.0.2.1:30080", ANSWER),
+        ("a pod's packet", untranslated, Sockets::Untouched, "192.0.2.1:30080", ANSWER),
         ("a socket of the node", &lab.node, Sockets::Translated, "10.96.0.1:80", ANSWER),
         ("a socket of the node", &lab.node, Sockets::Translated, "192.0.2.1:30080", ANSWER),
         ("a socket of the node", &lab.node, Sockets::Translated, "192.0.2.1:30081", ELSEWHERE),
@@ -97,6 +100,7 @@ fn every_kind_of_client_is_served_with_and_without_an_agent() {
     let mut lab = Lab::new("whole", kernel::tc_attachment());
     lab.add_pod(BACKEND);
     lab.add_pod(CLIENT);
+    lab.add_pod(UNTRANSLATED);
     answer(&lab.pods[&BACKEND], ANSWER);
     answer(&lab.other_node(), ELSEWHERE);
     lab.serve(MANIFESTS);
