@@ -1,12 +1,15 @@
 //! A first start on an empty store, timed, in directories of its own; taken away afterwards.
 
+use super::report::Figure;
 use crate::cluster::Cluster;
 use crate::demo::Demo;
-use crate::report::Report;
 use crate::workspace::binary;
 use crate::{images, privilege, step};
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
+
+/// From the request.
+const PODS_WHAT: &str = "pods Running";
 
 /// Pods that are created at once.
 const PODS: usize = 20;
@@ -15,7 +18,7 @@ const PODS: usize = 20;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Starts a cluster, measures it, takes it away.
-pub(super) fn run() -> Result<()> {
+pub(super) fn run() -> Result<Vec<Figure>> {
     privilege::require("running a cluster")?;
     if Cluster::standard().supervisor().is_some() {
         bail!(
@@ -29,38 +32,42 @@ pub(super) fn run() -> Result<()> {
     }
     let cluster = Cluster::for_measuring();
     cluster.remove()?;
-    let mut report = Report::new();
-    let measured = measure(&cluster, &mut report);
+    let measured = measure(&cluster);
     let removed = cluster.stop().and_then(|()| cluster.remove());
-    measured?;
+    let figures = measured?;
     removed?;
-    println!("\n{report}");
-    Ok(())
+    Ok(figures)
 }
 
-fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
+fn measure(cluster: &Cluster) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let took = |what, of: &str, time: Duration| Figure::of(what, of, "s", &[time.as_secs_f64()]);
     step::perform("start a cluster on an empty store", || {
+        const WHAT: &str = "start on an empty store";
         let started = cluster.start()?;
         cluster.wait_api(Some(&started))?;
-        report.note_duration("API ready (kubectl's own start included)", started.at.elapsed());
+        figures.push(took(WHAT, "API ready (with kubectl's start)", started.at.elapsed()));
         cluster.wait_node_ready()?;
-        report.note_duration("node Ready", started.at.elapsed());
+        figures.push(took(WHAT, "node Ready", started.at.elapsed()));
         Ok(String::new())
     })?;
     step::perform("apply the demo", || {
         let (_, running) = Demo::apply(cluster)?;
-        report.note_duration("the demo's 3 pods Running after apply", running);
+        figures.push(took(PODS_WHAT, "the demo's 3 pods", running));
         std::thread::sleep(IDLE);
         Ok(String::new())
     })?;
+    let mut memory = Vec::new();
     for program in ["sheave-server", "sheave-agent"] {
-        report.note_memory(program, cluster.resident_bytes(program)?);
+        let mebibytes = cluster.resident_bytes(program)? as f64 / f64::from(1 << 20);
+        memory.push(Figure::of("resident memory", program, "MiB", &[mebibytes]));
     }
     step::perform(&format!("create {PODS} pods at once"), || {
-        report.note_duration(&format!("{PODS} pods Running after create"), start_pods(cluster)?);
+        figures.push(took(PODS_WHAT, &format!("{PODS} pods at once"), start_pods(cluster)?));
         Ok(String::new())
     })?;
-    Ok(())
+    figures.extend(memory);
+    Ok(figures)
 }
 
 fn start_pods(cluster: &Cluster) -> Result<Duration> {

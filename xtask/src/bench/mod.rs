@@ -8,6 +8,7 @@ mod placement;
 mod plain;
 mod pods;
 mod push;
+mod report;
 mod rounds;
 mod spread;
 mod table;
@@ -50,13 +51,15 @@ enum What {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     let Bench { rounds, seconds, congestion, .. } = bench;
     let streams = rounds::Plan { rounds: *rounds, seconds: *seconds, congestion };
-    match bench.what {
+    let figures = match bench.what {
         None => throughput::run(streams),
         Some(What::Nodes) => nodes::run(streams),
         Some(What::Footprint) => footprint::run(),
         Some(What::Push) => push::run(),
         Some(What::Dns) => dns::run(&dns::Plan { rounds: *rounds, seconds: *seconds }),
-    }
+    }?;
+    print!("{}", table::Table(&figures));
+    Ok(())
 }
 
 /// The cluster of `cargo xtask up`.

@@ -1,0 +1,5 @@
+//! What all benches have found, in one shape.
+
+mod figure;
+
+pub(super) use self::figure::{Figure, Ratio};
