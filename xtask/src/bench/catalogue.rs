@@ -1,0 +1,104 @@
+//! The benches that there are: what each is called, what it needs, and what it measures and how.
+
+use clap::{Subcommand, ValueEnum};
+
+/// A bench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand, ValueEnum)]
+pub(super) enum Name {
+    /// One TCP stream between two pods: by address, through a Service, and over plain veths of the same pods
+    Throughput,
+    /// How fast names of ten thousand Services are answered to a pod, beside dnsmasq, and what memory that takes
+    Dns,
+    /// Throughput between pods of two nodes, beside the nodes' own and beside the kernel's VXLAN alone
+    Nodes,
+    /// How fast a server tells the agents of a hundred nodes, which are hollow, and what memory that takes
+    Push,
+    /// How fast a first cluster is there, how fast pods start, how much memory the daemons hold
+    Footprint,
+}
+
+/// What a bench needs of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// The cluster of `cargo xtask up` runs.
+    Cluster,
+    /// No cluster runs: it starts what it needs.
+    Nothing,
+}
+
+impl Name {
+    /// As it is typed, and as its files are called.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Throughput => "throughput",
+            Self::Dns => "dns",
+            Self::Nodes => "nodes",
+            Self::Push => "push",
+            Self::Footprint => "footprint",
+        }
+    }
+
+    pub(super) fn needs(self) -> Needs {
+        match self {
+            Self::Throughput | Self::Dns => Needs::Cluster,
+            Self::Nodes | Self::Push | Self::Footprint => Needs::Nothing,
+        }
+    }
+
+    /// The heading of its part of the page.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Throughput => "Throughput on one node",
+            Self::Dns => "Names",
+            Self::Nodes => "Throughput between nodes",
+            Self::Push => "Telling a hundred nodes",
+            Self::Footprint => "Start and footprint",
+        }
+    }
+
+    /// What it measures and how, in Markdown.
+    pub(super) fn about(self) -> &'static str {
+        match self {
+            Self::Throughput => {
+                "One TCP stream between two pods of one node, with iperf3: by the pod's address, through a Service, \
+                 and over plain veth pairs of the same two pods with routes between them on the host, once with the \
+                 uplink's MTU and once with that of Sheave's own. With both ends where the kernel places them, on \
+                 one processor, and each on a core of its own."
+            }
+            Self::Dns => {
+                "dnsperf in a pod asks for the names of 10,000 Services: of the agent by the address that pods know, \
+                 and of Debian's dnsmasq on the node with the same names. First 5,000 questions a second, then as \
+                 many as are answered. Memory is that of the agent, started anew without and with its DNS."
+            }
+            Self::Nodes => {
+                "One TCP stream with iperf3 between two nodes of a lab, which are network namespaces of one machine \
+                 with a link between them: pods by a route beside the nodes themselves and beside two machines \
+                 without Sheave; and pods through Sheave's tunnel beside the kernel's VXLAN, with the same MTU."
+            }
+            Self::Push => {
+                "One server and the agents of a hundred nodes, which are hollow: processes that keep a stream, a \
+                 certificate and the agent's model each, and neither run a pod nor write a map. A complete state to \
+                 all of them, from before the first process is started until the server has each one's \
+                 acknowledgement; then changes of one endpoint. Memory is resident, some seconds later."
+            }
+            Self::Footprint => {
+                "A first start on an empty store, in directories of its own: from `sheave up` until the API answers \
+                 and the node is Ready, pods from the request until they run, and the resident memory of both \
+                 daemons at rest."
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bench_is_called_as_it_is_typed() {
+        for name in Name::value_variants() {
+            let typed = name.to_possible_value().unwrap();
+            assert_eq!(typed.get_name(), name.word());
+        }
+    }
+}
