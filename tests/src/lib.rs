@@ -21,6 +21,7 @@ pub mod lab;
 pub mod load;
 pub mod lookups;
 pub mod machine;
+pub mod name_flood;
 pub mod netns;
 pub mod nfs;
 pub mod node;

@@ -97,6 +97,7 @@ spec:
       image: sheave.local/busybox:1
       command: ["sh", "-c", "echo hello; exit 3"]
 "#;
+    let began = Instant::now();
     cluster.apply(manifest);
     let restarts = || {
         cluster
@@ -104,7 +105,6 @@ spec:
             .parse::<u32>()
             .unwrap_or(0)
     };
-    let began = Instant::now();
     wait::until("two restarts", LIMIT, restarts, |count| *count >= 2);
     // The first restart is immediate, the second waits ten seconds.
     assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());

@@ -66,9 +66,10 @@ impl Name {
                  one processor, and each on a core of its own."
             }
             Self::Dns => {
-                "dnsperf in a pod asks for the names of 10,000 Services: of the agent by the address that pods know, \
-                 and of Debian's dnsmasq on the node with the same names. First 5,000 questions a second, then as \
-                 many as are answered. Memory is that of the agent, started anew without and with its DNS."
+                "A pod asks for the names of 10,000 Services: of the agent by the address that pods know, and of \
+                 Debian's dnsmasq on the node with the same names. First dnsperf, 5,000 questions a second, then a \
+                 program of our own that costs less than a server, as many as are answered. Memory is that of the \
+                 agent, started anew without and with its DNS."
             }
             Self::Nodes => {
                 "One TCP stream with iperf3 between two nodes of a lab, which are network namespaces of one machine \

@@ -1,21 +1,39 @@
-//! dnsperf, as a process of a pod: in its network namespace and its cgroup, with the files of this machine.
+//! Who asks, as a process of a pod: in its network namespace and its cgroup, with the files of this machine. dnsperf
+//! asks so many questions a second and tells of each; it would take more processor time than a server to ask as
+//! many as are answered, so that name-flood does that.
 
 use crate::cluster::output_of;
 use crate::privilege;
+use crate::workspace::{binary, cargo};
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-/// Joins a cgroup and a network namespace, and becomes dnsperf. What it says of each question goes to a file:
-/// who reads it meanwhile would take processor time from what is measured. A session of its own, as a pod has
+/// Joins a cgroup and a network namespace, and becomes a program. What it says goes to a file: who reads of each
+/// question meanwhile would take processor time from what is measured. A session of its own, as a pod has
 /// and each server: the kernel shares the processor out among sessions (sched(7), autogroup).
 const IN_POD: &str = r#"set -e
     echo $$ > "$1"; network=$2; said=$3; shift 3
-    exec setsid nsenter --net="$network" dnsperf "$@" > "$said""#;
+    exec setsid nsenter --net="$network" "$@" > "$said""#;
 
 /// After which it gives a question up, by itself.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Questions under way when as many are asked as are answered: what dnsperf has by itself.
+const UNDER_WAY: u32 = 100;
+/// Response codes of answers that say what is true of a name (RFC 1035, 4.1.1).
+const TRUE_CODES: [u8; 2] = [0, 3];
+
+/// Builds the program that asks most.
+pub(super) fn build_command() -> Command {
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "sheave-tests", "--bin", "name-flood"]);
+    build
+}
 
 /// What it asks, and from where.
 pub(super) struct Client {
@@ -30,7 +48,7 @@ pub(super) struct Seen {
     pub(super) answered: f64,
     pub(super) lost: f64,
     pub(super) per_second: f64,
-    /// In order; none when dnsperf was not to tell of each question.
+    /// In order; none where nobody timed each question.
     pub(super) latencies: Vec<Duration>,
 }
 
@@ -50,20 +68,47 @@ impl Client {
         self.dnsperf(server, seconds, &["-v", "-Q", &rate.to_string()])
     }
 
-    /// Asks as many as it can, 100 at a time as dnsperf does by itself.
+    /// Asks as many as are answered.
     pub(super) fn ask_most(&self, server: SocketAddrV4, seconds: u32) -> Result<Seen> {
-        self.dnsperf(server, seconds, &[])
+        let mut command = self.in_pod(&binary("name-flood").display().to_string());
+        command.arg(server.to_string()).arg(&self.questions);
+        command.args([seconds.to_string(), UNDER_WAY.to_string()]);
+        output_of(&mut command)?;
+        let said = std::fs::read_to_string(&self.said)?;
+        read_most(&said).with_context(|| format!("what name-flood says of {server}"))
     }
 
     fn dnsperf(&self, server: SocketAddrV4, seconds: u32, words: &[&str]) -> Result<Seen> {
-        let mut command = privilege::command("sh");
-        command.args(["-c", IN_POD, "sh"]).arg(&self.cgroup).arg(&self.network).arg(&self.said);
+        let mut command = self.in_pod("dnsperf");
         command.args(["-s", &server.ip().to_string(), "-p", &server.port().to_string()]);
         command.arg("-d").arg(&self.questions).args(["-l", &seconds.to_string()]).args(words);
         output_of(&mut command)?;
         let said = std::fs::read_to_string(&self.said)?;
         read(&said).with_context(|| format!("what dnsperf says of {server}"))
     }
+
+    fn in_pod(&self, program: &str) -> Command {
+        let mut command = privilege::command("sh");
+        command.args(["-c", IN_POD, "sh"]).arg(&self.cgroup).arg(&self.network).arg(&self.said);
+        command.arg(program);
+        command
+    }
+}
+
+/// What name-flood prints.
+#[derive(Deserialize)]
+struct Most {
+    answered: u64,
+    lost: u64,
+    seconds: f64,
+    codes: BTreeMap<u8, u64>,
+}
+
+fn read_most(said: &str) -> Result<Seen> {
+    let Most { answered, lost, seconds, codes } = serde_json::from_str(said)?;
+    ensure!(codes.keys().all(|code| TRUE_CODES.contains(code)), "answers are {codes:?}");
+    let (answered, lost) = (answered as f64, lost as f64);
+    Ok(Seen { answered, lost, per_second: answered / seconds, latencies: Vec::new() })
 }
 
 /// Of a process, in version 2: there the programs are that look at its sockets.
@@ -134,5 +179,9 @@ mod tests {
     fn a_server_that_does_not_know_the_names_is_not_measured() {
         assert!(read(&SAID.replace("NXDOMAIN 1", "SERVFAIL 1")).is_err());
         assert!(read("").is_err());
+        let most = r#"{"answered": 30, "lost": 1, "seconds": 2.5, "codes": {"0": 20, "3": 10}}"#;
+        let seen = read_most(most).unwrap();
+        assert_eq!((seen.answered, seen.lost, seen.per_second), (30.0, 1.0, 12.0));
+        assert!(read_most(&most.replace("\"3\"", "\"2\"")).is_err());
     }
 }

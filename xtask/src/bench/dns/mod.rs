@@ -49,6 +49,7 @@ struct Measured {
 pub(super) fn run(plan: &Plan) -> Result<Vec<Figure>> {
     privilege::require("measuring")?;
     let cluster = super::running_cluster()?;
+    step::run("build the program that asks most", &mut client::build_command())?;
     let mut services = None;
     step::perform(&format!("create {} Services", services::COUNT), || {
         services = Some(Services::create(&cluster)?);
@@ -71,7 +72,9 @@ pub(super) fn run(plan: &Plan) -> Result<Vec<Figure>> {
     ];
     wait_answer(servers[0].address, &name)?;
     let Plan { rounds, seconds } = plan;
-    println!("dnsperf in a pod, {rounds} rounds of {seconds} s for each server and load:");
+    println!(
+        "dnsperf and name-flood in a pod, {rounds} rounds of {seconds} s for each server and load:"
+    );
     let mut measured = [Measured::default(), Measured::default()];
     for round in 1..=*rounds {
         step::perform(&format!("round {round}"), || {
