@@ -8,6 +8,7 @@ mod nodes;
 mod placement;
 mod plain;
 mod pods;
+mod proxy;
 mod push;
 mod report;
 mod rounds;
