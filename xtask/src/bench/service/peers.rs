@@ -108,7 +108,8 @@ impl Peer {
                 self.feed(&["iptables-nft-restore"], &rules)
             }
             Place::Nftables => {
-                self.feed(&["nft", "--file", "-"], &nftables::write(&surroundings, &ports()))
+                let transactions = nftables::write(&surroundings, &ports());
+                transactions.iter().try_for_each(|rules| self.feed(&["nft", "--file", "-"], rules))
             }
             _ => Ok(()),
         }
