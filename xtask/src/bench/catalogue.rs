@@ -13,6 +13,8 @@ pub(super) enum Name {
     Nodes,
     /// How fast a server tells the agents of a hundred nodes, which are hollow, and what memory that takes
     Push,
+    /// What each kind of packet costs in the kernel programs, beside the figures that are committed
+    Packets,
     /// How fast a first cluster is there, how fast pods start, how much memory the daemons hold
     Footprint,
 }
@@ -34,6 +36,7 @@ impl Name {
             Self::Dns => "dns",
             Self::Nodes => "nodes",
             Self::Push => "push",
+            Self::Packets => "packets",
             Self::Footprint => "footprint",
         }
     }
@@ -41,7 +44,7 @@ impl Name {
     pub(super) fn needs(self) -> Needs {
         match self {
             Self::Throughput | Self::Dns => Needs::Cluster,
-            Self::Nodes | Self::Push | Self::Footprint => Needs::Nothing,
+            Self::Nodes | Self::Push | Self::Packets | Self::Footprint => Needs::Nothing,
         }
     }
 
@@ -52,6 +55,7 @@ impl Name {
             Self::Dns => "Names",
             Self::Nodes => "Throughput between nodes",
             Self::Push => "Telling a hundred nodes",
+            Self::Packets => "Packets",
             Self::Footprint => "Start and footprint",
         }
     }
@@ -81,6 +85,15 @@ impl Name {
                  certificate and the agent's model each, and neither run a pod nor write a map. A complete state to \
                  all of them, from before the first process is started until the server has each one's \
                  acknowledgement; then changes of one endpoint. Memory is resident, some seconds later."
+            }
+            Self::Packets => {
+                "Each kind of packet of [the hot path](../hot-path.md) that a packet program shows on a frame alone, \
+                 by BPF_PROG_TEST_RUN: the kernel runs the program on the frame, and says how long that took by its \
+                 own clock. A frame is run once and given anew each time, because the program changes it; what \
+                 a single run takes more than one of many (reading the clock, and what is in no cache after a system \
+                 call) stands in a row of its own, and is in all others. Of the thousands of runs of a row in a \
+                 round, the middle half counts. What is beyond the program (the frame's way to it and from it) is \
+                 not in it; programs of the tunnel and of sockets cannot be run that way. Below: instructions of each program, and what the verifier walks of it when it is loaded."
             }
             Self::Footprint => {
                 "A first start on an empty store, in directories of its own: from `sheave up` until the API answers \

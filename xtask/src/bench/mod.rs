@@ -5,6 +5,7 @@ mod catalogue;
 mod dns;
 mod footprint;
 mod nodes;
+mod packets;
 mod placement;
 mod plain;
 mod pods;
@@ -74,6 +75,7 @@ fn measure(name: Name, effort: &Effort) -> Result<Vec<Figure>> {
         Name::Nodes => nodes::run(streams),
         Name::Footprint => footprint::run(),
         Name::Push => push::run(),
+        Name::Packets => packets::run(*rounds),
         Name::Dns => dns::run(&dns::Plan { rounds: *rounds, seconds: *seconds }),
     }
 }
