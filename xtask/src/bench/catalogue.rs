@@ -15,7 +15,7 @@ pub(super) enum Name {
     Push,
     /// What each kind of packet costs in the kernel programs, beside the figures that are committed
     Packets,
-    /// How fast a first cluster is there, how fast pods start, how much memory the daemons hold
+    /// How fast a first cluster is there and starts again, how fast pods start, what the daemons cost at rest
     Footprint,
 }
 
@@ -97,8 +97,11 @@ impl Name {
             }
             Self::Footprint => {
                 "A first start on an empty store, in directories of its own: from `sheave up` until the API answers \
-                 and the node is Ready, pods from the request until they run, and the resident memory of both \
-                 daemons at rest."
+                 and the node is Ready, and pods from the request until they run. Then starts with pods that keep \
+                 running, until the API answers and until the agent says that its maps hold what they should. At \
+                 rest, without pods and with three: memory that is resident, and its share of that where pages are \
+                 shared (PSS); processor time; and wake-ups, which are the voluntary context switches of all \
+                 threads. Programs are as they are shipped, without debug information."
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Sheave costs and gains, measured on this machine with tools that
 //! everybody has. Figures of one run are comparable, because the rounds are interleaved.
 
+mod agent;
 mod catalogue;
 mod dns;
 mod footprint;
@@ -11,6 +12,7 @@ mod plain;
 mod pods;
 mod push;
 mod report;
+mod rest;
 mod rounds;
 mod spread;
 mod table;
