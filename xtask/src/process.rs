@@ -107,6 +107,24 @@ fn activity_of(schedstat: &str, status: &str) -> Option<Activity> {
     Some(Activity { cpu: Duration::from_nanos(cpu_ns), wake_ups })
 }
 
+/// Processor time of the whole machine, since it booted, in which it did something: programs and kernel, interrupts
+/// too. What a hypervisor took is not its own.
+pub(crate) fn busy_time() -> Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let ticks = busy_ticks(&stat).context("/proc/stat has no times")?;
+    let ticks_per_second = sysconf(SysconfVar::CLK_TCK)?.context("no length of a tick")?;
+    Ok(Duration::from_secs_f64(ticks as f64 / ticks_per_second as f64))
+}
+
+/// Of proc_stat(5): user, nice, system; idle and iowait are left out; irq and softirq; what follows is others' or
+/// counted already.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> =
+        line.split_whitespace().map(|ticks| ticks.parse().ok()).collect::<Option<_>>()?;
+    [0, 1, 2, 5, 6].into_iter().map(|field| ticks.get(field).copied()).sum()
+}
+
 /// Fields 14 and 15 of proc_pid_stat(5). The second is the name, in parentheses, and may hold anything.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
@@ -160,6 +178,13 @@ mod tests {
         assert!(strange.is_err());
         assert!(resident.as_ref().is_ok_and(|bytes| *bytes > 0));
         assert!(most.unwrap() >= resident.unwrap());
+    }
+
+    #[test]
+    fn a_machine_is_busy_with_what_is_its_own() {
+        let stat = "cpu  10 2 30 4000 50 6 7 800 9 0\ncpu0 1 1\n";
+        assert_eq!(busy_ticks(stat), Some(55));
+        assert_eq!(busy_ticks("intr 1 2"), None);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use clap::{Subcommand, ValueEnum};
 pub(super) enum Name {
     /// One TCP stream between two pods: by address, through a Service, and over plain veths of the same pods
     Throughput,
+    /// Services beside kube-proxy's rules, a bridge and plain veths: throughput, connections, latency, datagrams
+    Service,
     /// How fast names of ten thousand Services are answered to a pod, beside dnsmasq, and what memory that takes
     Dns,
     /// Throughput between pods of two nodes, beside the nodes' own and beside the kernel's VXLAN alone
@@ -33,6 +35,7 @@ impl Name {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Throughput => "throughput",
+            Self::Service => "service",
             Self::Dns => "dns",
             Self::Nodes => "nodes",
             Self::Push => "push",
@@ -44,7 +47,9 @@ impl Name {
     pub(super) fn needs(self) -> Needs {
         match self {
             Self::Throughput | Self::Dns => Needs::Cluster,
-            Self::Nodes | Self::Push | Self::Packets | Self::Footprint => Needs::Nothing,
+            Self::Service | Self::Nodes | Self::Push | Self::Packets | Self::Footprint => {
+                Needs::Nothing
+            }
         }
     }
 
@@ -52,6 +57,7 @@ impl Name {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Throughput => "Throughput on one node",
+            Self::Service => "Services beside kube-proxy's rules",
             Self::Dns => "Names",
             Self::Nodes => "Throughput between nodes",
             Self::Push => "Telling a hundred nodes",
@@ -68,6 +74,14 @@ impl Name {
                  and over plain veth pairs of the same two pods with routes between them on the host, once with the \
                  uplink's MTU and once with that of Sheave's own. With both ends where the kernel places them, on \
                  one processor, and each on a core of its own."
+            }
+            Self::Service => {
+                "The same client and the same server as two pods of one node, over plain routed veths, a bridge, the \
+                 rules that kube-proxy writes in its iptables mode (both backends of iptables) and in its nftables \
+                 mode, and Sheave; and from a client outside by a NodePort. With 1 to 30,000 Services. Each peer has \
+                 a network namespace of its own, and all have the same links, MTU and processors. Throughput is \
+                 iperf3's; connections, requests and datagrams are those of a program of our own, the same for all. \
+                 Processor time is all that the machine was busy. [How, and which traps there are](service.md)."
             }
             Self::Dns => {
                 "A pod asks for the names of 10,000 Services: of the agent by the address that pods know, and of \

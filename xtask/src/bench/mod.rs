@@ -10,10 +10,12 @@ mod packets;
 mod placement;
 mod plain;
 mod pods;
+mod proxy;
 mod push;
 mod report;
 mod rest;
 mod rounds;
+mod service;
 mod spread;
 mod table;
 mod throughput;
@@ -46,12 +48,26 @@ struct Effort {
     /// default
     #[arg(long, global = true, default_value = rounds::CONGESTION)]
     congestion: String,
+    #[command(flatten)]
+    choice: service::Choice,
+}
+
+impl Effort {
+    fn streams(&self) -> rounds::Plan<'_> {
+        rounds::Plan { rounds: self.rounds, seconds: self.seconds, congestion: &self.congestion }
+    }
 }
 
 #[derive(Subcommand)]
 enum What {
     #[command(flatten)]
     One(Name),
+    /// What `service` starts where its clients and servers are
+    #[command(hide = true)]
+    ServiceLoad {
+        #[command(subcommand)]
+        load: service::Load,
+    },
     /// Everything, written to docs/benchmarks: figures as JSON, a page, and diagrams
     Report(report::Report),
 }
@@ -61,6 +77,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     let name = match &bench.what {
         None => Name::Throughput,
         Some(What::One(name)) => *name,
+        Some(What::ServiceLoad { load }) => return service::load(load, bench.effort.seconds),
         Some(What::Report(report)) => return report::run(report, &bench.effort),
     };
     let figures = measure(name, &bench.effort)?;
@@ -70,10 +87,10 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
 
 /// Runs one bench.
 fn measure(name: Name, effort: &Effort) -> Result<Vec<Figure>> {
-    let Effort { rounds, seconds, congestion } = effort;
-    let streams = rounds::Plan { rounds: *rounds, seconds: *seconds, congestion };
+    let (streams, Effort { rounds, seconds, .. }) = (effort.streams(), effort);
     match name {
         Name::Throughput => throughput::run(streams),
+        Name::Service => service::run(&effort.choice, streams),
         Name::Nodes => nodes::run(streams),
         Name::Footprint => footprint::run(),
         Name::Push => push::run(),

@@ -6,6 +6,7 @@ mod pods;
 mod tunnel;
 
 use self::pods::Pods;
+pub(super) use self::pods::mtu_of;
 use self::tunnel::PlainTunnel;
 use super::pods::PORT;
 use super::report::Figure;
