@@ -5,8 +5,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddrV4;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Requests under way.
+const AT_A_TIME: usize = 16;
 
 pub(super) struct Proxy {
     process: Child,
@@ -39,6 +44,28 @@ impl Proxy {
     }
 }
 
+/// Does something for each number, as several clients that each wait for their answers: a write waits for the disk, and
+/// those that wait together are written together.
+///
+/// # Errors
+/// The first of each client, whose work ends there.
+pub(super) fn for_each(numbers: Range<u32>, work: impl Fn(u32) -> Result<()> + Sync) -> Result<()> {
+    let next = AtomicU32::new(numbers.start);
+    let client = || -> Result<()> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= numbers.end {
+                return Ok(());
+            }
+            work(number)?;
+        }
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().try_for_each(|client| client.join().expect("it does not panic"))
+    })
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         // One that has ended by itself needs no end.
@@ -56,6 +83,22 @@ fn address(line: &str) -> Option<SocketAddrV4> {
 mod tests {
     use super::*;
     use std::net::Ipv4Addr;
+    use std::sync::Mutex;
+
+    #[test]
+    fn each_number_has_its_turn_once_and_an_error_is_told() {
+        let seen = Mutex::new(Vec::new());
+        for_each(7..40, |number| {
+            seen.lock().unwrap().push(number);
+            Ok(())
+        })
+        .unwrap();
+        let mut seen = seen.into_inner().unwrap();
+        seen.sort_unstable();
+        assert_eq!(seen, (7..40).collect::<Vec<_>>());
+        let failed = for_each(0..9, |number| if number == 8 { bail!("no room") } else { Ok(()) });
+        assert_eq!(failed.unwrap_err().to_string(), "no room");
+    }
 
     #[test]
     fn where_the_proxy_listens_is_read_from_its_first_line() {

@@ -14,7 +14,6 @@ mod site;
 mod ways;
 
 use self::measure::LOADS;
-use self::peers::Peer;
 use self::results::Results;
 use self::site::{Route, Site};
 use self::ways::{Place, Way};
@@ -22,7 +21,7 @@ use super::report::Figure;
 use super::rounds::Plan;
 use super::table::Table;
 use crate::{privilege, step};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use std::time::Duration;
 
@@ -79,9 +78,9 @@ fn measure(
     routes.iter().try_for_each(measure::check)?;
     std::thread::sleep(SETTLING);
     let names: Vec<&str> = routes.iter().map(|route| route.way.name()).collect();
-    println!("{services} Services, {} rounds: {}", plan.rounds, names.join("; "));
+    println!("{}, {} rounds: {}", counted(services), plan.rounds, names.join("; "));
     for round in 1..=plan.rounds {
-        step::perform(&format!("{services} Services, round {round}"), || {
+        step::perform(&format!("{}, round {round}", counted(services)), || {
             for load in LOADS {
                 // None is always the first after a pause.
                 for offset in 0..routes.len() {
@@ -99,7 +98,7 @@ fn measure(
 /// Makes so many Services everywhere. Returns the peers that cannot have them, after saying why.
 fn fill(site: &mut Site, services: u32) -> Result<Vec<Place>> {
     step::perform(
-        &format!("{services} Services at the API server, and in the nodes' kernels"),
+        &format!("{} at the API server, and in the nodes' kernels", counted(services)),
         || {
             site.sheave.fill(services)?;
             Ok(String::new())
@@ -109,11 +108,18 @@ fn fill(site: &mut Site, services: u32) -> Result<Vec<Place>> {
     for peer in site.peers.iter().filter(|peer| peer.has_rules()) {
         let name = peer.place.name();
         let load = || peer.load_rules(services).map(|()| String::new());
-        if let Err(error) = step::perform(&format!("{services} Services as rules, {name}"), load) {
-            println!("  {name} is left out with {services} Services: {error:#}");
+        if let Err(error) = step::perform(&format!("{} as rules, {name}", counted(services)), load)
+        {
+            println!("  {name} is left out with {}: {error:#}", counted(services));
             absent.push(peer.place);
         }
     }
-    ensure!(!site.peers.iter().all(|peer: &Peer| absent.contains(&peer.place)), "no peer is left");
     Ok(absent)
+}
+
+fn counted(services: u32) -> String {
+    match services {
+        1 => "1 Service".to_owned(),
+        _ => format!("{services} Services"),
+    }
 }

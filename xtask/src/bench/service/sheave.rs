@@ -3,7 +3,7 @@
 use super::server::Enter;
 use super::services::{self, MEASURED};
 use crate::bench::nodes::mtu_of;
-use crate::bench::proxy::Proxy;
+use crate::bench::proxy::{Proxy, for_each};
 use crate::cluster::{output_of, wait_for};
 use crate::traffic::Ask;
 use anyhow::{Context, Result};
@@ -11,14 +11,11 @@ use serde_json::{Value, json};
 use sheave_lab::{Lab, Machine};
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// Until a node has all Services.
 const SERVICES_LIMIT: Duration = Duration::from_secs(180);
-/// Requests under way: a write waits for the disk, and those that wait together are written together.
-const AT_A_TIME: u32 = 16;
 const JSON: &str = "application/json";
 /// Both are on the first node.
 const CLIENT: &str = "client";
@@ -92,21 +89,10 @@ impl Sheave {
     /// Makes Services until there are so many with the measured one, and waits until every node's kernel has them.
     pub(super) fn fill(&mut self, services: u32) -> Result<()> {
         let others = services - 1;
-        let next = AtomicU32::new(self.made);
-        let work = || -> Result<()> {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= others {
-                    return Ok(());
-                }
-                let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
-                self.post(slices, &services::slice(number))?;
-                self.post("/api/v1/namespaces/default/services", &services::service(number))?;
-            }
-        };
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(|worker| worker.join().expect("it does not panic"))
+        for_each(self.made..others, |number| {
+            let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+            self.post(slices, &services::slice(number))?;
+            self.post("/api/v1/namespaces/default/services", &services::service(number))
         })?;
         self.made = self.made.max(others);
         self.nodes.iter().try_for_each(|node| wait_services(node, self.made))
