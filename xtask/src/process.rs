@@ -74,6 +74,24 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / ticks_per_second as f64))
 }
 
+/// When it was started, in microseconds since 1970, to a tick of the kernel's clock.
+pub(crate) fn started_micros(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let uptime = std::fs::read_to_string("/proc/uptime")?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let ticks_per_second = sysconf(SysconfVar::CLK_TCK)?.context("no length of a tick")? as f64;
+    let age_s = age_s(&stat, &uptime, ticks_per_second);
+    Ok((now.as_secs_f64() - age_s.with_context(|| format!("/proc/{pid}/stat has no begin"))?) * 1e6)
+}
+
+/// By field 22 of proc_pid_stat(5), ticks since boot, and by the first of proc_uptime(5), seconds since then.
+fn age_s(stat: &str, uptime: &str, ticks_per_second: f64) -> Option<f64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let began: f64 = rest.split_whitespace().nth(19)?.parse().ok()?;
+    let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    Some(uptime - began / ticks_per_second)
+}
+
 /// What a thread has done since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Activity {
@@ -161,6 +179,13 @@ mod tests {
         assert!(after.wake_ups >= before.wake_ups + 3, "{before:?} {after:?}");
         assert!(after.cpu > before.cpu, "{before:?} {after:?}");
         assert_eq!(activity_of("", "voluntary_ctxt_switches:\t7\n"), None);
+    }
+
+    #[test]
+    fn the_age_of_a_process_is_told_whatever_it_is_called() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 0 0 0 0 3 4 0 0 20 0 1 0 12345 0 0";
+        assert_eq!(age_s(stat, "130.45 200.00\n", 100.0), Some(130.45 - 123.45));
+        assert_eq!(age_s("7", "130.45 200.00\n", 100.0), None);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(super) enum Name {
     Nodes,
     /// How fast a server tells the agents of a hundred nodes, which are hollow, and what memory that takes
     Push,
+    /// From a write at the API to the map and to a connection, beside iptables; an agent's first sync
+    Programming,
     /// What each kind of packet costs in the kernel programs, beside the figures that are committed
     Packets,
     /// How fast a first cluster is there and starts again, how fast pods start, what the daemons cost at rest
@@ -39,6 +41,7 @@ impl Name {
             Self::Dns => "dns",
             Self::Nodes => "nodes",
             Self::Push => "push",
+            Self::Programming => "programming",
             Self::Packets => "packets",
             Self::Footprint => "footprint",
         }
@@ -47,9 +50,12 @@ impl Name {
     pub(super) fn needs(self) -> Needs {
         match self {
             Self::Throughput | Self::Dns => Needs::Cluster,
-            Self::Service | Self::Nodes | Self::Push | Self::Packets | Self::Footprint => {
-                Needs::Nothing
-            }
+            Self::Service
+            | Self::Nodes
+            | Self::Push
+            | Self::Programming
+            | Self::Packets
+            | Self::Footprint => Needs::Nothing,
         }
     }
 
@@ -61,6 +67,7 @@ impl Name {
             Self::Dns => "Names",
             Self::Nodes => "Throughput between nodes",
             Self::Push => "Telling a hundred nodes",
+            Self::Programming => "From a change to its effect",
             Self::Packets => "Packets",
             Self::Footprint => "Start and footprint",
         }
@@ -99,6 +106,17 @@ impl Name {
                  certificate and the agent's model each, and neither run a pod nor write a map. A complete state to \
                  all of them, from before the first process is started until the server has each one's \
                  acknowledgement; then changes of one endpoint. Memory is resident, some seconds later."
+            }
+            Self::Programming => {
+                "A cluster of one node, with 1, 1,000 and more Services of two endpoints. One more, whose only \
+                 endpoint becomes ready by a write to its EndpointSlice: until the agent's maps hold that, and until a \
+                 connection from the node succeeds, which is tried every 0.2 ms. Both begin before the request is \
+                 sent, which goes by `kubectl proxy` and is on disk before it is answered. Beside it, in turn, the rules of \
+                 kube-proxy for the same Services in a network namespace of their own: how long `iptables-restore \
+                 --noflush` takes for what kube-proxy writes when an endpoint comes or goes; its watching, and that it \
+                 collects changes for a second, are not in it. The first sync is from the start of the agent's process, \
+                 on a kernel without anything of Sheave and while the server starts too, until its maps hold \
+                 everything; that of rules is the restore of all of them."
             }
             Self::Packets => {
                 "Each kind of packet of [the hot path](../hot-path.md) that a packet program shows on a frame alone, \

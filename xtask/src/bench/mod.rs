@@ -10,6 +10,7 @@ mod packets;
 mod placement;
 mod plain;
 mod pods;
+mod programming;
 mod proxy;
 mod push;
 mod report;
@@ -19,6 +20,7 @@ mod service;
 mod spread;
 mod table;
 mod throughput;
+mod time;
 
 use self::catalogue::Name;
 use self::report::Figure;
@@ -94,6 +96,7 @@ fn measure(name: Name, effort: &Effort) -> Result<Vec<Figure>> {
         Name::Nodes => nodes::run(streams),
         Name::Footprint => footprint::run(),
         Name::Push => push::run(),
+        Name::Programming => programming::run(effort.choice.services(), *rounds),
         Name::Packets => packets::run(*rounds),
         Name::Dns => dns::run(&dns::Plan { rounds: *rounds, seconds: *seconds }),
     }

@@ -11,8 +11,8 @@ pub(super) const STREAM_PORT: u16 = 5201;
 pub(super) const LOAD_PORT: u16 = 5300;
 /// How many there may be: their addresses are in the cluster's ranges.
 pub(super) const MOST: u32 = 30_000;
-pub(super) const PODS: &str = "198.19.0.0/16";
-pub(super) const SERVICES: &str = "10.96.0.0/16";
+pub(in crate::bench) const PODS: &str = "198.19.0.0/16";
+pub(in crate::bench) const SERVICES: &str = "10.96.0.0/16";
 
 /// The first of the addresses of the others and of their endpoints: the lower ones are those of real Services and
 /// pods.
@@ -57,7 +57,11 @@ pub(super) fn node_port(port: u16, node: u16) -> u16 {
 
 /// Ports as kube-proxy sees them with so many Services. The measured one, whose server has this address, is in the
 /// middle: kube-proxy goes over its Services in no order, so that on average half of them come before.
-pub(super) fn ports(services: u32, address: Ipv4Addr, server: Ipv4Addr) -> Vec<ServicePort> {
+pub(in crate::bench) fn ports(
+    services: u32,
+    address: Ipv4Addr,
+    server: Ipv4Addr,
+) -> Vec<ServicePort> {
     let own = MEASURED.map(|measured| ServicePort {
         name: format!("default/measured:{}", measured.name),
         protocol: measured.protocol,
@@ -102,7 +106,7 @@ fn endpoints(number: u32) -> impl Iterator<Item = Ipv4Addr> {
 }
 
 /// One of the others, as an object. Without a selector: its slice is ours.
-pub(super) fn service(number: u32) -> Value {
+pub(in crate::bench) fn service(number: u32) -> Value {
     json!({
         "metadata": { "name": name(number) },
         "spec": {
@@ -113,7 +117,7 @@ pub(super) fn service(number: u32) -> Value {
 }
 
 /// Its endpoints, as their controller writes them for pods.
-pub(super) fn slice(number: u32) -> Value {
+pub(in crate::bench) fn slice(number: u32) -> Value {
     let endpoint = |address| {
         let conditions = json!({ "ready": true, "serving": true, "terminating": false });
         json!({ "addresses": [address], "conditions": conditions })
