@@ -109,6 +109,15 @@ impl Cluster {
         output_of(command.arg("down").args(self.flags())).context("sheave down")
     }
 
+    /// Takes away what the agent has on this machine: pods, programs, maps, what it recalls. The store stays, and the
+    /// node's certificate. Not while `sheave up` runs.
+    pub(crate) fn clean_node(&self) -> Result<()> {
+        let mut command = privilege::command_with_env(binary("sheave-agent"), &self.variables());
+        command.args(["cleanup", "--data-dir"]).arg(self.data_dir.join("agent"));
+        command.arg("--run-dir").arg(&self.run_dir).arg("--bpffs-dir").arg(&self.bpffs_dir);
+        output_of(&mut command).map(drop).context("sheave-agent cleanup")
+    }
+
     fn variables(&self) -> [(&'static str, &'static str); 1] {
         [("SHEAVE_CGROUP_ROOT", self.cgroup_root)]
     }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::{SysconfVar, sysconf};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Whether it runs.
@@ -38,6 +39,15 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     memory_bytes(pid, "VmRSS:")
 }
 
+/// Its share of memory in bytes, as root: of a page that several processes have, a part each.
+pub(crate) fn proportional_bytes(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let rollup = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+    let kibibytes = field(&rollup, "Pss:").and_then(|value| value.strip_suffix(" kB"));
+    let kibibytes: u64 = kibibytes.with_context(|| format!("{path} has no Pss"))?.trim().parse()?;
+    Ok(kibibytes * 1024)
+}
+
 /// Forgets what it was, as root: proc_pid_clear_refs(5).
 pub(crate) fn forget_resident_most(pid: u32) -> Result<()> {
     let path = format!("/proc/{pid}/clear_refs");
@@ -62,6 +72,57 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let ticks = cpu_ticks(&stat).with_context(|| format!("/proc/{pid}/stat has no times"))?;
     let ticks_per_second = sysconf(SysconfVar::CLK_TCK)?.context("no length of a tick")?;
     Ok(Duration::from_secs_f64(ticks as f64 / ticks_per_second as f64))
+}
+
+/// When it was started, in microseconds since 1970, to a tick of the kernel's clock.
+pub(crate) fn started_micros(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let uptime = std::fs::read_to_string("/proc/uptime")?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let ticks_per_second = sysconf(SysconfVar::CLK_TCK)?.context("no length of a tick")? as f64;
+    let age_s = age_s(&stat, &uptime, ticks_per_second);
+    Ok((now.as_secs_f64() - age_s.with_context(|| format!("/proc/{pid}/stat has no begin"))?) * 1e6)
+}
+
+/// By field 22 of proc_pid_stat(5), ticks since boot, and by the first of proc_uptime(5), seconds since then.
+fn age_s(stat: &str, uptime: &str, ticks_per_second: f64) -> Option<f64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let began: f64 = rest.split_whitespace().nth(19)?.parse().ok()?;
+    let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    Some(uptime - began / ticks_per_second)
+}
+
+/// What a thread has done since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Processor time, to the nanosecond.
+    pub(crate) cpu: Duration,
+    /// How often it has waited for something and was woken up.
+    pub(crate) wake_ups: u64,
+}
+
+/// Of each of its threads, by their ids.
+pub(crate) fn activity(pid: u32) -> Result<BTreeMap<u32, Activity>> {
+    let directory = format!("/proc/{pid}/task");
+    let mut threads = BTreeMap::new();
+    for entry in std::fs::read_dir(&directory).with_context(|| directory.clone())?.flatten() {
+        let Some(thread) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // A thread may end while it is read.
+        let read = |file| std::fs::read_to_string(entry.path().join(file));
+        let (Ok(schedstat), Ok(status)) = (read("schedstat"), read("status")) else { continue };
+        let activity = activity_of(&schedstat, &status);
+        threads.insert(thread, activity.with_context(|| format!("{directory}/{thread}"))?);
+    }
+    Ok(threads)
+}
+
+/// Of a schedstat, which begins with nanoseconds on a processor, and a status.
+fn activity_of(schedstat: &str, status: &str) -> Option<Activity> {
+    let cpu_ns = schedstat.split_whitespace().next()?.parse().ok()?;
+    let wake_ups = field(status, "voluntary_ctxt_switches:")?.parse().ok()?;
+    Some(Activity { cpu: Duration::from_nanos(cpu_ns), wake_ups })
 }
 
 /// Processor time of the whole machine, since it booted, in which it did something: programs and kernel, interrupts
@@ -104,6 +165,28 @@ mod tests {
     use super::*;
     use crate::cluster::wait_for;
     use std::process::Command;
+
+    #[test]
+    fn a_thread_that_sleeps_wakes_up_and_one_that_works_takes_time() {
+        let own = std::process::id();
+        // The kernel's id of this thread.
+        let thread = nix::unistd::gettid().as_raw() as u32;
+        let before = activity(own).unwrap()[&thread];
+        (0..3).for_each(|_| std::thread::sleep(Duration::from_millis(1)));
+        let began = std::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(20) {}
+        let after = activity(own).unwrap()[&thread];
+        assert!(after.wake_ups >= before.wake_ups + 3, "{before:?} {after:?}");
+        assert!(after.cpu > before.cpu, "{before:?} {after:?}");
+        assert_eq!(activity_of("", "voluntary_ctxt_switches:\t7\n"), None);
+    }
+
+    #[test]
+    fn the_age_of_a_process_is_told_whatever_it_is_called() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 0 0 0 0 3 4 0 0 20 0 1 0 12345 0 0";
+        assert_eq!(age_s(stat, "130.45 200.00\n", 100.0), Some(130.45 - 123.45));
+        assert_eq!(age_s("7", "130.45 200.00\n", 100.0), None);
+    }
 
     #[test]
     fn a_process_is_found_among_the_children_alone() {

@@ -15,7 +15,11 @@ pub(super) enum Name {
     Nodes,
     /// How fast a server tells the agents of a hundred nodes, which are hollow, and what memory that takes
     Push,
-    /// How fast a first cluster is there, how fast pods start, how much memory the daemons hold
+    /// From a write at the API to the map and to a connection, beside iptables; an agent's first sync
+    Programming,
+    /// What each kind of packet costs in the kernel programs, beside the figures that are committed
+    Packets,
+    /// How fast a first cluster is there and starts again, how fast pods start, what the daemons cost at rest
     Footprint,
 }
 
@@ -37,6 +41,8 @@ impl Name {
             Self::Dns => "dns",
             Self::Nodes => "nodes",
             Self::Push => "push",
+            Self::Programming => "programming",
+            Self::Packets => "packets",
             Self::Footprint => "footprint",
         }
     }
@@ -44,7 +50,12 @@ impl Name {
     pub(super) fn needs(self) -> Needs {
         match self {
             Self::Throughput | Self::Dns => Needs::Cluster,
-            Self::Service | Self::Nodes | Self::Push | Self::Footprint => Needs::Nothing,
+            Self::Service
+            | Self::Nodes
+            | Self::Push
+            | Self::Programming
+            | Self::Packets
+            | Self::Footprint => Needs::Nothing,
         }
     }
 
@@ -56,6 +67,8 @@ impl Name {
             Self::Dns => "Names",
             Self::Nodes => "Throughput between nodes",
             Self::Push => "Telling a hundred nodes",
+            Self::Programming => "From a change to its effect",
+            Self::Packets => "Packets",
             Self::Footprint => "Start and footprint",
         }
     }
@@ -94,10 +107,33 @@ impl Name {
                  all of them, from before the first process is started until the server has each one's \
                  acknowledgement; then changes of one endpoint. Memory is resident, some seconds later."
             }
+            Self::Programming => {
+                "A cluster of one node, with 1, 1,000 and more Services of two endpoints. One more, whose only \
+                 endpoint becomes ready by a write to its EndpointSlice: until the agent's maps hold that, and until a \
+                 connection from the node succeeds, which is tried every 0.2 ms. Both begin before the request is \
+                 sent, which goes by `kubectl proxy` and is on disk before it is answered. Beside it, in turn, the rules of \
+                 kube-proxy for the same Services in a network namespace of their own: how long `iptables-restore \
+                 --noflush` takes for what kube-proxy writes when an endpoint comes or goes; its watching, and that it \
+                 collects changes for a second, are not in it. The first sync is from the start of the agent's process, \
+                 on a kernel without anything of Sheave and while the server starts too, until its maps hold \
+                 everything; that of rules is the restore of all of them."
+            }
+            Self::Packets => {
+                "Each kind of packet of [the hot path](../hot-path.md) that a packet program shows on a frame alone, \
+                 by BPF_PROG_TEST_RUN: the kernel runs the program on the frame, and says how long that took by its \
+                 own clock. A frame is run once and given anew each time, because the program changes it; what \
+                 a single run takes more than one of many (reading the clock, and what is in no cache after a system \
+                 call) stands in a row of its own, and is in all others. Of the thousands of runs of a row in a \
+                 round, the middle half counts. What is beyond the program (the frame's way to it and from it) is \
+                 not in it; programs of the tunnel and of sockets cannot be run that way. Below: instructions of each program, and what the verifier walks of it when it is loaded."
+            }
             Self::Footprint => {
                 "A first start on an empty store, in directories of its own: from `sheave up` until the API answers \
-                 and the node is Ready, pods from the request until they run, and the resident memory of both \
-                 daemons at rest."
+                 and the node is Ready, and pods from the request until they run. Then starts with pods that keep \
+                 running, until the API answers and until the agent says that its maps hold what they should. At \
+                 rest, without pods and with three: memory that is resident, and its share of that where pages are \
+                 shared (PSS); processor time; and wake-ups, which are the voluntary context switches of all \
+                 threads. Programs are as they are shipped, without debug information."
             }
         }
     }

@@ -1,21 +1,26 @@
 //! `cargo xtask bench`: what Sheave costs and gains, measured on this machine with tools that
 //! everybody has. Figures of one run are comparable, because the rounds are interleaved.
 
+mod agent;
 mod catalogue;
 mod dns;
 mod footprint;
 mod nodes;
+mod packets;
 mod placement;
 mod plain;
 mod pods;
+mod programming;
 mod proxy;
 mod push;
 mod report;
+mod rest;
 mod rounds;
 mod service;
 mod spread;
 mod table;
 mod throughput;
+mod time;
 
 use self::catalogue::Name;
 use self::report::Figure;
@@ -91,6 +96,8 @@ fn measure(name: Name, effort: &Effort) -> Result<Vec<Figure>> {
         Name::Nodes => nodes::run(streams),
         Name::Footprint => footprint::run(),
         Name::Push => push::run(),
+        Name::Programming => programming::run(effort.choice.services(), *rounds),
+        Name::Packets => packets::run(*rounds),
         Name::Dns => dns::run(&dns::Plan { rounds: *rounds, seconds: *seconds }),
     }
 }

@@ -51,7 +51,6 @@ impl Figure {
     }
 
     /// Measured with so many Services.
-    #[allow(dead_code, reason = "for the benches that vary their number")]
     pub(in crate::bench) fn with_services(mut self, services: u32) -> Self {
         self.services = Some(services);
         self

@@ -18,26 +18,25 @@ const QUIET: f64 = 0.05;
 /// A machine before a bench.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Machine {
-    pub(super) cpu: String,
-    pub(super) processors: u32,
-    pub(super) memory_mib: u64,
-    pub(super) kernel: String,
+pub(in crate::bench) struct Machine {
+    pub(in crate::bench) cpu: String,
+    pub(in crate::bench) processors: u32,
+    pub(in crate::bench) memory_mib: u64,
+    pub(in crate::bench) kernel: String,
     /// With `-dirty` when files were changed since.
-    pub(super) commit: String,
+    pub(in crate::bench) commit: String,
     /// In UTC.
-    pub(super) date: String,
+    pub(in crate::bench) date: String,
     /// Of the last minute, when the command began.
-    pub(super) load_before: f64,
+    pub(in crate::bench) load_before: f64,
     /// The share of all processors' time that was used, or taken by other machines of the same host, in the
     /// seconds before.
-    pub(super) busy_before: f64,
+    pub(in crate::bench) busy_before: f64,
 }
 
 impl Machine {
     /// Looks for some seconds, for up to a minute while it is busy. `load_before` is of the command's begin: a bench before this one counts for none.
     pub(super) fn look(load_before: f64) -> Result<Self> {
-        let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
         let meminfo = fs::read_to_string("/proc/meminfo")?;
         let kibibytes = field(&meminfo, "MemTotal").and_then(|value| value.split(' ').next());
         let kibibytes: u64 = kibibytes.context("/proc/meminfo has no MemTotal")?.parse()?;
@@ -49,8 +48,7 @@ impl Machine {
             busy_before = watch()?;
         }
         Ok(Self {
-            // Not every architecture names it.
-            cpu: field(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
+            cpu: Self::processor()?,
             processors: std::thread::available_parallelism()?.get().try_into()?,
             memory_mib: kibibytes / 1024,
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
@@ -61,6 +59,12 @@ impl Machine {
             load_before,
             busy_before,
         })
+    }
+
+    /// What its processors are called; not every architecture says.
+    pub(in crate::bench) fn processor() -> Result<String> {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
+        Ok(field(&cpuinfo, "model name").unwrap_or("unknown").to_owned())
     }
 
     /// Whether nothing else ran.
@@ -89,14 +93,14 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     fields.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())
 }
 
+/// Asks git of this checkout, whoever's it is.
+pub(super) fn git(words: &[&str]) -> Result<String> {
+    let mut command = Command::new("git");
+    output_of(command.current_dir(root()).args(["-c", "safe.directory=*"]).args(words))
+}
+
 /// What was measured; figures and pages may change, and it is still that.
 fn commit() -> Result<String> {
-    let git = |words: &[&str]| {
-        let mut command = Command::new("git");
-        // Of whoever's checkout this is.
-        command.current_dir(root()).args(["-c", "safe.directory=*"]).args(words);
-        output_of(&mut command)
-    };
     let commit = git(&["rev-parse", "--short=10", "HEAD"])?;
     let changed = git(&["status", "--porcelain", "--", ".", ":!docs"])?;
     let dirty = if changed.trim().is_empty() { "" } else { "-dirty" };

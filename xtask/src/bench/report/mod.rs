@@ -8,8 +8,9 @@ mod plot;
 mod results;
 
 pub(super) use self::figure::{Figure, Ratio};
-use self::machine::Machine;
-use self::results::{Results, directory};
+pub(super) use self::machine::Machine;
+pub(super) use self::results::Results;
+use self::results::directory;
 use super::Effort;
 use super::catalogue::{Name, Needs};
 use super::table::Table;

@@ -8,13 +8,13 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-const WIDTH: u32 = 860;
+const WIDTH: u32 = 900;
 const HEADING_HEIGHT: u32 = 34;
 const BAR_HEIGHT: u32 = 24;
 const LINES_HEIGHT: u32 = 280;
 const GAP: u32 = 16;
 /// Where bars begin, and how long the longest of them is.
-const BARS_LEFT: i32 = 300;
+const BARS_LEFT: i32 = 330;
 const BARS_LENGTH: f64 = 420.0;
 const FONT: &str = "sans-serif";
 /// The first is Sheave's wherever it is compared.

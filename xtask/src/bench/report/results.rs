@@ -2,7 +2,7 @@
 
 use super::super::catalogue::Name;
 use super::figure::Figure;
-use super::machine::Machine;
+use super::machine::{Machine, git};
 use crate::workspace::root;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,17 @@ use std::path::PathBuf;
 
 /// Of one run of one bench.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Results {
-    pub(super) machine: Machine,
-    pub(super) figures: Vec<Figure>,
+pub(in crate::bench) struct Results {
+    pub(in crate::bench) machine: Machine,
+    pub(in crate::bench) figures: Vec<Figure>,
 }
+
+/// Below the checkout's root.
+const DIRECTORY: &str = "docs/benchmarks";
 
 /// Where all files of the report are.
 pub(super) fn directory() -> PathBuf {
-    root().join("docs/benchmarks")
+    root().join(DIRECTORY)
 }
 
 impl Results {
@@ -30,13 +33,23 @@ impl Results {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             text => text.with_context(|| path.display().to_string())?,
         };
-        let parsed = serde_json::from_str(&text);
-        parsed.map(Some).with_context(|| {
-            let path = path.display();
-            format!(
-                "{path}: measure it again with `cargo xtask bench report --only {}`",
-                name.word()
-            )
+        Self::parse(name, &text).map(Some)
+    }
+
+    /// Those of the last commit. `None` when there are none.
+    pub(in crate::bench) fn committed(name: Name) -> Result<Option<Self>> {
+        let file = format!("{DIRECTORY}/{}.json", name.word());
+        if git(&["ls-tree", "--name-only", "HEAD", &file])?.is_empty() {
+            return Ok(None);
+        }
+        let text = git(&["show", &format!("HEAD:{file}")])?;
+        Self::parse(name, &text).map(Some)
+    }
+
+    fn parse(name: Name, text: &str) -> Result<Self> {
+        serde_json::from_str(text).with_context(|| {
+            let word = name.word();
+            format!("{DIRECTORY}/{word}.json: measure it again with `cargo xtask bench report --only {word}`")
         })
     }
 

@@ -6,9 +6,9 @@ mod load;
 mod measure;
 mod peers;
 mod results;
-mod rules;
+pub(super) mod rules;
 mod server;
-mod services;
+pub(super) mod services;
 mod sheave;
 mod site;
 mod ways;
@@ -33,13 +33,20 @@ const SETTLING: Duration = Duration::from_secs(3);
 /// What is compared.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Choice {
-    /// For `service`: how many Services there are, one after the other
+    /// For `service` and `programming`: how many Services there are, one after the other
     #[arg(long, global = true, value_delimiter = ',', default_values_t = [1, 1_000, 10_000, 30_000],
           value_parser = clap::value_parser!(u32).range(1..=i64::from(services::MOST)))]
     services: Vec<u32>,
     /// For `service`: these ways alone, and what they are compared with; all without it
     #[arg(long, global = true, value_delimiter = ',')]
     ways: Vec<Way>,
+}
+
+impl Choice {
+    /// The numbers of Services.
+    pub(super) fn services(&self) -> &[u32] {
+        &self.services
+    }
 }
 
 /// Measures in a lab of its own, and takes it away.

@@ -97,7 +97,7 @@ impl Peer {
     /// Also when this machine or its kernel cannot: what the program says.
     pub(super) fn load_rules(&self, services: u32) -> Result<()> {
         let surroundings = Surroundings { pods: PODS, services: SERVICES, node: self.address };
-        let ports = || services::ports(services, self.server());
+        let ports = || services::ports(services, services::cluster_ip(1), self.server());
         match self.place {
             Place::IptablesLegacy => {
                 let rules = iptables::write(&surroundings, &ports());

@@ -11,8 +11,8 @@ pub(super) const STREAM_PORT: u16 = 5201;
 pub(super) const LOAD_PORT: u16 = 5300;
 /// How many there may be: their addresses are in the cluster's ranges.
 pub(super) const MOST: u32 = 30_000;
-pub(super) const PODS: &str = "198.19.0.0/16";
-pub(super) const SERVICES: &str = "10.96.0.0/16";
+pub(in crate::bench) const PODS: &str = "198.19.0.0/16";
+pub(in crate::bench) const SERVICES: &str = "10.96.0.0/16";
 
 /// The measured Service's on a peer and on the first node (1), or on the second (2).
 pub(super) fn cluster_ip(node: u16) -> Ipv4Addr {
@@ -62,11 +62,15 @@ pub(super) fn node_port(port: u16, node: u16) -> u16 {
 
 /// Ports as kube-proxy sees them with so many Services. The measured one, whose server has this address, is in the
 /// middle: kube-proxy goes over its Services in no order, so that on average half of them come before.
-pub(super) fn ports(services: u32, server: Ipv4Addr) -> Vec<ServicePort> {
+pub(in crate::bench) fn ports(
+    services: u32,
+    address: Ipv4Addr,
+    server: Ipv4Addr,
+) -> Vec<ServicePort> {
     let own = MEASURED.map(|measured| ServicePort {
         name: format!("default/measured:{}", measured.name),
         protocol: measured.protocol,
-        cluster_ip: cluster_ip(1),
+        cluster_ip: address,
         port: measured.port,
         node_port: Some(measured.node_port(1)),
         endpoints: vec![SocketAddrV4::new(server, measured.port)],
@@ -107,7 +111,7 @@ fn endpoints(number: u32) -> impl Iterator<Item = Ipv4Addr> {
 }
 
 /// One of the others, as an object. Without a selector: its slice is ours.
-pub(super) fn service(number: u32) -> Value {
+pub(in crate::bench) fn service(number: u32) -> Value {
     json!({
         "metadata": { "name": name(number) },
         "spec": {
@@ -118,7 +122,7 @@ pub(super) fn service(number: u32) -> Value {
 }
 
 /// Its endpoints, as their controller writes them for pods.
-pub(super) fn slice(number: u32) -> Value {
+pub(in crate::bench) fn slice(number: u32) -> Value {
     let endpoint = |address| {
         let conditions = json!({ "ready": true, "serving": true, "terminating": false });
         json!({ "addresses": [address], "conditions": conditions })
@@ -145,7 +149,7 @@ mod tests {
     #[test]
     fn the_measured_service_is_in_the_middle_of_as_many_as_were_ordered() {
         let names = |services| {
-            let ports = ports(services, [198, 19, 3, 3].into()).into_iter();
+            let ports = ports(services, cluster_ip(1), [198, 19, 3, 3].into()).into_iter();
             ports.map(|port| port.name).collect::<Vec<_>>()
         };
         assert_eq!(names(1).len(), MEASURED.len());

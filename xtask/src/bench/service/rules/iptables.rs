@@ -49,15 +49,42 @@ const NAT_HOOKS: &str = "\
 -A POSTROUTING -j KUBE-POSTROUTING
 ";
 
-/// What `iptables-restore` takes. A packet that begins a flow meets the Services in the order that is given here; of
+/// What `iptables-restore` takes, all of it. A packet that begins a flow meets the Services in the order that is given here; of
 /// kube-proxy's, nothing is known.
-pub(in super::super) fn write(surroundings: &Surroundings, ports: &[ServicePort]) -> String {
+pub(in crate::bench) fn write(surroundings: &Surroundings, ports: &[ServicePort]) -> String {
+    write_some(surroundings, ports, |_| true)
+}
+
+/// What `iptables-restore --noflush` takes when the endpoints of one port have changed, by its number: the chains that
+/// are always there, with the way to every Service, and of chains of Services and endpoints those of that port alone.
+/// So kube-proxy does since 1.27; what leads from the kernel's chains to its own stays from the first time.
+pub(in crate::bench) fn write_change(
+    surroundings: &Surroundings,
+    ports: &[ServicePort],
+    changed: usize,
+) -> String {
+    const OF_KERNEL: [&str; 5] = ["INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING"];
+    let is_of_kernel = |line: &&str| {
+        let line = line.trim_start_matches("-A ").trim_start_matches(':');
+        line.split(' ').next().is_some_and(|chain| OF_KERNEL.contains(&chain))
+    };
+    let all = write_some(surroundings, ports, |number| number == changed);
+    all.lines().filter(|line| !is_of_kernel(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// With chains of the ports whose numbers are chosen.
+fn write_some(
+    surroundings: &Surroundings,
+    ports: &[ServicePort],
+    is_chosen: impl Fn(usize) -> bool,
+) -> String {
+    let chosen = || ports.iter().enumerate().filter(|(number, _)| is_chosen(*number));
     let mut text = String::from(FILTER);
     let mark = format!("{MASQUERADE_MARK:#x}");
     line(&mut text, format_args!("-A KUBE-FORWARD -m mark --mark {mark}/{mark} -j ACCEPT"));
     text.push_str("-A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n");
     text.push_str(NAT);
-    for (number, port) in ports.iter().enumerate() {
+    for (number, port) in chosen() {
         declare(&mut text, number, port);
     }
     text.push_str(NAT_HOOKS);
@@ -66,6 +93,9 @@ pub(in super::super) fn write(surroundings: &Surroundings, ports: &[ServicePort]
     line(&mut text, format_args!("-A KUBE-POSTROUTING -j MARK --xor-mark {mark}"));
     text.push_str("-A KUBE-POSTROUTING -j MASQUERADE --random-fully\n");
     for (number, port) in ports.iter().enumerate() {
+        lead(&mut text, number, port);
+    }
+    for (number, port) in chosen() {
         rules(&mut text, surroundings, number, port);
     }
     // The last, so that it is met by what is for no Service.
@@ -83,16 +113,28 @@ fn declare(text: &mut String, number: usize, port: &ServicePort) {
     }
 }
 
-fn rules(text: &mut String, surroundings: &Surroundings, number: usize, port: &ServicePort) {
-    let ServicePort { name, protocol, cluster_ip, port: dport, node_port, endpoints } = port;
-    let (service, pods) = (service(number), surroundings.pods);
-    let to_service = format!("-m {protocol} -p {protocol} -d {cluster_ip} --dport {dport}");
+/// The way to a port's chains.
+fn lead(text: &mut String, number: usize, port: &ServicePort) {
+    let ServicePort { name, protocol, node_port, .. } = port;
+    let (service, to_service) = (service(number), to_service(port));
     let comment = format!("-m comment --comment \"{name} cluster IP\"");
     line(text, format_args!("-A KUBE-SERVICES {comment} {to_service} -j {service}"));
     if let Some(node_port) = node_port {
-        let external = external(number);
         let to_node = format!("-m {protocol} -p {protocol} --dport {node_port}");
-        line(text, format_args!("-A KUBE-NODEPORTS {to_node} -j {external}"));
+        line(text, format_args!("-A KUBE-NODEPORTS {to_node} -j {}", external(number)));
+    }
+}
+
+fn to_service(port: &ServicePort) -> String {
+    let ServicePort { protocol, cluster_ip, port: dport, .. } = port;
+    format!("-m {protocol} -p {protocol} -d {cluster_ip} --dport {dport}")
+}
+
+fn rules(text: &mut String, surroundings: &Surroundings, number: usize, port: &ServicePort) {
+    let ServicePort { protocol, node_port, endpoints, .. } = port;
+    let (service, pods, to_service) = (service(number), surroundings.pods, to_service(port));
+    if node_port.is_some() {
+        let external = external(number);
         line(text, format_args!("-A {external} -j KUBE-MARK-MASQ"));
         line(text, format_args!("-A {external} -j {service}"));
     }
@@ -193,6 +235,27 @@ mod tests {
         ] {
             assert!(nat.iter().any(|rule| rule == line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_change_leads_to_every_service_and_writes_the_chains_of_one() {
+        let change = write_change(&SURROUNDINGS, &ports(), 1);
+        assert_eq!(change.matches("-A KUBE-SERVICES -m comment").count(), 2);
+        let declared: Vec<&str> =
+            change.lines().filter(|line| line.starts_with(":KUBE-S")).collect();
+        assert_eq!(
+            declared,
+            [
+                ":KUBE-SERVICES - [0:0]",
+                ":KUBE-SERVICES - [0:0]",
+                ":KUBE-SVC-0000000000000001 - [0:0]",
+                ":KUBE-SEP-0000000000010000 - [0:0]",
+            ]
+        );
+        assert!(!change.contains("-A KUBE-SVC-0000000000000000"), "{change}");
+        // Each time they would be there once more.
+        assert!(!change.contains("-A OUTPUT") && !change.contains(":POSTROUTING"), "{change}");
+        assert!(change.contains("-A KUBE-SVC-0000000000000001"), "{change}");
     }
 
     #[test]

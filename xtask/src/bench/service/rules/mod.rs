@@ -5,8 +5,8 @@
 //! session affinity, NodePorts on the node's primary address, and an endpoint or more for every Service. What rules
 //! do is the same; names of chains are numbered where kube-proxy hashes, and have the same length.
 
-pub(super) mod iptables;
-pub(super) mod nftables;
+pub(in crate::bench) mod iptables;
+pub(in crate::bench) mod nftables;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -16,30 +16,30 @@ const MASQUERADE_MARK: u32 = 0x4000;
 
 /// What kube-proxy knows of the cluster and of its node.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Surroundings {
+pub(in crate::bench) struct Surroundings {
     /// The pods' range, like `198.19.0.0/16`.
-    pub(super) pods: &'static str,
+    pub(in crate::bench) pods: &'static str,
     /// The `ClusterIP`s' range.
-    pub(super) services: &'static str,
+    pub(in crate::bench) services: &'static str,
     /// The node's address, where `NodePort`s are served.
-    pub(super) node: Ipv4Addr,
+    pub(in crate::bench) node: Ipv4Addr,
 }
 
 /// A port of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServicePort {
+pub(in crate::bench) struct ServicePort {
     /// `namespace/service:port`.
-    pub(super) name: String,
-    pub(super) protocol: Protocol,
-    pub(super) cluster_ip: Ipv4Addr,
-    pub(super) port: u16,
-    pub(super) node_port: Option<u16>,
+    pub(in crate::bench) name: String,
+    pub(in crate::bench) protocol: Protocol,
+    pub(in crate::bench) cluster_ip: Ipv4Addr,
+    pub(in crate::bench) port: u16,
+    pub(in crate::bench) node_port: Option<u16>,
     /// At least one.
-    pub(super) endpoints: Vec<SocketAddrV4>,
+    pub(in crate::bench) endpoints: Vec<SocketAddrV4>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(in crate::bench) enum Protocol {
     Tcp,
     Udp,
 }
@@ -54,17 +54,17 @@ impl fmt::Display for Protocol {
 }
 
 #[cfg(test)]
-pub(super) mod examples {
+pub(in crate::bench) mod examples {
     use super::{Protocol, ServicePort, Surroundings};
 
-    pub(in super::super) const SURROUNDINGS: Surroundings = Surroundings {
+    pub(in crate::bench) const SURROUNDINGS: Surroundings = Surroundings {
         pods: "198.19.0.0/16",
         services: "10.96.0.0/16",
         node: std::net::Ipv4Addr::new(198, 18, 0, 62),
     };
 
     /// One of two endpoints, and one with a `NodePort`.
-    pub(in super::super) fn ports() -> [ServicePort; 2] {
+    pub(in crate::bench) fn ports() -> [ServicePort; 2] {
         let plain = ServicePort {
             name: "default/web:http".to_owned(),
             protocol: Protocol::Tcp,
