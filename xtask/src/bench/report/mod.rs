@@ -39,9 +39,11 @@ pub(super) fn run(report: &Report, effort: &Effort) -> Result<()> {
     }
     privilege::become_root("measuring")?;
     refuse_beside_others()?;
-    let load_before = machine::load()?;
     let chosen = |name: &&Name| report.only.is_empty() || report.only.contains(name);
     let names: Vec<Name> = Name::value_variants().iter().filter(chosen).copied().collect();
+    let load_before = machine::load()?;
+    // Now, and not between two benches: a machine that builds is not quiet.
+    names.iter().try_for_each(|name| super::build(*name))?;
     let (in_cluster, alone): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|name| name.needs() == Needs::Cluster);
     let bench = |name: &Name| bench(*name, effort, load_before).err();
@@ -70,7 +72,10 @@ fn bench(name: Name, effort: &Effort, load_before: f64) -> Result<()> {
     let figures = super::measure(name, effort).with_context(|| format!("bench {}", name.word()));
     let figures = figures.inspect_err(|error| eprintln!("error: {error:#}"))?;
     print!("{}", Table(&figures));
-    Results { machine, figures }.write(name)
+    let Effort { rounds, seconds, .. } = effort;
+    let command =
+        format!("cargo xtask bench {} --rounds {rounds} --seconds {seconds}", name.word());
+    Results { command, machine, figures }.write(name)
 }
 
 /// Makes the page and the diagrams from the JSON.
@@ -95,7 +100,6 @@ fn refuse_beside_others() -> Result<()> {
     if Cluster::standard().exists() {
         bail!("a cluster is on this machine: run `cargo xtask down` first, a new one is measured");
     }
-    // Built by another command: a machine that has just built something is not quiet.
     if !binary("sheave").exists() || !images::archive_dir().exists() {
         bail!(
             "the programs or images are not built: run `cargo xtask build` and `cargo xtask images`"
