@@ -92,7 +92,11 @@ fn measure(
                 // None is always the first after a pause.
                 for offset in 0..routes.len() {
                     let route = &routes[(round as usize + offset) % routes.len()];
-                    let values = measure::measure(route, load, plan);
+                    let values = measure::measure(route, load, plan).or_else(|error| {
+                        // Once in hours is no reason to lose them, and none to be silent.
+                        println!("    once more, since {error:#}");
+                        measure::measure(route, load, plan)
+                    });
                     results.add(services, route.way, values?);
                 }
             }

@@ -12,13 +12,28 @@ use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
-/// Of the measured Service, on every peer.
-pub(super) const CLUSTER_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 8, 1);
 /// The host's end of the links of its pods, where they are routed: Sheave's pods have the same.
 const GATEWAY: &str = "169.254.1.1";
 /// The pods: a namespace's name, and the last part of its address.
 const CLIENT: (&str, u8) = ("client", 2);
 const SERVER: (&str, u8) = ("server", 3);
+
+/// Makes the cgroups of a pod, `$pod`: as deep, and with the shares, that a container of a pod has on a node. Else client
+/// and server would be scheduled as one, and be answered sooner than pods are.
+const POD_CGROUP: &str = r#"
+for at in /sys/fs/cgroup/cpu /sys/fs/cgroup/cpu,cpuacct /sys/fs/cgroup; do [ ! -d $at ] || break; done
+for part in bench burstable $pod container; do
+    [ ! -e $at/cgroup.subtree_control ] || echo +cpu >$at/cgroup.subtree_control
+    at=$at/$part
+    mkdir -p $at
+done
+[ ! -e $at/../cpu.shares ] || echo 204 >$at/../cpu.shares
+[ ! -e $at/../cpu.weight ] || echo 8 >$at/../cpu.weight
+ln -s $at /run/cgroup-$pod
+"#;
+/// Its only argument before the words is the pod's name.
+const ENTER_POD: &str =
+    r#"echo 0 >"/run/cgroup-$0/cgroup.procs" && exec nsenter --net="/run/netns/$0" -- "$@""#;
 
 #[derive(Clone)]
 pub(super) struct Peer {
@@ -48,7 +63,8 @@ impl Peer {
             Place::Bridge => bridge_script(peer.network(), mtu),
             _ => routed_script(peer.network(), mtu),
         };
-        peer.machine.run(&["sh", "-e", "-c", &script])?;
+        let cgroups = [CLIENT, SERVER].map(|(name, _)| format!("pod={name}{POD_CGROUP}")).concat();
+        peer.machine.run(&["sh", "-e", "-c", &(script + &cgroups)])?;
         Ok(peer)
     }
 
@@ -81,7 +97,7 @@ impl Peer {
     /// Also when this machine or its kernel cannot: what the program says.
     pub(super) fn load_rules(&self, services: u32) -> Result<()> {
         let surroundings = Surroundings { pods: PODS, services: SERVICES, node: self.address };
-        let ports = || services::ports(services, CLUSTER_IP, self.server());
+        let ports = || services::ports(services, services::cluster_ip(1), self.server());
         match self.place {
             Place::IptablesLegacy => {
                 let rules = iptables::write(&surroundings, &ports());
@@ -92,7 +108,8 @@ impl Peer {
                 self.feed(&["iptables-nft-restore"], &rules)
             }
             Place::Nftables => {
-                self.feed(&["nft", "--file", "-"], &nftables::write(&surroundings, &ports()))
+                let transactions = nftables::write(&surroundings, &ports());
+                transactions.iter().try_for_each(|rules| self.feed(&["nft", "--file", "-"], rules))
             }
             _ => Ok(()),
         }
@@ -101,8 +118,8 @@ impl Peer {
     fn inside(&self, namespace: &'static str) -> Enter {
         let machine = self.machine.clone();
         Box::new(move |words| {
-            let mut command = machine.command("nsenter")?;
-            command.args([&format!("--net=/run/netns/{namespace}"), "--"]).args(words);
+            let mut command = machine.command("sh")?;
+            command.args(["-c", ENTER_POD, namespace]).args(words);
             Ok(command)
         })
     }

@@ -14,6 +14,11 @@ pub(super) const MOST: u32 = 30_000;
 pub(in crate::bench) const PODS: &str = "198.19.0.0/16";
 pub(in crate::bench) const SERVICES: &str = "10.96.0.0/16";
 
+/// The measured Service's on a peer and on the first node (1), or on the second (2).
+pub(super) fn cluster_ip(node: u16) -> Ipv4Addr {
+    Ipv4Addr::new(10, 96, 8, node as u8)
+}
+
 /// The first of the addresses of the others and of their endpoints: the lower ones are those of real Services and
 /// pods.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 16, 0);
@@ -143,9 +148,8 @@ mod tests {
 
     #[test]
     fn the_measured_service_is_in_the_middle_of_as_many_as_were_ordered() {
-        let (address, server) = ([10, 96, 8, 1].into(), [198, 19, 3, 3].into());
         let names = |services| {
-            let ports = ports(services, address, server).into_iter();
+            let ports = ports(services, cluster_ip(1), [198, 19, 3, 3].into()).into_iter();
             ports.map(|port| port.name).collect::<Vec<_>>()
         };
         assert_eq!(names(1).len(), MEASURED.len());
@@ -160,6 +164,7 @@ mod tests {
         let all = 0..MOST - 1;
         let services: BTreeSet<Ipv4Addr> = all.clone().map(address).collect();
         assert!(services.iter().all(|address| address.octets()[..2] == [10, 96]));
+        assert!([1, 2].iter().all(|node| !services.contains(&cluster_ip(*node))));
         let pods: BTreeSet<Ipv4Addr> = all.clone().flat_map(endpoints).collect();
         assert!(pods.iter().all(|address| address.octets()[..2] == [10, 244]));
         assert_eq!((services.len(), pods.len()), (all.len(), all.len() * ENDPOINTS as usize));

@@ -27,7 +27,6 @@ pub(super) struct Sheave {
     /// Of the others that nobody dials.
     made: u32,
     pods: Value,
-    services: Value,
 }
 
 impl Sheave {
@@ -44,11 +43,8 @@ impl Sheave {
             Ok(Some(lab.kubectl(&["apply", "--filename", file])?))
         })?;
         lab.kubectl(&["wait", "pods", "--all", "--for=condition=Ready", "--timeout=60s"])?;
-        let list = |kind| -> Result<Value> {
-            Ok(serde_json::from_str(&lab.kubectl(&["get", kind, "--output=json"])?)?)
-        };
-        let (pods, services) = (list("pods")?, list("services")?);
-        Ok(Self { nodes, proxy, made: 0, pods, services })
+        let pods = serde_json::from_str(&lab.kubectl(&["get", "pods", "--output=json"])?)?;
+        Ok(Self { nodes, proxy, made: 0, pods })
     }
 
     /// A pod whose sockets are translated.
@@ -70,13 +66,6 @@ impl Sheave {
     pub(super) fn server(&self, node: u16) -> Result<Ipv4Addr> {
         let pod = find(&self.pods, &server(node))?;
         let address = pod["status"]["podIP"].as_str().context("the server has no address")?;
-        Ok(address.parse()?)
-    }
-
-    /// The address of the measured Service whose server is on a node.
-    pub(super) fn cluster_ip(&self, node: u16) -> Result<Ipv4Addr> {
-        let service = find(&self.services, &measured(node))?;
-        let address = service["spec"]["clusterIP"].as_str().context("it has no ClusterIP")?;
         Ok(address.parse()?)
     }
 
@@ -183,7 +172,12 @@ fn service(node: u16) -> Value {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": { "name": measured(node) },
-        "spec": { "type": "NodePort", "selector": { "app": server(node) }, "ports": ports },
+        "spec": {
+            "type": "NodePort",
+            "clusterIP": services::cluster_ip(node),
+            "selector": { "app": server(node) },
+            "ports": ports,
+        },
     })
 }
 

@@ -1,9 +1,9 @@
 //! All that is measured between, in a lab that goes when this is dropped: Sheave's nodes, the peers' machines, and a
 //! client outside, on one link.
 
-use super::peers::{CLUSTER_IP, Mtu, Peer};
+use super::peers::{Mtu, Peer};
 use super::server::{Enter, Server};
-use super::services::{LOAD_PORT, STREAM_PORT, node_port};
+use super::services::{LOAD_PORT, STREAM_PORT, cluster_ip, node_port};
 use super::sheave::Sheave;
 use super::ways::{Place, Way};
 use crate::cluster::output_of;
@@ -92,8 +92,9 @@ impl Site {
         let peer = || self.peer(way.place());
         Ok(match way {
             Way::Routed | Way::Bridge | Way::RoutedOutside => (peer()?.server(), None),
-            Way::IptablesLegacy | Way::IptablesNft | Way::Nftables => (CLUSTER_IP, None),
-            Way::Socket | Way::Packet => (self.sheave.cluster_ip(1)?, None),
+            Way::IptablesLegacy | Way::IptablesNft | Way::Nftables | Way::Socket | Way::Packet => {
+                (cluster_ip(1), None)
+            }
             Way::Direct => (self.sheave.server(1)?, None),
             Way::NodePortIptablesLegacy | Way::NodePortIptablesNft | Way::NodePortNftables => {
                 (peer()?.address, Some(1))

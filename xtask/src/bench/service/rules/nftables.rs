@@ -5,8 +5,9 @@
 use super::{MASQUERADE_MARK, Protocol, ServicePort, Surroundings};
 use std::fmt::Write as _;
 
-/// Elements that are added by one command.
-const TOGETHER: usize = 500;
+/// Ports of one transaction. nft and the kernel need time that grows with the square of its size: minutes for tens of
+/// thousands.
+const TOGETHER: usize = 1000;
 
 /// The table without Services; replaces one that is there in the same transaction. The maps of Services without
 /// endpoints and of source ranges are there and empty, and are looked up in.
@@ -55,8 +56,15 @@ add rule ip kube-proxy services ip daddr @nodeport-ips meta l4proto . th dport v
 add rule ip kube-proxy cluster-ips-check ip daddr @cluster-ips reject
 ";
 
-/// What `nft --file` takes.
-pub(in super::super) fn write(surroundings: &Surroundings, ports: &[ServicePort]) -> String {
+/// What `nft --file` takes, one after the other. The first replaces the table by one without Services.
+pub(in super::super) fn write(surroundings: &Surroundings, ports: &[ServicePort]) -> Vec<String> {
+    let first = base(surroundings);
+    let numbered: Vec<(usize, &ServicePort)> = ports.iter().enumerate().collect();
+    let more = numbered.chunks(TOGETHER).map(|some| transaction(surroundings, some));
+    [first].into_iter().chain(more).collect()
+}
+
+fn base(surroundings: &Surroundings) -> String {
     let Surroundings { services, node, .. } = surroundings;
     let mark = format!("{MASQUERADE_MARK:#x}");
     let mut text = String::from(BASE);
@@ -65,23 +73,28 @@ pub(in super::super) fn write(surroundings: &Surroundings, ports: &[ServicePort]
     rule(&mut text, "masquerading", &format!("mark and {mark} == 0 return"));
     rule(&mut text, "masquerading", &format!("mark set mark xor {mark}"));
     rule(&mut text, "masquerading", "masquerade fully-random");
-    for (number, port) in ports.iter().enumerate() {
-        chains(&mut text, surroundings, number, port);
+    elements(&mut text, "nodeport-ips", &[node.to_string()]);
+    text
+}
+
+/// Some of the ports, with their numbers among all.
+fn transaction(surroundings: &Surroundings, ports: &[(usize, &ServicePort)]) -> String {
+    let mut text = String::new();
+    for (number, port) in ports {
+        chains(&mut text, surroundings, *number, port);
     }
-    let addresses = ports.iter().map(|port| port.cluster_ip.to_string());
+    let addresses = ports.iter().map(|(_, port)| port.cluster_ip.to_string());
     let mut addresses: Vec<String> = addresses.collect();
     addresses.dedup();
     elements(&mut text, "cluster-ips", &addresses);
-    elements(&mut text, "nodeport-ips", &[node.to_string()]);
-    let all = || ports.iter().enumerate();
-    let by_address = all().map(|(number, port)| {
+    let by_address = ports.iter().map(|(number, port)| {
         let ServicePort { protocol, cluster_ip, port: dport, .. } = port;
-        format!("{cluster_ip} . {protocol} . {dport} : goto {}", service(number, port))
+        format!("{cluster_ip} . {protocol} . {dport} : goto {}", service(*number, port))
     });
     elements(&mut text, "service-ips", &by_address.collect::<Vec<_>>());
-    let by_node_port = all().filter_map(|(number, port)| {
+    let by_node_port = ports.iter().filter_map(|(number, port)| {
         let node_port = port.node_port?;
-        Some(format!("{} . {node_port} : goto {}", port.protocol, external(number, port)))
+        Some(format!("{} . {node_port} : goto {}", port.protocol, external(*number, port)))
     });
     elements(&mut text, "service-nodeports", &by_node_port.collect::<Vec<_>>());
     text
@@ -144,9 +157,10 @@ fn rule(text: &mut String, chain: &str, words: &str) {
 }
 
 fn elements(text: &mut String, set: &str, elements: &[String]) {
-    for some in elements.chunks(TOGETHER) {
-        let some = some.join(", ");
-        writeln!(text, "add element ip kube-proxy {set} {{ {some} }}")
+    // nft refuses an empty list.
+    if !elements.is_empty() {
+        let elements = elements.join(", ");
+        writeln!(text, "add element ip kube-proxy {set} {{ {elements} }}")
             .expect("a string takes everything");
     }
 }
@@ -156,8 +170,12 @@ mod tests {
     use super::super::examples::{SURROUNDINGS, ports};
     use super::*;
 
+    fn all() -> String {
+        write(&SURROUNDINGS, &ports()).concat()
+    }
+
     fn rules_of(chain: &str) -> Vec<String> {
-        let text = write(&SURROUNDINGS, &ports());
+        let text = all();
         let start = format!("add rule ip kube-proxy {chain} ");
         text.lines().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
     }
@@ -166,7 +184,7 @@ mod tests {
     fn one_lookup_finds_a_service_however_many_there_are() {
         let services = rules_of("services");
         assert_eq!(services.len(), 2);
-        let text = write(&SURROUNDINGS, &ports());
+        let text = all();
         let element = "add element ip kube-proxy service-ips { \
                        10.96.0.7 . tcp . 80 : goto service-00000000-default/web/tcp/http, \
                        10.96.0.8 . udp . 53 : goto service-00000001-default/dns/udp/udp }";
@@ -194,7 +212,7 @@ mod tests {
 
     #[test]
     fn node_ports_are_of_the_nodes_address_and_masquerade() {
-        let text = write(&SURROUNDINGS, &ports());
+        let text = all();
         for line in [
             "add element ip kube-proxy nodeport-ips { 198.18.0.62 }",
             "add element ip kube-proxy service-nodeports { udp . 30053 : goto \
@@ -209,8 +227,18 @@ mod tests {
     }
 
     #[test]
+    fn transactions_are_small_and_hold_every_service_once() {
+        let many = vec![ports()[0].clone(); 2 * TOGETHER + 1];
+        let transactions = write(&SURROUNDINGS, &many);
+        let count = |text: &String| text.matches(": goto service-").count();
+        let counts: Vec<usize> = transactions.iter().map(count).collect();
+        assert_eq!(counts, [0, TOGETHER, TOGETHER, 1]);
+        assert!(transactions[3].contains("service-000007D0-"));
+    }
+
+    #[test]
     fn what_is_led_to_is_there_before_it_is_named() {
-        let text = write(&SURROUNDINGS, &ports());
+        let text = all();
         let mut there = Vec::new();
         for line in text.lines() {
             if let Some(chain) = line.strip_prefix("add chain ip kube-proxy ") {
