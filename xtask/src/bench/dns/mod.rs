@@ -72,7 +72,9 @@ pub(super) fn run(plan: &Plan) -> Result<()> {
     ];
     wait_answer(servers[0].address, &name)?;
     let Plan { rounds, seconds } = plan;
-    println!("dnsperf and name-flood in a pod, {rounds} rounds of {seconds} s for each server and load:");
+    println!(
+        "dnsperf and name-flood in a pod, {rounds} rounds of {seconds} s for each server and load:"
+    );
     let mut figures = [Figures::default(), Figures::default()];
     for round in 1..=*rounds {
         step::perform(&format!("round {round}"), || {
