@@ -102,12 +102,24 @@ fn node_words(place: &Place, spec: &Spec) -> Vec<String> {
     }
     words.extend(["--image-dir".to_owned(), spec.images.display().to_string()]);
     words.extend(spec.node_arguments.iter().cloned());
+    words.extend(spec.arguments_of.get(&place.name).into_iter().flatten().cloned());
     words
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nodes_own_arguments_come_after_those_of_all() {
+        let place = |name: &str| Place { name: name.into(), link: 0, addresses: Vec::new() };
+        let mut spec = Spec::new("lab", "/", "/images");
+        spec.node_arguments = vec!["--dns-port".into(), "0".into()];
+        spec.arguments_of.insert("node-2".into(), vec!["--xdp".into(), "native".into()]);
+        let words = |name| node_words(&place(name), &spec).join(" ");
+        assert_eq!(words("node-1"), "--image-dir /images --dns-port 0");
+        assert_eq!(words("node-2"), "--image-dir /images --dns-port 0 --xdp native");
+    }
 
     #[test]
     fn the_token_is_found_in_the_line_that_people_paste() {

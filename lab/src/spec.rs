@@ -1,5 +1,6 @@
 //! What is ordered: how many machines, how they are connected, which programs they run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub struct Spec {
     pub server_arguments: Vec<String>,
     /// More arguments of `sheave up` and `sheave join`, for each node.
     pub node_arguments: Vec<String>,
+    /// More arguments of single nodes, by name: `node-2`.
+    pub arguments_of: BTreeMap<String, Vec<String>>,
     /// In the environment of the daemons.
     pub variables: Vec<(String, String)>,
 }
@@ -74,6 +77,7 @@ impl Spec {
             images: images.into(),
             server_arguments: Vec::new(),
             node_arguments: Vec::new(),
+            arguments_of: BTreeMap::new(),
             variables: Vec::new(),
         }
     }

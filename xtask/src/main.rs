@@ -70,8 +70,7 @@ enum Command {
     Vm(vm::Vm),
     /// Search for inputs that break what is pure, and keep what reached something new
     Fuzz(fuzz::Fuzz),
-    /// Measure throughput; with `footprint` start times and memory, with `dns` how fast names are answered, with
-    /// `nodes` throughput between nodes, with `push` how fast a server tells a hundred nodes
+    /// Measure throughput, or what is named; `report` measures everything and writes docs/benchmarks
     Bench(bench::Bench),
 }
 

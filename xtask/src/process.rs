@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::{SysconfVar, sysconf};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Whether it runs.
@@ -38,6 +39,15 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     memory_bytes(pid, "VmRSS:")
 }
 
+/// Its share of memory in bytes, as root: of a page that several processes have, a part each.
+pub(crate) fn proportional_bytes(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let rollup = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+    let kibibytes = field(&rollup, "Pss:").and_then(|value| value.strip_suffix(" kB"));
+    let kibibytes: u64 = kibibytes.with_context(|| format!("{path} has no Pss"))?.trim().parse()?;
+    Ok(kibibytes * 1024)
+}
+
 /// Forgets what it was, as root: proc_pid_clear_refs(5).
 pub(crate) fn forget_resident_most(pid: u32) -> Result<()> {
     let path = format!("/proc/{pid}/clear_refs");
@@ -64,6 +74,57 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / ticks_per_second as f64))
 }
 
+/// What a thread has done since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Processor time, to the nanosecond.
+    pub(crate) cpu: Duration,
+    /// How often it has waited for something and was woken up.
+    pub(crate) wake_ups: u64,
+}
+
+/// Of each of its threads, by their ids.
+pub(crate) fn activity(pid: u32) -> Result<BTreeMap<u32, Activity>> {
+    let directory = format!("/proc/{pid}/task");
+    let mut threads = BTreeMap::new();
+    for entry in std::fs::read_dir(&directory).with_context(|| directory.clone())?.flatten() {
+        let Some(thread) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // A thread may end while it is read.
+        let read = |file| std::fs::read_to_string(entry.path().join(file));
+        let (Ok(schedstat), Ok(status)) = (read("schedstat"), read("status")) else { continue };
+        let activity = activity_of(&schedstat, &status);
+        threads.insert(thread, activity.with_context(|| format!("{directory}/{thread}"))?);
+    }
+    Ok(threads)
+}
+
+/// Of a schedstat, which begins with nanoseconds on a processor, and a status.
+fn activity_of(schedstat: &str, status: &str) -> Option<Activity> {
+    let cpu_ns = schedstat.split_whitespace().next()?.parse().ok()?;
+    let wake_ups = field(status, "voluntary_ctxt_switches:")?.parse().ok()?;
+    Some(Activity { cpu: Duration::from_nanos(cpu_ns), wake_ups })
+}
+
+/// Processor time of the whole machine, since it booted, in which it did something: programs and kernel, interrupts
+/// too. What a hypervisor took is not its own.
+pub(crate) fn busy_time() -> Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let ticks = busy_ticks(&stat).context("/proc/stat has no times")?;
+    let ticks_per_second = sysconf(SysconfVar::CLK_TCK)?.context("no length of a tick")?;
+    Ok(Duration::from_secs_f64(ticks as f64 / ticks_per_second as f64))
+}
+
+/// Of proc_stat(5): user, nice, system; idle and iowait are left out; irq and softirq; what follows is others' or
+/// counted already.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> =
+        line.split_whitespace().map(|ticks| ticks.parse().ok()).collect::<Option<_>>()?;
+    [0, 1, 2, 5, 6].into_iter().map(|field| ticks.get(field).copied()).sum()
+}
+
 /// Fields 14 and 15 of proc_pid_stat(5). The second is the name, in parentheses, and may hold anything.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
@@ -88,6 +149,21 @@ mod tests {
     use std::process::Command;
 
     #[test]
+    fn a_thread_that_sleeps_wakes_up_and_one_that_works_takes_time() {
+        let own = std::process::id();
+        // The kernel's id of this thread.
+        let thread = nix::unistd::gettid().as_raw() as u32;
+        let before = activity(own).unwrap()[&thread];
+        (0..3).for_each(|_| std::thread::sleep(Duration::from_millis(1)));
+        let began = std::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(20) {}
+        let after = activity(own).unwrap()[&thread];
+        assert!(after.wake_ups >= before.wake_ups + 3, "{before:?} {after:?}");
+        assert!(after.cpu > before.cpu, "{before:?} {after:?}");
+        assert_eq!(activity_of("", "voluntary_ctxt_switches:\t7\n"), None);
+    }
+
+    #[test]
     fn a_process_is_found_among_the_children_alone() {
         let mut sleep = Command::new("sleep").arg("60").spawn().unwrap();
         let own = std::process::id();
@@ -102,6 +178,13 @@ mod tests {
         assert!(strange.is_err());
         assert!(resident.as_ref().is_ok_and(|bytes| *bytes > 0));
         assert!(most.unwrap() >= resident.unwrap());
+    }
+
+    #[test]
+    fn a_machine_is_busy_with_what_is_its_own() {
+        let stat = "cpu  10 2 30 4000 50 6 7 800 9 0\ncpu0 1 1\n";
+        assert_eq!(busy_ticks(stat), Some(55));
+        assert_eq!(busy_ticks("intr 1 2"), None);
     }
 
     #[test]

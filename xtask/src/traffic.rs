@@ -100,6 +100,13 @@ pub(crate) fn received_gbit_s(report: &str) -> Result<f64> {
     Ok(bits.context("the report has no end.sum_received.bits_per_second")? / 1e9)
 }
 
+/// All that arrived at the receiver in gigabits, of a report in JSON.
+pub(crate) fn received_gbit(report: &str) -> Result<f64> {
+    let report: serde_json::Value = serde_json::from_str(report)?;
+    let bytes = report["end"]["sum_received"]["bytes"].as_f64();
+    Ok(bytes.context("the report has no end.sum_received.bytes")? * 8.0 / 1e9)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,8 +127,9 @@ mod tests {
     #[test]
     fn iperf3_reports_are_read_at_the_receiver() {
         let report = r#"{"end":{"sum_sent":{"bits_per_second":9e9},
-                         "sum_received":{"bits_per_second":8.5e9}}}"#;
+                         "sum_received":{"bits_per_second":8.5e9,"bytes":2125000000}}}"#;
         assert_eq!(received_gbit_s(report).unwrap(), 8.5);
+        assert_eq!(received_gbit(report).unwrap(), 17.0);
         let failed = r#"{"end":{},"error":"unable to connect to server"}"#;
         assert_eq!(received_gbit_s(failed).unwrap_err().to_string(), "unable to connect to server");
     }

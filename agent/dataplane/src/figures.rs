@@ -1,5 +1,7 @@
 //! What the programs cost, as the verifier and test runs tell it: for budgets and benchmarks.
 
+use std::time::Duration;
+
 use aya::TestRunOptions;
 use aya::programs::ProgramInfo;
 
@@ -36,22 +38,17 @@ impl PacketPrograms {
         Ok(all)
     }
 
-    /// What one run of a packet program on a frame takes: the median of many short series, in
-    /// nanoseconds.
-    ///
-    /// A run lowers the frame's time to live, so a series must be shorter than that.
-    pub fn cost_ns(&mut self, program: &'static str, frame: &[u8]) -> Result<u64, OpenError> {
-        const SERIES: usize = 501;
-        const RUNS: u32 = 50;
-        let mut costs_ns = Vec::with_capacity(SERIES);
-        for _ in 0..SERIES {
-            let options =
-                TestRunOptions { data_in: Some(frame), repeat: RUNS, ..TestRunOptions::default() };
-            let result = self.loaded.test_run(program, options)?;
-            costs_ns.push(result.duration.as_nanos() as u64);
-        }
-        costs_ns.sort_unstable();
-        Ok(costs_ns[SERIES / 2])
+    /// Runs a packet program so many times, each on what the run before has left of the frame: the last verdict,
+    /// and how long a run took by the kernel's clock, which it reads before the first and after the last.
+    pub fn run_timed(
+        &mut self,
+        program: &'static str,
+        frame: &[u8],
+        repeat: u32,
+    ) -> Result<(i32, Duration), OpenError> {
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
+        let result = self.loaded.test_run(program, options)?;
+        Ok((result.return_value as i32, result.duration))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The node of the packet table with a network of its own around it: by which uplink a packet would leave is
 //! for the kernel's routes to say.
 
+use sheave_dataplane::Network;
 use sheave_tests::netns::Netns;
 use sheave_tests::node::DetachedNode;
 
@@ -42,11 +43,15 @@ pub(crate) fn node_there(
     ports: std::ops::RangeInclusive<u16>,
 ) -> std::sync::MutexGuard<'static, DetachedNode> {
     let mut node = node();
+    node.dataplane().set_network(&network_there(ports)).unwrap();
+    node
+}
+
+/// What that node knows of its network.
+pub(crate) fn network_there(ports: std::ops::RangeInclusive<u16>) -> Network {
     let addresses = Net::BOTH.map(Net::node).to_vec();
     let uplinks = [1, UPLINK_INDEX].map(|index| (index, addresses.clone())).to_vec();
-    let network = sheave_dataplane::Network { nat_ports: Some(ports), uplinks, ..network() };
-    node.dataplane().set_network(&network).unwrap();
-    node
+    Network { nat_ports: Some(ports), uplinks, ..network() }
 }
 
 /// The port that those are given who are shown as the node.

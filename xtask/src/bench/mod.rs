@@ -1,18 +1,27 @@
 //! `cargo xtask bench`: what Sheave costs and gains, measured on this machine with tools that
 //! everybody has. Figures of one run are comparable, because the rounds are interleaved.
 
+mod agent;
+mod catalogue;
 mod dns;
 mod footprint;
 mod nodes;
+mod packets;
 mod placement;
 mod plain;
 mod pods;
+mod proxy;
 mod push;
+mod report;
+mod rest;
 mod rounds;
+mod service;
 mod spread;
 mod table;
 mod throughput;
 
+use self::catalogue::Name;
+use self::report::Figure;
 use crate::cluster::Cluster;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -22,6 +31,13 @@ use clap::{Args, Subcommand};
 pub(crate) struct Bench {
     #[command(subcommand)]
     what: Option<What>,
+    #[command(flatten)]
+    effort: Effort,
+}
+
+/// How much is measured.
+#[derive(Args)]
+struct Effort {
     /// Rounds; each measures everything that is compared once
     #[arg(long, global = true, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -32,30 +48,54 @@ pub(crate) struct Bench {
     /// default
     #[arg(long, global = true, default_value = rounds::CONGESTION)]
     congestion: String,
+    #[command(flatten)]
+    choice: service::Choice,
+}
+
+impl Effort {
+    fn streams(&self) -> rounds::Plan<'_> {
+        rounds::Plan { rounds: self.rounds, seconds: self.seconds, congestion: &self.congestion }
+    }
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// How fast a first cluster is there, how fast pods start, how much memory the daemons hold
-    Footprint,
-    /// Throughput between pods of two nodes, beside the nodes' own and beside the kernel's VXLAN alone
-    Nodes,
-    /// How fast a server tells the agents of a hundred nodes, which are hollow, and what memory that takes
-    Push,
-    /// How fast names of ten thousand Services are answered to a pod, beside dnsmasq, and what memory that takes
-    Dns,
+    #[command(flatten)]
+    One(Name),
+    /// What `service` starts where its clients and servers are
+    #[command(hide = true)]
+    ServiceLoad {
+        #[command(subcommand)]
+        load: service::Load,
+    },
+    /// Everything, written to docs/benchmarks: figures as JSON, a page, and diagrams
+    Report(report::Report),
 }
 
-/// Measures.
+/// Measures, and prints the figures.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    let Bench { rounds, seconds, congestion, .. } = bench;
-    let streams = rounds::Plan { rounds: *rounds, seconds: *seconds, congestion };
-    match bench.what {
-        None => throughput::run(streams),
-        Some(What::Nodes) => nodes::run(streams),
-        Some(What::Footprint) => footprint::run(),
-        Some(What::Push) => push::run(),
-        Some(What::Dns) => dns::run(&dns::Plan { rounds: *rounds, seconds: *seconds }),
+    let name = match &bench.what {
+        None => Name::Throughput,
+        Some(What::One(name)) => *name,
+        Some(What::ServiceLoad { load }) => return service::load(load, bench.effort.seconds),
+        Some(What::Report(report)) => return report::run(report, &bench.effort),
+    };
+    let figures = measure(name, &bench.effort)?;
+    print!("{}", table::Table(&figures));
+    Ok(())
+}
+
+/// Runs one bench.
+fn measure(name: Name, effort: &Effort) -> Result<Vec<Figure>> {
+    let (streams, Effort { rounds, seconds, .. }) = (effort.streams(), effort);
+    match name {
+        Name::Throughput => throughput::run(streams),
+        Name::Service => service::run(&effort.choice, streams),
+        Name::Nodes => nodes::run(streams),
+        Name::Footprint => footprint::run(),
+        Name::Push => push::run(),
+        Name::Packets => packets::run(*rounds),
+        Name::Dns => dns::run(&dns::Plan { rounds: *rounds, seconds: *seconds }),
     }
 }
 

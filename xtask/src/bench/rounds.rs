@@ -1,8 +1,8 @@
 //! One TCP stream over several ways, one after the other in each round, with both ends where each placement has
-//! them; and what came of it as tables.
+//! them; and what came of it as figures.
 
 use super::placement::Placement;
-use super::table::Table;
+use super::report::Figure;
 use crate::cluster::output_of;
 use crate::{step, traffic};
 use anyhow::Result;
@@ -50,8 +50,13 @@ struct Setting {
     gbit_s: Vec<Vec<f64>>,
 }
 
-/// Measures every way in each round and prints a table for each placement.
-pub(super) fn run(plan: Plan<'_>, paths: &[Path<'_>], comparisons: &[Comparison]) -> Result<()> {
+/// Measures every way in each round. `what` is said of each figure, before the placement.
+pub(super) fn run(
+    plan: Plan<'_>,
+    what: &str,
+    paths: &[Path<'_>],
+    comparisons: &[Comparison],
+) -> Result<Vec<Figure>> {
     let placements = Placement::all()?.into_iter();
     let mut settings: Vec<Setting> =
         placements.map(|placement| Setting { placement, gbit_s: Vec::new() }).collect();
@@ -69,10 +74,7 @@ pub(super) fn run(plan: Plan<'_>, paths: &[Path<'_>], comparisons: &[Comparison]
             Ok(remarks.join(", "))
         })?;
     }
-    for setting in &settings {
-        print!("\n{}", table(setting, paths, comparisons));
-    }
-    Ok(())
+    Ok(settings.iter().flat_map(|setting| figures(what, setting, paths, comparisons)).collect())
 }
 
 /// Measures each way once. The order turns from round to round, so that none is always the first
@@ -100,15 +102,21 @@ fn measure(plan: Plan<'_>, path: &Path<'_>, placement: &Placement) -> Result<f64
     traffic::received_gbit_s(&report)
 }
 
-fn table(setting: &Setting, paths: &[Path<'_>], comparisons: &[Comparison]) -> Table {
-    let mut table = Table::new(setting.placement.name);
+fn figures(
+    what: &str,
+    setting: &Setting,
+    paths: &[Path<'_>],
+    comparisons: &[Comparison],
+) -> Vec<Figure> {
+    let what = format!("{what}, {}", setting.placement.name);
     let column = |index: usize| setting.gbit_s.iter().map(|row| row[index]).collect::<Vec<_>>();
-    for (index, path) in paths.iter().enumerate() {
-        table.figures(&path.name, &column(index), "Gbit/s");
-    }
-    for Comparison { over, under, goal } in comparisons {
-        let name = format!("{} / {}", paths[*over].name, paths[*under].name);
-        table.ratio_with_goal(&name, &column(*over), &column(*under), *goal);
-    }
-    table
+    let figure = |(index, path): (usize, &Path<'_>)| {
+        let own = column(index);
+        let figure = Figure::of(&what, &path.name, "Gbit/s", &own);
+        let others = comparisons.iter().filter(|comparison| comparison.over == index);
+        others.fold(figure, |figure, Comparison { under, goal, .. }| {
+            figure.beside_with_goal(&paths[*under].name, &own, &column(*under), *goal)
+        })
+    };
+    paths.iter().enumerate().map(figure).collect()
 }

@@ -4,6 +4,7 @@
 
 use super::plain::PlainVeths;
 use super::pods::{BenchPods, PORT};
+use super::report::Figure;
 use super::rounds::{self, Comparison, Path, Plan};
 use crate::privilege;
 use anyhow::Result;
@@ -12,7 +13,7 @@ use anyhow::Result;
 const CLUSTER_IP: usize = 1;
 
 /// Measures every way in each round.
-pub(super) fn run(plan: Plan<'_>) -> Result<()> {
+pub(super) fn run(plan: Plan<'_>) -> Result<Vec<Figure>> {
     privilege::require("measuring")?;
     let cluster = super::running_cluster()?;
     let pods = BenchPods::start(&cluster)?;
@@ -38,5 +39,5 @@ pub(super) fn run(plan: Plan<'_>) -> Result<()> {
     let others = (0..paths.len()).filter(|index| *index != CLUSTER_IP);
     let comparisons: Vec<Comparison> =
         others.map(|under| Comparison { over: CLUSTER_IP, under, goal: None }).collect();
-    rounds::run(plan, &paths, &comparisons)
+    rounds::run(plan, "one TCP stream", &paths, &comparisons)
 }

@@ -11,7 +11,7 @@ use self::dnsmasq::{Dnsmasq, wait_answer};
 use self::memory::Memory;
 use self::services::Services;
 use super::pods::BenchPods;
-use super::table::Table;
+use super::report::Figure;
 use crate::cluster::Cluster;
 use crate::{privilege, process, step};
 use anyhow::{Context, Result};
@@ -36,7 +36,7 @@ struct Server {
 
 /// Of one server, a figure a round.
 #[derive(Default)]
-struct Figures {
+struct Measured {
     median_ms: Vec<f64>,
     p99_ms: Vec<f64>,
     cpu_us: Vec<f64>,
@@ -46,7 +46,7 @@ struct Figures {
 }
 
 /// Measures both servers in each round.
-pub(super) fn run(plan: &Plan) -> Result<()> {
+pub(super) fn run(plan: &Plan) -> Result<Vec<Figure>> {
     privilege::require("measuring")?;
     let cluster = super::running_cluster()?;
     step::run("build the program that asks most", &mut client::build_command())?;
@@ -75,19 +75,19 @@ pub(super) fn run(plan: &Plan) -> Result<()> {
     println!(
         "dnsperf and name-flood in a pod, {rounds} rounds of {seconds} s for each server and load:"
     );
-    let mut figures = [Figures::default(), Figures::default()];
+    let mut measured = [Measured::default(), Measured::default()];
     for round in 1..=*rounds {
         step::perform(&format!("round {round}"), || {
             // Neither is always the first.
             for offset in 0..servers.len() {
                 let index = (round as usize + offset) % servers.len();
-                measure(&client, &servers[index], *seconds, &mut figures[index])?;
+                measure(&client, &servers[index], *seconds, &mut measured[index])?;
             }
-            Ok(remark(&servers, &figures))
+            Ok(remark(&servers, &measured))
         })?;
     }
-    print(&servers, &figures, &memory, memory::resident_now_mebibytes(&cluster)?);
-    Ok(())
+    let after_mib = memory::resident_now_mebibytes(&cluster)?;
+    Ok([found(&servers, &measured), found_memory(&memory, after_mib)].concat())
 }
 
 fn node_address(cluster: &Cluster) -> Result<Ipv4Addr> {
@@ -102,20 +102,20 @@ fn dns_address(cluster: &Cluster) -> Result<SocketAddrV4> {
 }
 
 /// One server, first with little to do, then with as much as it can.
-fn measure(client: &Client, server: &Server, seconds: u32, figures: &mut Figures) -> Result<()> {
+fn measure(client: &Client, server: &Server, seconds: u32, measured: &mut Measured) -> Result<()> {
     let (seen, cpu_us) = timed(server, || client.ask_at(server.address, RATE, seconds))?;
     let at = |share: f64| {
         let index = (seen.latencies.len() as f64 * share) as usize;
         seen.latencies.get(index).map(|latency| latency.as_secs_f64() * 1e3)
     };
-    figures.median_ms.push(at(0.5).context("dnsperf told of no question")?);
-    figures.p99_ms.push(at(0.99).context("dnsperf told of no question")?);
-    figures.cpu_us.push(cpu_us);
-    figures.lost += seen.lost;
+    measured.median_ms.push(at(0.5).context("dnsperf told of no question")?);
+    measured.p99_ms.push(at(0.99).context("dnsperf told of no question")?);
+    measured.cpu_us.push(cpu_us);
+    measured.lost += seen.lost;
     let (seen, cpu_us) = timed(server, || client.ask_most(server.address, seconds))?;
-    figures.most_thousands.push(seen.per_second / 1e3);
-    figures.most_cpu_us.push(cpu_us);
-    figures.lost += seen.lost;
+    measured.most_thousands.push(seen.per_second / 1e3);
+    measured.most_cpu_us.push(cpu_us);
+    measured.lost += seen.lost;
     Ok(())
 }
 
@@ -132,46 +132,52 @@ fn timed(
 }
 
 /// The figures of the last round.
-fn remark(servers: &[Server], figures: &[Figures]) -> String {
+fn remark(servers: &[Server], measured: &[Measured]) -> String {
     let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();
-    let each = servers.iter().zip(figures).map(|(server, figures)| {
-        let (p99_ms, most) = (last(&figures.p99_ms), last(&figures.most_thousands));
+    let each = servers.iter().zip(measured).map(|(server, measured)| {
+        let (p99_ms, most) = (last(&measured.p99_ms), last(&measured.most_thousands));
         format!("{} {p99_ms:.3} ms, {most:.0} thousand/s", server.name)
     });
     each.collect::<Vec<_>>().join("; ")
 }
 
 /// What is told, of whom, and its unit.
-type Row = (&'static str, fn(&Figures) -> &[f64], &'static str);
+type Row = (&'static str, fn(&Measured) -> &[f64], &'static str);
 
 const PACED: [Row; 3] = [
-    ("median", |figures| &figures.median_ms, "ms"),
-    ("99 of 100 within", |figures| &figures.p99_ms, "ms"),
-    ("processor time", |figures| &figures.cpu_us, "us an answer"),
+    ("median", |measured| &measured.median_ms, "ms"),
+    ("99 of 100 within", |measured| &measured.p99_ms, "ms"),
+    ("processor time", |measured| &measured.cpu_us, "us an answer"),
 ];
 const MOST: [Row; 2] = [
-    ("answers", |figures| &figures.most_thousands, "thousand a second"),
-    ("processor time", |figures| &figures.most_cpu_us, "us an answer"),
+    ("answers", |measured| &measured.most_thousands, "thousand a second"),
+    ("processor time", |measured| &measured.most_cpu_us, "us an answer"),
 ];
 
-fn print(servers: &[Server; 2], figures: &[Figures; 2], memory: &Memory, after: f64) {
+fn found(servers: &[Server; 2], measured: &[Measured; 2]) -> Vec<Figure> {
+    let mut figures = Vec::new();
     let paced = format!("{RATE} questions a second");
-    for (heading, rows) in [(paced.as_str(), &PACED[..]), ("as many as are answered", &MOST)] {
-        let mut table = Table::new(heading);
+    for (load, rows) in [(paced.as_str(), &PACED[..]), ("as many as are answered", &MOST)] {
         for (what, of, unit) in rows {
-            for (server, figures) in servers.iter().zip(figures) {
-                table.figures(&format!("{}, {what}", server.name), of(figures), unit);
-            }
-            table.ratio(&format!("{what}, ratio"), of(&figures[0]), of(&figures[1]));
+            let what = format!("{load}: {what}");
+            let [own, other] = [of(&measured[0]), of(&measured[1])];
+            let figure = Figure::of(&what, servers[0].name, unit, own);
+            figures.push(figure.beside(servers[1].name, own, other));
+            figures.push(Figure::of(&what, servers[1].name, unit, other));
         }
-        print!("\n{table}");
     }
-    let mut table = Table::new("memory of the agent");
-    table.figures("without DNS", &memory.without, "MiB");
-    table.figures("with DNS", &memory.with, "MiB");
-    table.figures("with DNS, after the load", &[after], "MiB");
-    print!("\n{table}");
-    for (server, figures) in servers.iter().zip(figures).filter(|(_, figures)| figures.lost > 0.0) {
-        println!("{} left {} questions unanswered", server.name, figures.lost);
-    }
+    let lost = servers.iter().zip(measured).map(|(server, measured)| {
+        Figure::of("left unanswered, of all", server.name, "questions", &[measured.lost])
+    });
+    figures.extend(lost);
+    figures
+}
+
+fn found_memory(memory: &Memory, after_mib: f64) -> Vec<Figure> {
+    let figure = |of, rounds: &[f64]| Figure::of("memory of the agent", of, "MiB", rounds);
+    vec![
+        figure("without DNS", &memory.without),
+        figure("with DNS", &memory.with),
+        figure("with DNS, after the load", &[after_mib]),
+    ]
 }

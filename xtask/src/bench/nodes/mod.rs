@@ -6,8 +6,10 @@ mod pods;
 mod tunnel;
 
 use self::pods::Pods;
+pub(super) use self::pods::mtu_of;
 use self::tunnel::PlainTunnel;
 use super::pods::PORT;
+use super::report::Figure;
 use super::rounds::{self, Comparison, Path, Plan};
 use crate::cluster::wait_for;
 use crate::{lab, privilege, step};
@@ -93,15 +95,16 @@ impl Drop for Listener {
 }
 
 /// Measures both ways, each in a lab of its own.
-pub(super) fn run(plan: Plan<'_>) -> Result<()> {
+pub(super) fn run(plan: Plan<'_>) -> Result<Vec<Figure>> {
     privilege::become_root("a lab")?;
     println!("Pods by a route, beside the nodes themselves:");
-    native(plan)?;
+    let mut figures = native(plan)?;
     println!("\nPods through the tunnel, beside the kernel's VXLAN:");
-    vxlan(plan)
+    figures.extend(vxlan(plan)?);
+    Ok(figures)
 }
 
-fn native(plan: Plan<'_>) -> Result<()> {
+fn native(plan: Plan<'_>) -> Result<Vec<Figure>> {
     let (lab, pods) = start("native")?;
     let (client, server) = (lab.0.node(1)?, lab.0.node(2)?);
     let (bare_client, bare_server) = (lab.0.client(1)?, lab.0.client(2)?);
@@ -127,10 +130,10 @@ fn native(plan: Plan<'_>) -> Result<()> {
         Comparison { over: 0, under: 1, goal: Some(NATIVE_GOAL) },
         Comparison { over: 0, under: 2, goal: None },
     ];
-    rounds::run(plan, &paths, &comparisons)
+    rounds::run(plan, "one TCP stream between nodes", &paths, &comparisons)
 }
 
-fn vxlan(plan: Plan<'_>) -> Result<()> {
+fn vxlan(plan: Plan<'_>) -> Result<Vec<Figure>> {
     let (lab, pods) = start("vxlan")?;
     let machines = [lab.0.client(1)?, lab.0.client(2)?];
     let addresses = [lab.address("client-1")?, lab.address("client-2")?];
@@ -150,7 +153,8 @@ fn vxlan(plan: Plan<'_>) -> Result<()> {
             client: Box::new(|words| tunnel.in_client(words)),
         },
     ];
-    rounds::run(plan, &paths, &[Comparison { over: 0, under: 1, goal: Some(VXLAN_GOAL) }])
+    let comparison = Comparison { over: 0, under: 1, goal: Some(VXLAN_GOAL) };
+    rounds::run(plan, "one TCP stream through a tunnel", &paths, &[comparison])
 }
 
 fn start(pod_network: &str) -> Result<(BenchLab, Pods)> {

@@ -67,7 +67,7 @@ impl Pods {
 }
 
 /// Of what `ip -json link show` says.
-fn mtu_of(links: &str) -> Result<u32> {
+pub(in crate::bench) fn mtu_of(links: &str) -> Result<u32> {
     let links: Value = serde_json::from_str(links)?;
     let mtu = links[0]["mtu"].as_u64().context("the link has no MTU")?;
     Ok(u32::try_from(mtu)?)

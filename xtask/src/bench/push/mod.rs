@@ -12,7 +12,7 @@ use self::agents::Agents;
 use self::changes::Latencies;
 use self::progress::Progress;
 use self::server::Server;
-use super::table::Table;
+use super::report::Figure;
 use crate::workspace::{binary, cargo};
 use crate::{privilege, process, step};
 use anyhow::{Result, bail};
@@ -34,7 +34,7 @@ const MEMORY_GOAL_MIB: f64 = 0.3;
 
 /// A figure a round.
 #[derive(Default)]
-struct Figures {
+struct Measured {
     /// From before the first agent is started until the server has every node's acknowledgement.
     complete_s: Vec<f64>,
     /// Processor time of the server and of all agents meanwhile.
@@ -46,7 +46,7 @@ struct Figures {
 }
 
 /// Measures with a server of its own, and takes it away.
-pub(super) fn run() -> Result<()> {
+pub(super) fn run() -> Result<Vec<Figure>> {
     privilege::become_root("measuring")?;
     if !binary("sheave").exists() {
         bail!("the programs are missing: run `cargo xtask build`");
@@ -70,14 +70,14 @@ pub(super) fn run() -> Result<()> {
     server.restart()?;
     std::thread::sleep(IDLE);
     let without_mib = mebibytes(process::resident_bytes(server.pid())?);
-    let (mut figures, mut agents) = (Figures::default(), None);
+    let (mut measured, mut agents) = (Measured::default(), None);
     for round in 1..=ROUNDS {
         // Those of the round before are gone before others come.
         drop(agents.take());
         progress::wait_disconnected(&server)?;
         step::perform(&format!("round {round}: a complete state to all"), || {
-            agents = Some(measure_complete(&server, &mut figures)?);
-            Ok(figures.remark())
+            agents = Some(measure_complete(&server, &mut measured)?);
+            Ok(measured.remark())
         })?;
     }
     let mut latencies = Latencies::default();
@@ -85,12 +85,11 @@ pub(super) fn run() -> Result<()> {
         latencies = changes::measure(&server, CHANGES)?;
         Ok(String::new())
     })?;
-    print(&figures, &latencies, without_mib);
-    Ok(())
+    Ok(found(&measured, &latencies, without_mib))
 }
 
 /// Starts all agents, and leaves them running.
-fn measure_complete(server: &Server, figures: &mut Figures) -> Result<Agents> {
+fn measure_complete(server: &Server, measured: &mut Measured) -> Result<Agents> {
     process::forget_resident_most(server.pid())?;
     let server_before = process::cpu_time(server.pid())?;
     let began = Instant::now();
@@ -98,13 +97,13 @@ fn measure_complete(server: &Server, figures: &mut Figures) -> Result<Agents> {
     agents.wait_complete()?;
     let newest = Progress::ask(server)?.newest;
     progress::wait_acknowledged(server, NODES, newest)?;
-    figures.complete_s.push(began.elapsed().as_secs_f64());
+    measured.complete_s.push(began.elapsed().as_secs_f64());
     let used = process::cpu_time(server.pid())?.saturating_sub(server_before);
-    figures.server_cpu_s.push(used.as_secs_f64());
-    figures.agents_cpu_s.push(agents.cpu_time()?.as_secs_f64());
+    measured.server_cpu_s.push(used.as_secs_f64());
+    measured.agents_cpu_s.push(agents.cpu_time()?.as_secs_f64());
     std::thread::sleep(IDLE);
-    figures.with_nodes_mib.push(mebibytes(process::resident_bytes(server.pid())?));
-    figures.most_mib.push(mebibytes(process::resident_most_bytes(server.pid())?));
+    measured.with_nodes_mib.push(mebibytes(process::resident_bytes(server.pid())?));
+    measured.most_mib.push(mebibytes(process::resident_most_bytes(server.pid())?));
     Ok(agents)
 }
 
@@ -112,7 +111,7 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-impl Figures {
+impl Measured {
     /// Of the last round.
     fn remark(&self) -> String {
         let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();
@@ -131,38 +130,30 @@ impl Figures {
     }
 }
 
-fn print(figures: &Figures, latencies: &Latencies, without_mib: f64) {
+fn found(measured: &Measured, latencies: &Latencies, without_mib: f64) -> Vec<Figure> {
     let (services, endpoints) = (objects::SERVICES, objects::ENDPOINTS);
-    let mut table = Table::new(&format!("a complete state to {NODES} nodes"));
-    table.figures("until all have acknowledged", &figures.complete_s, "s");
-    table.figures("processor time, server", &figures.server_cpu_s, "s");
-    table.figures("processor time, all agents", &figures.agents_cpu_s, "s");
-    print!("\n{table}");
-    println!(
-        "  {services} Services of {endpoints} endpoints; from before the first agent's process is started\n  \
-         until the server has the acknowledgement of each: goal {COMPLETE_GOAL_S} s"
+    let complete = format!(
+        "{services} Services of {endpoints} endpoints to {NODES} nodes, goal {COMPLETE_GOAL_S} s"
     );
-    let mut table = Table::new("a change of one endpoint");
-    table.figures("known to the push server to all", &latencies.push_ms, "ms");
-    table.figures("request sent to all", &latencies.whole_ms, "ms");
-    print!("\n{table}");
-    println!(
-        "  99 of 100 within {:.1} ms from known, {:.1} ms from the request, which is written to disk in\n  \
-         between, until every node's acknowledgement is there: goal {CHANGE_GOAL_MS} ms",
-        changes::p99(&latencies.push_ms),
-        changes::p99(&latencies.whole_ms),
-    );
-    let mut table = Table::new("memory of the server");
-    table.figures("without nodes", &[without_mib], "MiB");
-    table.figures(&format!("with {NODES}"), &figures.with_nodes_mib, "MiB");
-    let growth = |figures: &[f64]| Figures::growth_mib(figures, without_mib);
-    table.figures("growth a node", &growth(&figures.with_nodes_mib), "MiB");
-    table.figures("growth a node, at its most", &growth(&figures.most_mib), "MiB");
-    print!("\n{table}");
-    println!(
-        "  resident, {} s after the last acknowledgement: goal {MEMORY_GOAL_MIB} MiB a node",
-        IDLE.as_secs()
-    );
+    let complete = |of, rounds: &[f64]| Figure::of(&complete, of, "s", rounds);
+    let change = format!("a change of one endpoint to {NODES} nodes, goal {CHANGE_GOAL_MS} ms");
+    let change = |of, rounds: &[f64]| Figure::of(&change, of, "ms", rounds);
+    let memory = format!("memory of the server, goal {MEMORY_GOAL_MIB} MiB a node");
+    let memory = |of, rounds: &[f64]| Figure::of(&memory, of, "MiB", rounds);
+    let growth = |mib: &[f64]| Measured::growth_mib(mib, without_mib);
+    vec![
+        complete("until all have acknowledged", &measured.complete_s),
+        complete("processor time, server", &measured.server_cpu_s),
+        complete("processor time, all agents", &measured.agents_cpu_s),
+        change("known to the push server to all", &latencies.push_ms),
+        change("the same, 99 of 100 within", &[changes::p99(&latencies.push_ms)]),
+        change("request sent to all", &latencies.whole_ms),
+        change("that, 99 of 100 within", &[changes::p99(&latencies.whole_ms)]),
+        memory("without nodes", &[without_mib]),
+        memory(&format!("with {NODES}"), &measured.with_nodes_mib),
+        memory("growth a node", &growth(&measured.with_nodes_mib)),
+        memory("growth a node, at its most", &growth(&measured.most_mib)),
+    ]
 }
 
 #[cfg(test)]
@@ -171,6 +162,6 @@ mod tests {
 
     #[test]
     fn growth_is_told_by_node() {
-        assert_eq!(Figures::growth_mib(&[150.0, 170.0], 120.0), [0.3, 0.5]);
+        assert_eq!(Measured::growth_mib(&[150.0, 170.0], 120.0), [0.3, 0.5]);
     }
 }

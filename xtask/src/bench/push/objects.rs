@@ -1,11 +1,11 @@
 //! Services and their endpoints, made through the API.
 
+use super::super::proxy::for_each;
 use super::server::Server;
 use crate::traffic::Ask;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many Services.
 pub(super) const SERVICES: usize = 5000;
@@ -13,8 +13,6 @@ pub(super) const SERVICES: usize = 5000;
 pub(super) const ENDPOINTS: usize = 10;
 pub(super) const NAMESPACE: &str = "push";
 
-/// Requests under way: a write waits for the disk, and those that wait together are written together.
-const AT_A_TIME: usize = 16;
 /// The first pod's address: the cluster's range.
 const FIRST_POD: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 0);
 const JSON: &str = "application/json";
@@ -23,20 +21,10 @@ const JSON: &str = "application/json";
 pub(super) fn create(server: &Server) -> Result<()> {
     let namespace = json!({ "metadata": { "name": NAMESPACE } });
     post(server, "/api/v1/namespaces", &namespace)?;
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= SERVICES {
-                return Ok(());
-            }
-            post(server, &slices_path(), &slice(number))?;
-            post(server, &format!("/api/v1/namespaces/{NAMESPACE}/services"), &service(number))?;
-        }
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("it does not panic"))
+    for_each(0..SERVICES as u32, |number| {
+        let number = number as usize;
+        post(server, &slices_path(), &slice(number))?;
+        post(server, &format!("/api/v1/namespaces/{NAMESPACE}/services"), &service(number))
     })
 }
 

@@ -1,14 +1,14 @@
-//! A `sheave-server` of the measurement's own on the loopback, and the way to its API: `kubectl proxy`, which
-//! knows the administrator's certificate. Both are ended, and the store is removed, when it is dropped.
+//! A `sheave-server` of the measurement's own on the loopback, and the way to its API. Both are ended, and the store
+//! is removed, when it is dropped.
 
+use super::super::proxy::Proxy;
 use crate::cluster::{output_of, wait_for};
-use crate::traffic::{self, Ask};
+use crate::traffic::Ask;
 use crate::workspace::binary;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -21,12 +21,6 @@ pub(super) struct Server {
     port: u16,
     process: Child,
     proxy: Option<Proxy>,
-}
-
-/// Says where it listens by its first line.
-struct Proxy {
-    process: Child,
-    address: SocketAddrV4,
 }
 
 impl Server {
@@ -74,8 +68,7 @@ impl Server {
 
     /// The answer of the API, as JSON.
     pub(super) fn ask(&self, ask: &Ask<'_>) -> Result<Value> {
-        let proxy = self.proxy.as_ref().context("kubectl proxy does not run yet")?;
-        Ok(serde_json::from_str(&traffic::http(proxy.address, ask)?)?)
+        self.proxy.as_ref().context("kubectl proxy does not run yet")?.ask(ask)
     }
 
     fn kubeconfig(&self) -> PathBuf {
@@ -121,39 +114,6 @@ fn remove_directory() -> Result<()> {
     }
 }
 
-impl Proxy {
-    fn start(kubeconfig: &Path) -> Result<Self> {
-        let mut command = Command::new("kubectl");
-        command.arg("--kubeconfig").arg(kubeconfig).args(["proxy", "--port=0"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = command.spawn().context("cannot start kubectl proxy")?;
-        let stdout = process.stdout.take().context("its output is a pipe")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        match address(&line) {
-            Some(address) => Ok(Self { process, address }),
-            None => {
-                let _ = process.kill();
-                let _ = process.wait();
-                bail!("kubectl proxy says {line:?} and not where it listens")
-            }
-        }
-    }
-}
-
-/// Of `Starting to serve on 127.0.0.1:40001`.
-fn address(line: &str) -> Option<SocketAddrV4> {
-    line.split_whitespace().last()?.parse().ok()
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // One that has ended by itself needs no end.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -161,18 +121,5 @@ impl Drop for Server {
         if let Err(error) = remove_directory() {
             eprintln!("{error:#}");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_the_proxy_listens_is_read_from_its_first_line() {
-        let expected = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40001);
-        assert_eq!(address("Starting to serve on 127.0.0.1:40001\n"), Some(expected));
-        assert_eq!(address("error: no configuration\n"), None);
-        assert_eq!(address(""), None);
     }
 }

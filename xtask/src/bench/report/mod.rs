@@ -1,0 +1,145 @@
+//! `cargo xtask bench report`: all benches, one after the other; what they find as JSON in docs/benchmarks, and a page
+//! and diagrams that are made of that JSON alone.
+
+mod figure;
+mod machine;
+mod page;
+mod plot;
+mod results;
+
+pub(super) use self::figure::{Figure, Ratio};
+pub(super) use self::machine::Machine;
+pub(super) use self::results::Results;
+use self::results::directory;
+use super::Effort;
+use super::catalogue::{Name, Needs};
+use super::table::Table;
+use crate::cluster::Cluster;
+use crate::workspace::binary;
+use crate::{images, lab, privilege, step};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum as _};
+use std::fs;
+
+/// What to measure, and what to make of it.
+#[derive(Args)]
+pub(crate) struct Report {
+    /// These alone are measured, like `dns,push`; of the others the JSON stays
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Name>,
+    /// Nothing is measured: page and diagrams are made from the JSON that is there
+    #[arg(long, conflicts_with = "only")]
+    render_only: bool,
+}
+
+/// Measures, and writes the files. A bench that fails leaves its earlier figures, and the others go on.
+pub(super) fn run(report: &Report, effort: &Effort) -> Result<()> {
+    if report.render_only {
+        return render();
+    }
+    privilege::become_root("measuring")?;
+    refuse_beside_others()?;
+    let load_before = machine::load()?;
+    let chosen = |name: &&Name| report.only.is_empty() || report.only.contains(name);
+    let names: Vec<Name> = Name::value_variants().iter().filter(chosen).copied().collect();
+    let (in_cluster, alone): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|name| name.needs() == Needs::Cluster);
+    let bench = |name: &Name| bench(*name, effort, load_before).err();
+    let mut failed: Vec<anyhow::Error> = Vec::new();
+    if !in_cluster.is_empty() {
+        let cluster = BenchCluster::start()?;
+        failed.extend(in_cluster.iter().filter_map(bench));
+        cluster.remove()?;
+    }
+    failed.extend(alone.iter().filter_map(bench));
+    render()?;
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let said: Vec<String> = failed.iter().map(|error| format!("{error:#}")).collect();
+    bail!("{}", said.join("\n"))
+}
+
+fn bench(name: Name, effort: &Effort, load_before: f64) -> Result<()> {
+    println!("\n{}:", name.title());
+    let machine = Machine::look(load_before)?;
+    if !machine.is_quiet() {
+        let percent = machine.busy_before * 100.0;
+        println!("  the machine is busy ({percent:.0} %): the figures are noisy, and will say so");
+    }
+    let figures = super::measure(name, effort).with_context(|| format!("bench {}", name.word()));
+    let figures = figures.inspect_err(|error| eprintln!("error: {error:#}"))?;
+    print!("{}", Table(&figures));
+    Results { machine, figures }.write(name)
+}
+
+/// Makes the page and the diagrams from the JSON.
+fn render() -> Result<()> {
+    let names = Name::value_variants().iter();
+    let all = names.map(|name| Ok((*name, Results::read(*name)?))).collect::<Result<Vec<_>>>()?;
+    fs::create_dir_all(directory())?;
+    for (name, results) in &all {
+        let Some(results) = results else { continue };
+        let path = directory().join(name.word()).with_extension("svg");
+        let svg = plot::draw(&results.figures)?;
+        fs::write(&path, svg).with_context(|| path.display().to_string())?;
+    }
+    let path = directory().join("README.md");
+    fs::write(&path, page::render(&all)).with_context(|| path.display().to_string())?;
+    println!("\n{} and what it shows are made.", path.display());
+    Ok(())
+}
+
+fn refuse_beside_others() -> Result<()> {
+    lab::refuse_beside_one()?;
+    if Cluster::standard().exists() {
+        bail!("a cluster is on this machine: run `cargo xtask down` first, a new one is measured");
+    }
+    // Built by another command: a machine that has just built something is not quiet.
+    if !binary("sheave").exists() || !images::archive_dir().exists() {
+        bail!(
+            "the programs or images are not built: run `cargo xtask build` and `cargo xtask images`"
+        );
+    }
+    Ok(())
+}
+
+/// A cluster like that of `cargo xtask up`, without the demo.
+struct BenchCluster(Cluster);
+
+impl BenchCluster {
+    fn start() -> Result<Self> {
+        let started = Self(Cluster::standard());
+        step::perform("start a cluster", || {
+            let at = started.0.start()?;
+            started.0.wait_api(Some(&at))?;
+            started.0.wait_node_ready()?;
+            Ok(String::new())
+        })?;
+        Ok(started)
+    }
+
+    fn remove(self) -> Result<()> {
+        self.take_away()
+    }
+
+    fn take_away(&self) -> Result<()> {
+        if !self.0.exists() {
+            return Ok(());
+        }
+        step::perform("take the cluster away", || {
+            self.0.stop()?;
+            self.0.remove()?;
+            Ok(String::new())
+        })
+        .map(drop)
+    }
+}
+
+impl Drop for BenchCluster {
+    fn drop(&mut self) {
+        if let Err(error) = self.take_away() {
+            eprintln!("a cluster is left: {error:#}; run `cargo xtask down`");
+        }
+    }
+}
