@@ -21,6 +21,17 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum as _};
 use std::fs;
 
+/// The diagram that says most, for pages that show one: which bench's, of which quantity, and of whom.
+const MAIN: (Name, &str) = (Name::Service, "connections of one client, connect, median");
+const MAIN_OF: [&str; 6] = [
+    "routed veths",
+    "iptables, legacy",
+    "iptables, nft",
+    "nftables",
+    "Sheave by socket",
+    "Sheave by packet",
+];
+
 /// What to measure, and what to make of it.
 #[derive(Args)]
 pub(crate) struct Report {
@@ -85,14 +96,29 @@ fn render() -> Result<()> {
     fs::create_dir_all(directory())?;
     for (name, results) in &all {
         let Some(results) = results else { continue };
-        let path = directory().join(name.word()).with_extension("svg");
-        let svg = plot::draw(&results.figures)?;
-        fs::write(&path, svg).with_context(|| path.display().to_string())?;
+        draw(name.word(), &results.figures)?;
+        let main = main_figures(*name, &results.figures);
+        if !main.is_empty() {
+            draw("main", &main)?;
+        }
     }
     let path = directory().join("README.md");
     fs::write(&path, page::render(&all)).with_context(|| path.display().to_string())?;
     println!("\n{} and what it shows are made.", path.display());
     Ok(())
+}
+
+fn draw(word: &str, figures: &[Figure]) -> Result<()> {
+    let path = directory().join(word).with_extension("svg");
+    fs::write(&path, plot::draw(figures)?).with_context(|| path.display().to_string())
+}
+
+/// Those of [`MAIN`], of a bench's.
+fn main_figures(name: Name, figures: &[Figure]) -> Vec<Figure> {
+    let is_main = |figure: &&Figure| {
+        name == MAIN.0 && figure.what == MAIN.1 && MAIN_OF.contains(&figure.of.as_str())
+    };
+    figures.iter().filter(is_main).cloned().collect()
 }
 
 fn refuse_beside_others() -> Result<()> {
