@@ -6,7 +6,7 @@ use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
 
 use crate::checksum::fold;
-use crate::packet::{Packet, Socket};
+use crate::packet::{Packet, Socket, Verdict};
 use crate::wire::Header;
 
 /// A frame whose sender has completed the checksum, or left that to the hardware.
@@ -58,6 +58,16 @@ impl Packet for Frame {
 
     fn wrap(&mut self, _: &Addr, _: u32) -> bool {
         false
+    }
+
+    fn note_sent(&mut self, _: bool) {}
+
+    fn is_sent(&self) -> bool {
+        false
+    }
+
+    fn to_neighbour(&mut self, ifindex: u32, _: &Addr) -> Verdict {
+        Verdict::neighbour(ifindex)
     }
 
     fn socket_cookie(&mut self) -> u64 {

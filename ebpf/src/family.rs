@@ -20,6 +20,8 @@ pub struct OnStack(pub Addr);
 
 /// An address family.
 pub trait Family {
+    /// Which of the two.
+    const IS_V4: bool;
     /// Offset of what follows the IP header.
     const L4: usize;
     /// IANA number of the family's ICMP.
@@ -46,6 +48,9 @@ pub trait Family {
 
     /// Where it comes from and the number of what follows, if there is a header to read.
     fn source(packet: &mut impl Packet) -> Option<(Addr, u8)>;
+
+    /// Whether it is no part of a datagram that was cut up.
+    fn is_whole(packet: &mut impl Packet) -> bool;
 
     /// Reads the header; ports are 0. False: as [`Family::destination`].
     #[inline(always)]
@@ -91,6 +96,7 @@ const FRAGMENT_OFFSET: u16 = 0x1fff;
 const MORE_FRAGMENTS: u16 = 0x2000;
 
 impl Family for V4 {
+    const IS_V4: bool = true;
     const L4: usize = IP_OFFSET + 20;
     const ICMP: u8 = protocol::ICMP;
     const ECHO_REQUEST: u8 = 8;
@@ -119,6 +125,12 @@ impl Family for V4 {
     fn source(packet: &mut impl Packet) -> Option<(Addr, u8)> {
         let ip = packet.at::<Ipv4>(IP_OFFSET)?;
         Some((Addr::v4(ip.src), ip.protocol))
+    }
+
+    #[inline(always)]
+    fn is_whole(packet: &mut impl Packet) -> bool {
+        let ip = packet.at::<Ipv4>(IP_OFFSET);
+        ip.is_some_and(|ip| ip.fragment.get() & (FRAGMENT_OFFSET | MORE_FRAGMENTS) == 0)
     }
 
     #[inline(always)]
@@ -206,6 +218,7 @@ impl Family for V4 {
 }
 
 impl Family for V6 {
+    const IS_V4: bool = false;
     const L4: usize = IP_OFFSET + 40;
     const ICMP: u8 = protocol::ICMPV6;
     const ECHO_REQUEST: u8 = 128;
@@ -230,6 +243,12 @@ impl Family for V6 {
     fn source(packet: &mut impl Packet) -> Option<(Addr, u8)> {
         let ip = packet.at::<Ipv6>(IP_OFFSET)?;
         Some((Addr::v6(ip.src), ip.next_header))
+    }
+
+    /// A part has a header of its own in front of the transport's.
+    #[inline(always)]
+    fn is_whole(_: &mut impl Packet) -> bool {
+        true
     }
 
     #[inline(always)]

@@ -44,6 +44,16 @@ pub trait Packet {
     /// could not be done.
     fn wrap(&mut self, node: &Addr, vni: u32) -> bool;
 
+    /// Notes whether a hook has sent the packet to where it goes: those that it meets on its way out of the node
+    /// have nothing to do then. A hook where packets come in takes the note away, whoever it is from.
+    fn note_sent(&mut self, is_sent: bool);
+
+    /// Whether a hook has.
+    fn is_sent(&self) -> bool;
+
+    /// Out of the interface `ifindex`, to this neighbour on its link, whatever the routes say.
+    fn to_neighbour(&mut self, ifindex: u32, neighbour: &Addr) -> Verdict;
+
     /// Kernel's cookie of the socket of this machine that sent the packet; 0: there is none, or the packet
     /// has passed through the stack since.
     fn socket_cookie(&mut self) -> u64;
@@ -93,6 +103,8 @@ pub enum Action {
     Peer,
     /// Out of the interface, to the neighbour that the routes name.
     Neighbour,
+    /// Out of an interface: where to, the kernel has been told.
+    Told,
     /// Out of the interface as it is.
     Egress,
     /// Into the interface as if it had just come in.

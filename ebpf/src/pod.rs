@@ -31,6 +31,7 @@ use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 /// The hook.
 #[inline(always)]
 pub fn ingress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
+    packet.note_sent(false);
     match ethertype(packet) {
         Some(ETHERTYPE_IPV4) => sent::<V4>(packet, tables),
         Some(ETHERTYPE_IPV6) => sent::<V6>(packet, tables),

@@ -97,7 +97,11 @@ fn leave<F: Family>(packet: &mut impl Packet, tables: &impl Tables, remote: &Rem
     }
     tables.count(Event::SentToNode);
     if remote.tunnelled == 0 {
-        return Verdict::neighbour(remote.ifindex);
+        packet.note_sent(true);
+        return match remote.node.is_v4() == F::IS_V4 {
+            true => packet.to_neighbour(remote.ifindex, &remote.node),
+            false => Verdict::neighbour(remote.ifindex),
+        };
     }
     wrapped(packet, tables, (&remote.node, VNI), remote.ifindex)
 }
@@ -115,6 +119,7 @@ pub(crate) fn wrapped(
     if !packet.wrap(node, vni) {
         return unwritable(tables);
     }
+    packet.note_sent(true);
     Verdict::egress(device)
 }
 

@@ -40,6 +40,7 @@ pub trait Wrapped: Packet {
 /// The ingress hook.
 #[inline(always)]
 pub fn ingress(packet: &mut impl Wrapped, tables: &impl Tables) -> Verdict {
+    packet.note_sent(false);
     let Some(outer) = packet.outer() else {
         return refused(packet, tables, Event::TunnelStranger);
     };
@@ -75,14 +76,11 @@ fn carried(packet: &mut impl Packet, tables: &impl Tables, vni: u32, number: u32
 /// The egress hook.
 #[inline(always)]
 pub fn egress(packet: &mut impl Wrapped, tables: &impl Tables) -> Verdict {
-    let outer = packet.outer();
-    if let Some(outer) = &outer
-        && matches!(outer.vni, VNI | VNI_CARRIED | VNI_ANSWER | VNI_ECHO_REPLY)
-        && outer.node == Addr::default()
-    {
+    if packet.is_sent() {
         return Verdict::DONE;
     }
-    let came_from = outer.map(|outer| outer.node).filter(|node| tables.peer(node).is_some());
+    let came_from =
+        packet.outer().map(|outer| outer.node).filter(|node| tables.peer(node).is_some());
     match ethertype(packet) {
         Some(ETHERTYPE_IPV4) => leaves::<V4>(packet, tables, came_from),
         Some(ETHERTYPE_IPV6) => leaves::<V6>(packet, tables, came_from),

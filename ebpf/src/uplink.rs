@@ -20,7 +20,7 @@ use crate::refuse::refuse;
 use crate::report::drop;
 use crate::service::{gives_way, is_answer, is_gone, ports, to_backend, to_client, untranslated};
 use crate::tables::Tables;
-use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, protocol};
+use crate::wire::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ports, protocol};
 
 /// In place of an interface's index: the node itself.
 pub(crate) const NODE: u32 = 0;
@@ -29,6 +29,7 @@ pub(crate) const NODE: u32 = 0;
 /// pods of this node.
 #[inline(always)]
 pub fn ingress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
+    packet.note_sent(false);
     match ethertype(packet) {
         Some(ETHERTYPE_IPV4) => received::<V4>(packet, tables),
         Some(ETHERTYPE_IPV6) => received::<V6>(packet, tables),
@@ -43,11 +44,14 @@ fn received<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> Verdic
         return expired::<F>(packet, tables);
     }
     let endpoint = tables.endpoint(&dst.0);
-    if let Some(endpoint) = endpoint
-        && !tables.answers(NODE)
-        && !is_datagram::<F>(packet)
-    {
-        return to_pod::<F>(packet, tables, endpoint);
+    match endpoint {
+        Some(endpoint) if !tables.answers(NODE) && !is_datagram::<F>(packet) => {
+            return to_pod::<F>(packet, tables, endpoint);
+        }
+        None if is_datagram::<F>(packet) && is_for_tunnel::<F>(packet, tables) => {
+            return Verdict::PASS;
+        }
+        _ => {}
     }
     match tables.work() {
         Some(work) => to_node::<F>(packet, tables, work, endpoint),
@@ -155,6 +159,9 @@ pub(crate) fn unserved<F: Family>(
 /// them.
 #[inline(always)]
 pub fn egress(packet: &mut impl Packet, tables: &impl Tables) -> Verdict {
+    if packet.is_sent() {
+        return Verdict::PASS;
+    }
     match ethertype(packet) {
         Some(ETHERTYPE_IPV4) => leaving::<V4>(packet, tables),
         Some(ETHERTYPE_IPV6) => leaving::<V6>(packet, tables),
@@ -250,6 +257,17 @@ fn from_node<F: Family>(
 fn is_tunnelled(tables: &impl Tables, key: &FlowKey) -> bool {
     let port = tables.overlay().port;
     key.protocol == protocol::UDP && key.dst_port == port && port.get() != 0
+}
+
+/// Likewise, before the packet is read: a whole one, that the node unwraps itself. A function of its own: what it
+/// needs of the stack is not needed below the rest.
+#[inline(never)]
+fn is_for_tunnel<F: Family>(packet: &mut impl Packet, tables: &impl Tables) -> bool {
+    let port = tables.overlay().port;
+    port.get() != 0
+        && packet.at::<Ports>(F::L4).is_some_and(|ports| ports.dst == port)
+        && F::is_whole(packet)
+        && F::receiver(packet).is_some_and(|dst| is_own(packet, tables, &dst.0))
 }
 
 #[inline(always)]

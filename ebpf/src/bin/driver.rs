@@ -33,7 +33,7 @@ fn act(verdict: Verdict) -> u32 {
         // Never another interface than the one it came in by.
         Action::Egress => xdp_action::XDP_TX,
         // The logic has no such verdicts; if it had, the kernel would count them.
-        Action::Done | Action::Peer | Action::Neighbour | Action::Ingress => {
+        Action::Done | Action::Peer | Action::Neighbour | Action::Told | Action::Ingress => {
             xdp_action::XDP_ABORTED
         }
     }
@@ -93,6 +93,22 @@ impl Packet for Buffer<'_> {
     fn socket(&mut self, _: &FlowKey) -> Socket {
         // Who opens flows asks; here nobody does.
         Socket::None
+    }
+
+    #[inline(always)]
+    fn note_sent(&mut self, _: bool) {
+        // There is no packet buffer yet to note it on, and a note of before is none.
+    }
+
+    #[inline(always)]
+    fn is_sent(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn to_neighbour(&mut self, ifindex: u32, _: &Addr) -> Verdict {
+        // What pods send is tc's.
+        Verdict::neighbour(ifindex)
     }
 
     #[inline(always)]

@@ -9,8 +9,8 @@ use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{
     __sk_buff, BPF_F_CURRENT_NETNS, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR,
     BPF_F_TUNINFO_IPV6, BPF_F_ZERO_CSUM_TX, BPF_FIB_LKUP_RET_FRAG_NEEDED,
-    BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, BPF_TCP_LISTEN, TC_ACT_OK, TC_ACT_SHOT,
-    TC_ACT_UNSPEC, bpf_tunnel_key,
+    BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, BPF_TCP_LISTEN, TC_ACT_OK,
+    TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_redir_neigh, bpf_tunnel_key,
 };
 use aya_ebpf::helpers::generated::{
     bpf_csum_diff, bpf_csum_update, bpf_fib_lookup, bpf_get_socket_cookie, bpf_l4_csum_replace,
@@ -75,6 +75,7 @@ fn act(context: &TcContext, verdict: Verdict) -> i32 {
             Action::Done => TC_ACT_OK as i32,
             Action::Drop => TC_ACT_SHOT as i32,
             Action::Peer => bpf_redirect_peer(ifindex, 0) as i32,
+            Action::Told => TC_ACT_REDIRECT as i32,
             Action::Neighbour => bpf_redirect_neigh(ifindex, null_mut(), 0, 0) as i32,
             Action::Egress => bpf_redirect(ifindex, 0) as i32,
             Action::Ingress => bpf_redirect(ifindex, BPF_F_INGRESS.into()) as i32,
@@ -105,6 +106,10 @@ fn say(context: &TcContext, verdict: Verdict) {
 fn say(_: &TcContext, _: Verdict) {}
 
 struct Skb<'a>(&'a TcContext);
+
+/// In `tc_index`, which the kernel leaves alone on a packet's way from hook to hook, around the tunnel's header
+/// too, and which nobody in a pod can write without being heard by the hook that takes it away.
+const SENT: u32 = 0x5e17;
 
 impl Packet for Skb<'_> {
     #[inline(always)]
@@ -178,6 +183,25 @@ impl Packet for Skb<'_> {
     }
 
     #[inline(always)]
+    fn note_sent(&mut self, is_sent: bool) {
+        let _ = self.0.as_ptr();
+        // SAFETY: the context is the one the kernel gave us, and lets this word be written.
+        unsafe { (*self.0.skb.skb).tc_index = if is_sent { SENT } else { 0 } }
+    }
+
+    #[inline(always)]
+    fn is_sent(&self) -> bool {
+        let _ = self.0.as_ptr();
+        // SAFETY: the context is the one the kernel gave us.
+        unsafe { (*self.0.skb.skb).tc_index == SENT }
+    }
+
+    #[inline(always)]
+    fn to_neighbour(&mut self, ifindex: u32, neighbour: &Addr) -> Verdict {
+        to_neighbour(ifindex, neighbour)
+    }
+
+    #[inline(always)]
     fn socket_cookie(&mut self) -> u64 {
         // SAFETY: the context is the one the kernel gave us.
         unsafe { bpf_get_socket_cookie(self.0.as_ptr()) }
@@ -200,6 +224,26 @@ impl Packet for Skb<'_> {
         // SAFETY: the context is the one the kernel gave us.
         unsafe { (*self.0.skb.skb).gso_size }
     }
+}
+
+/// `struct bpf_redir_neigh` in words: the family, an address of it.
+#[repr(C, align(8))]
+struct NextHop([u32; 5]);
+
+#[inline(never)]
+fn to_neighbour(ifindex: u32, neighbour: &Addr) -> Verdict {
+    const AF_INET: u32 = 2;
+    const AF_INET6: u32 = 10;
+    const LEN: i32 = 20;
+    let to = neighbour.words();
+    let mut next = NextHop([AF_INET6, to[0], to[1], to[2], to[3]]);
+    let words = core::hint::black_box(&mut next.0);
+    if neighbour.is_v4() {
+        (words[0], words[1]) = (AF_INET, to[3]);
+    }
+    // SAFETY: the next hop is on our stack, as long as is said.
+    unsafe { bpf_redirect_neigh(ifindex, (&raw mut *words).cast::<bpf_redir_neigh>(), LEN, 0) };
+    Verdict { action: Action::Told, ifindex }
 }
 
 #[inline(never)]

@@ -23,8 +23,9 @@ impl xdp::Frame for Frame {
 /// When it has not.
 pub(super) fn ingress(frame: &mut Frame, tables: &Tables) -> Verdict {
     frame.ifindex = UPLINK;
-    let before = frame.clone();
-    let mut early = frame.clone();
+    // The driver has a packet before anything is noted on it.
+    let before = Frame { is_sent: false, ..frame.clone() };
+    let mut early = before.clone();
     let (early_verdict, early_events) = counted(tables, || xdp::ingress(&mut early, tables));
     let (verdict, events) = counted(tables, || uplink::ingress(frame, tables));
     tables.events.borrow_mut().extend(&events);

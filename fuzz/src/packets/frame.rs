@@ -2,7 +2,7 @@
 
 use sheave_abi::flow::FlowKey;
 use sheave_abi::order::{Addr, Be16};
-use sheave_ebpf::packet::{Packet, Socket};
+use sheave_ebpf::packet::{Action, Packet, Socket, Verdict};
 use sheave_ebpf::tunnel::{Outer, Wrapped};
 use sheave_ebpf::wire::{Header, protocol};
 
@@ -46,12 +46,14 @@ pub(super) struct Frame {
     pub(super) outer: Option<Wrapping>,
     /// As it is to leave.
     pub(super) wrapped: Option<Wrapping>,
+    /// A hook has sent it. Links between nodes leave that on it, as those between network namespaces do.
+    pub(super) is_sent: bool,
 }
 
 impl Frame {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
         let routes = (Node::First, Ways::NONE);
-        Self { bytes, ifindex: 0, routes, outer: None, wrapped: None }
+        Self { bytes, ifindex: 0, routes, outer: None, wrapped: None, is_sent: false }
     }
 
     pub(super) fn is_v4(&self) -> bool {
@@ -280,6 +282,20 @@ impl Packet for Frame {
     fn wrap(&mut self, node: &Addr, vni: u32) -> bool {
         self.wrapped = Some((vni, *node));
         true
+    }
+
+    fn note_sent(&mut self, is_sent: bool) {
+        self.is_sent = is_sent;
+    }
+
+    fn is_sent(&self) -> bool {
+        self.is_sent
+    }
+
+    fn to_neighbour(&mut self, ifindex: u32, neighbour: &Addr) -> Verdict {
+        let (node, _) = self.routes;
+        assert_ne!(Node::with(neighbour), Some(node), "to itself: {self:?}");
+        Verdict { action: Action::Told, ifindex }
     }
 
     fn socket_cookie(&mut self) -> u64 {

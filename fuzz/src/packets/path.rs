@@ -244,7 +244,7 @@ fn next(node: Node, hook: Hook, frame: &mut Frame, verdict: Verdict) -> Next {
             frame.outer = None;
             Next::Hook(node, Hook::TunnelEgress)
         }
-        (Action::Egress | Action::Neighbour, _) if ifindex == UPLINK => {
+        (Action::Egress | Action::Neighbour | Action::Told, _) if ifindex == UPLINK => {
             Next::Hook(node, Hook::UplinkEgress)
         }
         (Action::Egress, _) => Next::Place(Place::Pod(node, ifindex)),

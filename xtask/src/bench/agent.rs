@@ -1,5 +1,6 @@
 //! The agent's socket, as `sheave` asks at it. For root alone.
 
+use super::time::micros;
 use crate::cluster::{Cluster, wait_for};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -34,9 +35,16 @@ impl Agent {
     /// Waits until its maps hold what they should, for the first time since it was started.
     pub(super) fn wait_in_effect(&self) -> Result<()> {
         wait_for("the agent's maps to be in effect", IN_EFFECT_LIMIT, || {
-            let status = self.ask("/status")?;
-            Ok(status["services"]["inEffectAt"].is_string().then_some(()))
+            self.in_effect_micros().map(Some)
         })
+        .map(drop)
+    }
+
+    /// When its maps last held what they should, in microseconds since 1970.
+    pub(super) fn in_effect_micros(&self) -> Result<f64> {
+        let status = self.ask("/status")?;
+        let at = status["services"]["inEffectAt"].as_str();
+        micros(at.context("the agent says of no state that it is in effect")?)
     }
 }
 

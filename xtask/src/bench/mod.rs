@@ -102,6 +102,18 @@ fn measure(name: Name, effort: &Effort) -> Result<Vec<Figure>> {
     }
 }
 
+/// Builds what a bench needs beside the programs of `cargo xtask build`.
+fn build(name: Name) -> Result<()> {
+    match name {
+        Name::Dns => dns::build(),
+        Name::Push => push::build(),
+        Name::Packets => packets::build().map(drop),
+        Name::Throughput | Name::Service | Name::Nodes | Name::Programming | Name::Footprint => {
+            Ok(())
+        }
+    }
+}
+
 /// The cluster of `cargo xtask up`.
 fn running_cluster() -> Result<Cluster> {
     let cluster = Cluster::standard();

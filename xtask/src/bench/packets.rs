@@ -45,12 +45,17 @@ struct Program {
     verified: Option<u32>,
 }
 
+/// Builds the kernel programs and the test.
+pub(super) fn build() -> Result<programs::Program> {
+    ebpf::run()?;
+    let built = programs::build(&PROGRAM)?;
+    built.into_iter().next().context("cargo built no program `packet`")
+}
+
 /// Measures so many rounds.
 pub(super) fn run(rounds: u32) -> Result<Vec<Figure>> {
     privilege::require("measuring")?;
-    ebpf::run()?;
-    let built = programs::build(&PROGRAM)?;
-    let test = built.into_iter().next().context("cargo built no program `packet`")?;
+    let test = build()?;
     let file = workspace::target_dir().join("packet-costs.json");
     step::perform(&format!("{rounds} rounds of each kind of packet"), || {
         measure(&test, &file, rounds)?;
@@ -161,7 +166,10 @@ mod tests {
         let mut before = alone;
         before.retain(|figure| figure.what != "uplink_xdp, IPv4");
         before[0].median = 100.0;
-        let beside = figures(&costs, Some(&Results { machine: machine(), figures: before }));
+        let beside = figures(
+            &costs,
+            Some(&Results { command: String::new(), machine: machine(), figures: before }),
+        );
         let ratio = &beside[0].ratios[0];
         assert_eq!((ratio.to.as_str(), ratio.median), ("commit 0123456789", 1.1));
         assert!(beside[1].ratios.is_empty(), "a new row has nothing beside it");

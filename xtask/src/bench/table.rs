@@ -3,41 +3,52 @@
 use super::report::{Figure, Ratio};
 use std::fmt;
 
+/// Of the names of things, so that short tables stand below each other.
+const WIDTH_MIN: usize = 38;
+
+/// One of a table.
+struct Line {
+    name: String,
+    values: [f64; 3],
+    remark: String,
+}
+
 /// Under a heading whenever something else was measured.
 pub(super) struct Table<'a>(pub(super) &'a [Figure]);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for same in self.0.chunk_by(|one, next| one.what == next.what) {
+            let lines = lines(same);
+            let longest = lines.iter().map(|line| line.name.chars().count()).max();
+            let width = longest.unwrap_or_default().max(WIDTH_MIN);
+            let [median, min, max] = ["median", "lowest", "highest"];
             let what = &same[0].what;
-            writeln!(
-                formatter,
-                "\n{what:<42} {:>10} {:>10} {:>10}",
-                "median", "lowest", "highest"
-            )?;
-            for figure in same {
-                line(formatter, &figure.whose(), [figure.median, figure.min, figure.max])?;
-                writeln!(formatter, "  {}", figure.unit)?;
-            }
-            // Below the figures, as they are read after them.
-            for figure in same {
-                for ratio in &figure.ratios {
-                    let name = format!("{} / {}", figure.whose(), ratio.to);
-                    line(formatter, &name, [ratio.median, ratio.min, ratio.max])?;
-                    writeln!(formatter, "  {}", remark(ratio))?;
-                }
+            write!(formatter, "\n{what:<width$}   {median:>10} {min:>10} {max:>10}\n")?;
+            for Line { name, values: [median, min, max], remark } in lines {
+                write!(formatter, "  {name:<width$} {median:>10.3} {min:>10.3} {max:>10.3}")?;
+                writeln!(formatter, "  {remark}")?;
             }
         }
         Ok(())
     }
 }
 
-fn line(
-    formatter: &mut fmt::Formatter<'_>,
-    name: &str,
-    [median, min, max]: [f64; 3],
-) -> fmt::Result {
-    write!(formatter, "  {name:<40} {median:>10.3} {min:>10.3} {max:>10.3}")
+/// Of figures of one quantity: their ratios come after all of them, as they are read.
+fn lines(figures: &[Figure]) -> Vec<Line> {
+    let own = figures.iter().map(|figure| Line {
+        name: figure.whose(),
+        values: [figure.median, figure.min, figure.max],
+        remark: figure.unit.clone(),
+    });
+    let ratios = figures.iter().flat_map(|figure| {
+        figure.ratios.iter().map(|ratio| Line {
+            name: format!("{} / {}", figure.whose(), ratio.to),
+            values: [ratio.median, ratio.min, ratio.max],
+            remark: remark(ratio),
+        })
+    });
+    own.chain(ratios).collect()
 }
 
 fn remark(ratio: &Ratio) -> String {

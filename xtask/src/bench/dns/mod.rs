@@ -45,11 +45,16 @@ struct Measured {
     lost: f64,
 }
 
+/// Builds what asks.
+pub(super) fn build() -> Result<()> {
+    step::run("build the program that asks most", &mut client::build_command()).map(drop)
+}
+
 /// Measures both servers in each round.
 pub(super) fn run(plan: &Plan) -> Result<Vec<Figure>> {
     privilege::require("measuring")?;
     let cluster = super::running_cluster()?;
-    step::run("build the program that asks most", &mut client::build_command())?;
+    build()?;
     let mut services = None;
     step::perform(&format!("create {} Services", services::COUNT), || {
         services = Some(Services::create(&cluster)?);

@@ -3,10 +3,9 @@
 use super::restore::Rules;
 use crate::bench::agent::Agent;
 use crate::bench::report::Figure;
-use crate::bench::time::micros;
 use crate::cluster::Cluster;
 use crate::process;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::time::Duration;
 
 /// Until what the sync needed has been given back.
@@ -35,9 +34,7 @@ impl FirstSyncs {
         agent.wait_in_effect()?;
         let pid = cluster.daemon("sheave-agent")?;
         let cpu_s = process::cpu_time(pid)?.as_secs_f64();
-        let status = agent.ask("/status")?;
-        let in_effect_at = status["services"]["inEffectAt"].as_str().context("it is in effect")?;
-        let sync_s = (micros(in_effect_at)? - process::started_micros(pid)?) / 1e6;
+        let sync_s = (agent.in_effect_micros()? - process::started_micros(pid)?) / 1e6;
         std::thread::sleep(IDLE);
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let resident_mib = mebibytes(process::resident_bytes(pid)?);

@@ -2,9 +2,8 @@
 //! ready and ceases to be. And the others, which nobody dials.
 
 use super::services;
-use crate::bench::agent::Agent;
 use crate::bench::proxy::Proxy;
-use crate::bench::time::{micros, now_micros};
+use crate::bench::time::now_micros;
 use crate::cluster::{Cluster, wait_for};
 use crate::traffic::Ask;
 use anyhow::{Context, Result, bail};
@@ -23,7 +22,7 @@ const BETWEEN: Duration = Duration::from_micros(200);
 /// Of an attempt whose packets are lost.
 const ATTEMPT_LIMIT: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(30);
-/// From one change to the next, and until the agent is asked.
+/// From one change to the next.
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Web {
@@ -33,12 +32,12 @@ pub(super) struct Web {
     address: SocketAddr,
 }
 
-/// From the write at the API until it has effect, in milliseconds.
+/// What became of a write at the API, in microseconds since 1970.
 pub(super) struct Change {
-    /// The maps hold it, by what the agent says; `None`: the maps were written again before it was asked.
-    pub(super) live_ms: Option<f64>,
-    /// A connection succeeds.
-    pub(super) connected_ms: f64,
+    /// Before the request was sent.
+    pub(super) sent_us: f64,
+    /// After the first connection.
+    pub(super) connected_us: f64,
 }
 
 impl Web {
@@ -59,30 +58,21 @@ impl Web {
     }
 
     /// The endpoint becomes ready. Before, it was not.
-    pub(super) fn change(&self, proxy: &Proxy, agent: &Agent) -> Result<Change> {
+    pub(super) fn change(&self, proxy: &Proxy) -> Result<Change> {
         self.set_ready(proxy, false)?;
         wait_for("the endpoint to be left out", LIMIT, || {
             Ok(self.connect().is_err().then_some(()))
         })?;
         std::thread::sleep(PAUSE);
-        let (sent_us, connected_us) = std::thread::scope(|scope| -> Result<(f64, f64)> {
+        std::thread::scope(|scope| {
             let client = scope.spawn(|| self.wait_connection());
             // It tries when the request is sent.
             std::thread::sleep(PAUSE);
             let sent_us = now_micros()?;
             let sent = self.set_ready(proxy, true);
-            let connected_us = client.join().expect("it does not panic");
+            let connected_us = client.join().expect("it does not panic")?;
             sent?;
-            Ok((sent_us, connected_us?))
-        })?;
-        let status = agent.ask("/status")?;
-        let in_effect_at = status["services"]["inEffectAt"].as_str();
-        let live_us =
-            micros(in_effect_at.context("the agent says of no state that it is in effect")?)?;
-        let is_its = sent_us < live_us && live_us <= connected_us;
-        Ok(Change {
-            live_ms: is_its.then_some((live_us - sent_us) / 1e3),
-            connected_ms: (connected_us - sent_us) / 1e3,
+            Ok(Change { sent_us, connected_us })
         })
     }
 

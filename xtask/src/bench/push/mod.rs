@@ -45,17 +45,20 @@ struct Measured {
     most_mib: Vec<f64>,
 }
 
+/// Builds the agents.
+pub(super) fn build() -> Result<()> {
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", "sheave-hollow"]);
+    step::run("build the hollow agent", &mut command).map(drop)
+}
+
 /// Measures with a server of its own, and takes it away.
 pub(super) fn run() -> Result<Vec<Figure>> {
     privilege::become_root("measuring")?;
     if !binary("sheave").exists() {
         bail!("the programs are missing: run `cargo xtask build`");
     }
-    let mut build = cargo();
-    step::run(
-        "build the hollow agent",
-        build.args(["build", "--release", "--package", "sheave-hollow"]),
-    )?;
+    build()?;
     let mut server = Server::start()?;
     step::perform(&format!("join {NODES} nodes"), || {
         agents::join(&server, NODES)?;

@@ -21,6 +21,17 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum as _};
 use std::fs;
 
+/// The diagram that says most, for pages that show one: which bench's, of which quantity, and of whom.
+const MAIN: (Name, &str) = (Name::Service, "connections of one client, connect, median");
+const MAIN_OF: [&str; 6] = [
+    "routed veths",
+    "iptables, legacy",
+    "iptables, nft",
+    "nftables",
+    "Sheave by socket",
+    "Sheave by packet",
+];
+
 /// What to measure, and what to make of it.
 #[derive(Args)]
 pub(crate) struct Report {
@@ -39,9 +50,11 @@ pub(super) fn run(report: &Report, effort: &Effort) -> Result<()> {
     }
     privilege::become_root("measuring")?;
     refuse_beside_others()?;
-    let load_before = machine::load()?;
     let chosen = |name: &&Name| report.only.is_empty() || report.only.contains(name);
     let names: Vec<Name> = Name::value_variants().iter().filter(chosen).copied().collect();
+    let load_before = machine::load()?;
+    // Now, and not between two benches: a machine that builds is not quiet.
+    names.iter().try_for_each(|name| super::build(*name))?;
     let (in_cluster, alone): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|name| name.needs() == Needs::Cluster);
     let bench = |name: &Name| bench(*name, effort, load_before).err();
@@ -70,7 +83,10 @@ fn bench(name: Name, effort: &Effort, load_before: f64) -> Result<()> {
     let figures = super::measure(name, effort).with_context(|| format!("bench {}", name.word()));
     let figures = figures.inspect_err(|error| eprintln!("error: {error:#}"))?;
     print!("{}", Table(&figures));
-    Results { machine, figures }.write(name)
+    let Effort { rounds, seconds, .. } = effort;
+    let command =
+        format!("cargo xtask bench {} --rounds {rounds} --seconds {seconds}", name.word());
+    Results { command, machine, figures }.write(name)
 }
 
 /// Makes the page and the diagrams from the JSON.
@@ -80,9 +96,11 @@ fn render() -> Result<()> {
     fs::create_dir_all(directory())?;
     for (name, results) in &all {
         let Some(results) = results else { continue };
-        let path = directory().join(name.word()).with_extension("svg");
-        let svg = plot::draw(&results.figures)?;
-        fs::write(&path, svg).with_context(|| path.display().to_string())?;
+        draw(name.word(), &results.figures)?;
+        let main = main_figures(*name, &results.figures);
+        if !main.is_empty() {
+            draw("main", &main)?;
+        }
     }
     let path = directory().join("README.md");
     fs::write(&path, page::render(&all)).with_context(|| path.display().to_string())?;
@@ -90,12 +108,24 @@ fn render() -> Result<()> {
     Ok(())
 }
 
+fn draw(word: &str, figures: &[Figure]) -> Result<()> {
+    let path = directory().join(word).with_extension("svg");
+    fs::write(&path, plot::draw(figures)?).with_context(|| path.display().to_string())
+}
+
+/// Those of [`MAIN`], of a bench's.
+fn main_figures(name: Name, figures: &[Figure]) -> Vec<Figure> {
+    let is_main = |figure: &&Figure| {
+        name == MAIN.0 && figure.what == MAIN.1 && MAIN_OF.contains(&figure.of.as_str())
+    };
+    figures.iter().filter(is_main).cloned().collect()
+}
+
 fn refuse_beside_others() -> Result<()> {
     lab::refuse_beside_one()?;
     if Cluster::standard().exists() {
         bail!("a cluster is on this machine: run `cargo xtask down` first, a new one is measured");
     }
-    // Built by another command: a machine that has just built something is not quiet.
     if !binary("sheave").exists() || !images::archive_dir().exists() {
         bail!(
             "the programs or images are not built: run `cargo xtask build` and `cargo xtask images`"

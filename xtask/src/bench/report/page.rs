@@ -34,11 +34,14 @@ pub(super) fn render(all: &[(Name, Option<Results>)]) -> String {
     for (name, results) in all {
         let word = name.word();
         let _ = write!(page, "\n## {}\n\n{}\n", name.title(), wrapped(name.about()));
-        let Some(Results { machine, figures }) = results else {
-            let _ = write!(page, "\nNot measured yet: `cargo xtask bench {word}` measures it.\n");
+        let Some(Results { command, machine, figures }) = results else {
+            let _ = write!(
+                page,
+                "\nNot measured yet: `cargo xtask bench report --only {word}` does it.\n"
+            );
             continue;
         };
-        let _ = write!(page, "\n{}\n", wrapped(&measured_on(machine)));
+        let _ = write!(page, "\n{}\n", wrapped(&measured_by(command, machine)));
         let _ = write!(page, "\n![{}]({word}.svg)\n", name.title());
         for same in figures.chunk_by(|one, next| one.what == next.what) {
             page.push_str(&table(same));
@@ -47,13 +50,13 @@ pub(super) fn render(all: &[(Name, Option<Results>)]) -> String {
     page
 }
 
-fn measured_on(machine: &Machine) -> String {
+fn measured_by(command: &str, machine: &Machine) -> String {
     let Machine { cpu, processors, memory_mib, kernel, commit, date, .. } = machine;
     let gibibytes = *memory_mib as f64 / 1024.0;
     let busy_percent = machine.busy_before * 100.0;
     let quiet = if machine.is_quiet() { "quiet" } else { "**busy, so these are no good**" };
     format!(
-        "Measured on {date} UTC, at commit {commit}: {processors} processors ({cpu}), {gibibytes:.1} GiB, Linux \
+        "Measured by `{command}` on {date} UTC, at commit {commit}: {processors} processors ({cpu}), {gibibytes:.1} GiB, Linux \
          {kernel}. Before it the machine was {quiet}: {busy_percent:.1} % of its processors' time was used, and the \
          load average was {:.2}.",
         machine.load_before
@@ -147,7 +150,8 @@ mod tests {
             Figure::of("latency", "dnsmasq", "ms", &b),
             Figure::of("memory", "with | without", "MiB", &[123.4]),
         ];
-        let results = Results { machine: machine(0.01), figures };
+        let results =
+            Results { command: "cargo xtask bench dns".into(), machine: machine(0.01), figures };
         let page = render(&[(Name::Dns, Some(results)), (Name::Push, None)]);
         for line in [
             "## Names",
@@ -156,18 +160,24 @@ mod tests {
             "| Sheave | 2.00 | 1.00 | 3.00 | ms | 0.500 of dnsmasq (95%: 0.500 to 0.500) |",
             "| dnsmasq | 4.00 | 2.00 | 6.00 | ms |  |",
             "| with \\| without | 123 | 123 | 123 | MiB |",
-            "Not measured yet: `cargo xtask bench push` measures it.",
+            "Not measured yet: `cargo xtask bench report --only push` does it.",
         ] {
             assert!(page.lines().any(|one| one == line), "{line}: {page}");
         }
-        assert!(page.contains("2 processors (A CPU), 7.8 GiB, Linux 6.18.5."), "{page}");
-        assert!(page.contains("quiet: 1.0 % of its") && !page.contains("busy"), "{page}");
+        let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.contains("Measured by `cargo xtask bench dns` on 2026-01-02 03:04"),
+            "{page}"
+        );
+        assert!(words.contains("2 processors (A CPU), 7.8 GiB, Linux 6.18.5."), "{page}");
+        assert!(words.contains("quiet: 1.0 % of its") && !words.contains("busy"), "{page}");
     }
 
     #[test]
     fn figures_of_a_busy_machine_are_called_that() {
         let figures = vec![Figure::of("what", "a", "ms", &[1.0])];
-        let results = Results { machine: machine(0.5), figures };
+        let results =
+            Results { command: "cargo xtask bench dns".into(), machine: machine(0.5), figures };
         assert!(render(&[(Name::Dns, Some(results))]).contains("**busy, so"));
     }
 

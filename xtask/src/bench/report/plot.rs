@@ -17,15 +17,28 @@ const GAP: u32 = 16;
 const BARS_LEFT: i32 = 330;
 const BARS_LENGTH: f64 = 420.0;
 const FONT: &str = "sans-serif";
-/// The first is Sheave's wherever it is compared.
-const COLOURS: [RGBColor; 6] = [
+/// Of what is Sheave's, and of all others: whoever looks for one of them finds it in every diagram.
+const SHEAVE: [RGBColor; 5] = [
     RGBColor(31, 95, 168),
-    RGBColor(217, 119, 38),
-    RGBColor(90, 140, 70),
-    RGBColor(140, 86, 160),
-    RGBColor(110, 110, 110),
-    RGBColor(190, 60, 70),
+    RGBColor(52, 160, 220),
+    RGBColor(15, 45, 90),
+    RGBColor(110, 90, 200),
+    RGBColor(20, 150, 150),
 ];
+const OTHERS: [RGBColor; 9] = [
+    RGBColor(120, 120, 120),
+    RGBColor(217, 119, 38),
+    RGBColor(190, 60, 70),
+    RGBColor(90, 140, 70),
+    RGBColor(60, 60, 60),
+    RGBColor(181, 154, 31),
+    RGBColor(150, 90, 50),
+    RGBColor(209, 107, 165),
+    RGBColor(150, 180, 130),
+];
+/// What has its name on a line's right.
+const LEGEND_WIDTH: u32 = 250;
+const LEGEND_HEIGHT: i32 = 18;
 /// Values that are further apart than this are drawn on a logarithmic scale.
 const LOGARITHMIC_FROM: f64 = 20.0;
 
@@ -101,9 +114,9 @@ impl Panel<'_> {
         }
         let (low, high) = self.ends();
         if low > 0.0 && high / low > LOGARITHMIC_FROM {
-            self.lines(&below, (low / 1.5..high * 1.5).log_scale())
+            self.lines(&below, (low / 1.5..high * 1.5).log_scale(), few_ticks)
         } else {
-            self.lines(&below, 0.0..high * 1.1)
+            self.lines(&below, 0.0..high * 1.1, tick)
         }
     }
 
@@ -117,12 +130,12 @@ impl Panel<'_> {
     fn bars(&self, area: &Area<'_>) -> Result<()> {
         let (_, high) = self.ends();
         let at = |value: f64| BARS_LEFT + (value.max(0.0) / high * BARS_LENGTH).round() as i32;
+        let colours = colours(self.figures.iter().map(|figure| figure.of.as_str()));
         for (index, figure) in self.figures.iter().enumerate() {
             let top = index as i32 * BAR_HEIGHT as i32;
             let middle = top + BAR_HEIGHT as i32 / 2;
-            let colour = COLOURS[index % COLOURS.len()];
             let bar = [(BARS_LEFT, top + 4), (at(figure.median), top + BAR_HEIGHT as i32 - 4)];
-            area.draw(&Rectangle::new(bar, colour.filled()))?;
+            area.draw(&Rectangle::new(bar, colours[index].filled()))?;
             let ends = [(at(figure.min), middle), (at(figure.max), middle)];
             area.draw(&PathElement::new(ends, BLACK.stroke_width(1)))?;
             let label = |text, left| Text::new(text, (left, middle - 7), (FONT, 13).into_font());
@@ -132,49 +145,46 @@ impl Panel<'_> {
         Ok(())
     }
 
-    fn lines<Y>(&self, area: &Area<'_>, y: Y) -> Result<()>
+    fn lines<Y>(&self, area: &Area<'_>, y: Y, tick_y: fn(f64) -> String) -> Result<()>
     where
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
         let services = |figure: &&Figure| figure.services.map(f64::from);
         let most = self.figures.iter().filter_map(services).fold(1.0, f64::max);
-        let mut chart = ChartBuilder::on(area)
+        let (left, legend) = area.split_horizontally(WIDTH - LEGEND_WIDTH);
+        let mut chart = ChartBuilder::on(&left)
             .x_label_area_size(40)
             .y_label_area_size(70)
-            .margin_right(24)
+            .margin_right(8)
+            .margin_bottom(GAP)
             .build_cartesian_2d((0.8..most * 1.25).log_scale(), y)?;
         chart
             .configure_mesh()
             .label_style((FONT, 12))
             .x_desc("Services")
             .x_label_formatter(&|value| tick(*value))
-            .y_label_formatter(&|value| tick(*value))
+            .y_label_formatter(&|value| tick_y(*value))
             .light_line_style(TRANSPARENT)
             .draw()?;
-        for (index, of) in self.things().into_iter().enumerate() {
-            let colour = COLOURS[index % COLOURS.len()];
+        let things = self.things();
+        let colours = colours(things.iter().copied());
+        for (index, (of, colour)) in things.into_iter().zip(colours).enumerate() {
             let figures = self.figures.iter().filter(|figure| figure.of == of);
             let mut points: Vec<(f64, &Figure)> =
                 figures.filter_map(|figure| Some((services(figure)?, *figure))).collect();
             points.sort_by(|one, other| one.0.total_cmp(&other.0));
             let medians = points.iter().map(|(x, figure)| (*x, figure.median));
+            let width = if is_sheave(of) { 3 } else { 2 };
             chart
-                .draw_series(LineSeries::new(medians, colour.stroke_width(2)).point_size(3))?
-                .label(of)
-                .legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
-                });
+                .draw_series(LineSeries::new(medians, colour.stroke_width(width)).point_size(3))?;
             chart.draw_series(points.iter().map(|(x, figure)| {
                 PathElement::new([(*x, figure.min), (*x, figure.max)], colour.stroke_width(1))
             }))?;
+            let top = index as i32 * LEGEND_HEIGHT;
+            legend.draw(&Rectangle::new([(8, top + 5), (22, top + 12)], colour.filled()))?;
+            legend.draw(&Text::new(of, (30, top + 1), (FONT, 13).into_font()))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .label_font((FONT, 13))
-            .background_style(WHITE.mix(0.85))
-            .draw()?;
         Ok(())
     }
 
@@ -190,9 +200,29 @@ impl Panel<'_> {
     }
 }
 
+fn is_sheave(of: &str) -> bool {
+    of.to_lowercase().contains("sheave")
+}
+
+/// Of each thing: Sheave's have theirs, the others theirs, in turn.
+fn colours<'a>(things: impl Iterator<Item = &'a str>) -> Vec<RGBColor> {
+    let (mut sheave, mut others) = (SHEAVE.into_iter().cycle(), OTHERS.into_iter().cycle());
+    let colour = |of| if is_sheave(of) { sheave.next() } else { others.next() };
+    things.filter_map(colour).collect()
+}
+
 /// The number of a line of the grid, which is a round one but for the error of its computing.
 fn tick(value: f64) -> String {
     ((value * 1e6).round() / 1e6).to_string()
+}
+
+/// Of a logarithmic scale three in ten have room for their numbers.
+fn few_ticks(value: f64) -> String {
+    let first = value / 10_f64.powf(value.log10().floor());
+    match [1.0, 2.0, 5.0, 10.0].into_iter().any(|shown| (first - shown).abs() < 1e-6) {
+        true => tick(value),
+        false => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -232,8 +262,15 @@ mod tests {
     }
 
     #[test]
+    fn sheave_has_a_colour_of_its_own_whatever_it_is_compared_with() {
+        let seen = colours(["iptables", "Sheave by socket", "bridge", "sheave-agent"].into_iter());
+        assert_eq!(seen, [OTHERS[0], SHEAVE[0], OTHERS[1], SHEAVE[1]]);
+    }
+
+    #[test]
     fn ticks_are_round() {
         assert_eq!([10_000.0, 0.1 + 0.2, 0.0].map(tick), ["10000", "0.3", "0"]);
+        assert_eq!([1000.0, 0.2, 300.0, 0.9, 5.0].map(few_ticks), ["1000", "0.2", "", "", "5"]);
     }
 
     #[test]

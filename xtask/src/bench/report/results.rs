@@ -13,6 +13,8 @@ use std::path::PathBuf;
 /// Of one run of one bench.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::bench) struct Results {
+    /// What was typed, or would have been for this bench alone.
+    pub(in crate::bench) command: String,
     pub(in crate::bench) machine: Machine,
     pub(in crate::bench) figures: Vec<Figure>,
 }
