@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aya::programs::links::FdLink;
 use aya::programs::{
-    CgroupAttachMode, CgroupSockAddr, ProgramError, SchedClassifier, TcAttachType,
+    CgroupAttachMode, CgroupSockAddr, Program, ProgramError, SchedClassifier, TcAttachType,
 };
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use sheave_abi::pins::{
@@ -130,10 +130,7 @@ impl Loaded {
     ) -> Result<Self, LoadError> {
         let mut packets = object("packets", packets, bpffs_dir, sizes)?;
         let listener = log::listen(&mut packets);
-        for name in PACKET_HOOKS {
-            let program = classifier(&mut packets, name);
-            program.load().map_err(|error| refused(name, error))?;
-        }
+        load_classifiers(&mut packets)?;
         let mut sockets = object("sockets", SOCKETS, bpffs_dir, sizes)?;
         for name in SOCKET_HOOKS {
             let program = socket_hook(&mut sockets, name);
@@ -279,6 +276,25 @@ pub(crate) fn object(
     loader.load(bytes).map_err(|error| LoadError::Object { object: name, error: Box::new(error) })
 }
 
+/// Loads the tc programs, all at the same time: each takes the kernel's verifier some tenths of a second of one
+/// processor. It has a lock, but only for who has no right to load programs of this kind (`bpf_check`).
+fn load_classifiers(object: &mut Ebpf) -> Result<(), LoadError> {
+    std::thread::scope(|scope| {
+        let programs = object.programs_mut().filter_map(|(found, program)| {
+            let name = PACKET_HOOKS.into_iter().find(|name| *name == found)?;
+            Some((name, program))
+        });
+        let loads: Vec<_> = programs
+            .map(|(name, program)| (name, scope.spawn(move || as_classifier(program).load())))
+            .collect();
+        for (name, load) in loads {
+            let loaded = load.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            loaded.map_err(|error| refused(name, error))?;
+        }
+        Ok(())
+    })
+}
+
 pub(crate) fn refused(program: &'static str, error: ProgramError) -> LoadError {
     LoadError::Program { program, error: Box::new(error) }
 }
@@ -299,6 +315,10 @@ pub(crate) fn no_link(path: &Path) -> AttachError {
 pub(crate) fn classifier<'a>(object: &'a mut Ebpf, name: &str) -> &'a mut SchedClassifier {
     let program =
         object.program_mut(name).expect("the object holds the programs it was built with");
+    as_classifier(program)
+}
+
+fn as_classifier(program: &mut Program) -> &mut SchedClassifier {
     program.try_into().expect("its section makes it a classifier")
 }
 
