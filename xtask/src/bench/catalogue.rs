@@ -116,7 +116,7 @@ impl Name {
                  --noflush` takes for what kube-proxy writes when an endpoint comes or goes; its watching, and that it \
                  collects changes for a second, are not in it. The first sync is from the start of the agent's process, \
                  on a kernel without anything of Sheave and while the server starts too, until its maps hold \
-                 everything; that of rules is the restore of all of them."
+                 everything: with one Service that is loading the programs. That of rules is the restore of all of them."
             }
             Self::Packets => {
                 "Each kind of packet of [the hot path](../hot-path.md) that a packet program shows on a frame alone, \

@@ -83,9 +83,13 @@ fn bench(name: Name, effort: &Effort, load_before: f64) -> Result<()> {
     let figures = super::measure(name, effort).with_context(|| format!("bench {}", name.word()));
     let figures = figures.inspect_err(|error| eprintln!("error: {error:#}"))?;
     print!("{}", Table(&figures));
-    let Effort { rounds, seconds, .. } = effort;
-    let command =
+    let Effort { rounds, seconds, choice, .. } = effort;
+    let mut command =
         format!("cargo xtask bench {} --rounds {rounds} --seconds {seconds}", name.word());
+    if matches!(name, Name::Service | Name::Programming) {
+        let services: Vec<String> = choice.services().iter().map(u32::to_string).collect();
+        command += &format!(" --services {}", services.join(","));
+    }
     Results { command, machine, figures }.write(name)
 }
 
