@@ -3,11 +3,13 @@
 use super::load::{Datagrams, Exchanges, Who};
 use super::server::load_words;
 use super::site::Route;
+use super::ways::Way;
 use crate::bench::rounds::Plan;
 use crate::cluster::output_of;
 use crate::{process, traffic};
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// A server closes its side before it takes the next.
@@ -44,13 +46,17 @@ pub(super) struct Value {
 
 /// That a way leads where it should: by TCP and UDP to the server of its place, and to the peer that it should have.
 pub(super) fn check(route: &Route) -> Result<()> {
-    let (name, place) = (route.way.name(), route.way.place().name());
     let who: Who = run(route, &["who", &route.load.to_string()], 1)
-        .with_context(|| format!("{name}: {} does not answer", route.load))?;
+        .with_context(|| format!("{}: {} does not answer", route.way.name(), route.load))?;
+    judge(route.way, route.peer, &who)
+}
+
+fn judge(way: Way, expected: Ipv4Addr, who: &Who) -> Result<()> {
+    let (name, place) = (way.name(), way.place().name());
     for (protocol, answered) in [("TCP", &who.tcp), ("UDP", &who.udp)] {
         ensure!(answered == place, "{name}: by {protocol}, {answered} answers and not {place}");
     }
-    let (peer, expected) = (who.peer.ip(), route.peer);
+    let peer = who.peer.ip();
     ensure!(*peer == expected, "{name}: the client is connected to {peer} and not to {expected}");
     Ok(())
 }
@@ -145,4 +151,46 @@ fn busy<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
     let before = process::busy_time()?;
     let done = work()?;
     Ok((done, process::busy_time()?.saturating_sub(before)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_that_leads_elsewhere_is_told_from_one_that_does_not() {
+        let (pod, service) = ([10, 244, 0, 4].into(), [10, 96, 8, 1].into());
+        let who = |udp: &str, peer: Ipv4Addr| Who {
+            tcp: "node-1".to_owned(),
+            udp: udp.to_owned(),
+            peer: std::net::SocketAddrV4::new(peer, 5300),
+        };
+        assert!(judge(Way::Socket, pod, &who("node-1", pod)).is_ok());
+        let said = |expected, who| judge(Way::Socket, expected, &who).unwrap_err().to_string();
+        assert_eq!(
+            said(pod, who("nftables", pod)),
+            "Sheave by socket: by UDP, nftables answers and not node-1"
+        );
+        // Translated by its packets.
+        assert_eq!(
+            said(pod, who("node-1", service)),
+            "Sheave by socket: the client is connected to 10.96.8.1 and not to 10.244.0.4"
+        );
+    }
+
+    #[test]
+    fn a_load_with_a_failure_gives_no_figure() {
+        let seen = |count, failed| Exchanges {
+            count,
+            failed,
+            failure: Some("Connection refused".to_owned()),
+            seconds: 1.0,
+            p50_us: 1.0,
+            p99_us: 1.0,
+        };
+        assert!(answered(&seen(9, 0)).is_ok());
+        let said = |seen| answered(&seen).unwrap_err().to_string();
+        assert_eq!(said(seen(9, 1)), "1 of 10 failed: Connection refused");
+        assert_eq!(said(seen(0, 0)), "nothing was answered");
+    }
 }
