@@ -177,3 +177,22 @@ impl Drop for BenchCluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::service::ways::Way;
+
+    #[test]
+    fn the_main_diagram_is_of_ways_that_there_are_and_of_one_quantity() {
+        let ways = Way::value_variants();
+        for of in MAIN_OF {
+            assert!(ways.iter().any(|way| way.name() == of), "{of}");
+        }
+        let all = ways.iter().map(|way| Figure::of(MAIN.1, way.name(), "us", &[1.0]));
+        let others = [Figure::of("datagrams received", MAIN_OF[0], "thousand/s", &[1.0])];
+        let figures: Vec<Figure> = all.chain(others).collect();
+        assert_eq!(main_figures(MAIN.0, &figures).len(), MAIN_OF.len());
+        assert_eq!(main_figures(Name::Dns, &figures), []);
+    }
+}
