@@ -98,8 +98,8 @@ impl Name {
             }
             Self::Nodes => {
                 "One TCP stream with iperf3 between two nodes of a lab, which are network namespaces of one machine \
-                 with a link between them: pods by a route beside the nodes themselves and beside two machines \
-                 without Sheave; and pods through Sheave's tunnel beside the kernel's VXLAN, with the same MTU."
+                 with a link between them: pods by a route beside the nodes themselves and beside two other \
+                 machines, without Sheave; and pods through Sheave's tunnel beside the kernel's VXLAN, with the same MTU."
             }
             Self::Push => {
                 "One server and the agents of a hundred nodes, which are hollow: processes that keep a stream, a \
