@@ -98,8 +98,8 @@ impl Name {
             }
             Self::Nodes => {
                 "One TCP stream with iperf3 between two nodes of a lab, which are network namespaces of one machine \
-                 with a link between them: pods by a route beside the nodes themselves and beside two machines \
-                 without Sheave; and pods through Sheave's tunnel beside the kernel's VXLAN, with the same MTU."
+                 with a link between them: pods by a route beside the nodes themselves and beside two other \
+                 machines, without Sheave; and pods through Sheave's tunnel beside the kernel's VXLAN, with the same MTU."
             }
             Self::Push => {
                 "One server and the agents of a hundred nodes, which are hollow: processes that keep a stream, a \
@@ -116,7 +116,7 @@ impl Name {
                  --noflush` takes for what kube-proxy writes when an endpoint comes or goes; its watching, and that it \
                  collects changes for a second, are not in it. The first sync is from the start of the agent's process, \
                  on a kernel without anything of Sheave and while the server starts too, until its maps hold \
-                 everything; that of rules is the restore of all of them."
+                 everything: with one Service that is loading the programs. That of rules is the restore of all of them."
             }
             Self::Packets => {
                 "Each kind of packet of [the hot path](../hot-path.md) that a packet program shows on a frame alone, \

@@ -20,10 +20,11 @@ impl fmt::Display for Table<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for same in self.0.chunk_by(|one, next| one.what == next.what) {
             let lines = lines(same);
-            let longest = lines.iter().map(|line| line.name.chars().count()).max();
+            let what = &same[0].what;
+            let names = lines.iter().map(|line| &line.name).chain([what]);
+            let longest = names.map(|name| name.chars().count()).max();
             let width = longest.unwrap_or_default().max(WIDTH_MIN);
             let [median, min, max] = ["median", "lowest", "highest"];
-            let what = &same[0].what;
             write!(formatter, "\n{what:<width$}   {median:>10} {min:>10} {max:>10}\n")?;
             for Line { name, values: [median, min, max], remark } in lines {
                 write!(formatter, "  {name:<width$} {median:>10.3} {min:>10.3} {max:>10.3}")?;

@@ -31,8 +31,8 @@ pub(super) fn run(plan: Plan<'_>) -> Result<Vec<Figure>> {
         }),
     };
     let paths = [
-        path("pod address", pods.server()?),
-        path("ClusterIP", pods.service()?),
+        path("Sheave, pod address", pods.server()?),
+        path("Sheave, ClusterIP", pods.service()?),
         path(&format!("plain veths, MTU {mtu_outside}"), plain.server(PORT)),
         path(&format!("plain veths, MTU {mtu}"), plain_wide.server(PORT)),
     ];

@@ -114,14 +114,18 @@ fn native(plan: Plan<'_>) -> Result<Vec<Figure>> {
     ];
     let path = |name: &str, server, client| Path { name: name.to_owned(), server, client };
     let paths = [
-        path("pod to pod", pods.server(), Box::new(|words: &[String]| pods.in_client(words)) as _),
+        path(
+            "Sheave, pod to pod",
+            pods.server(),
+            Box::new(|words: &[String]| pods.in_client(words)) as _,
+        ),
         path(
             "node to node",
             at(lab.address("node-2")?),
             Box::new(|words: &[String]| on_machine(&client, words)),
         ),
         path(
-            "without Sheave",
+            "other machines",
             at(lab.address("client-2")?),
             Box::new(|words: &[String]| on_machine(&bare_client, words)),
         ),

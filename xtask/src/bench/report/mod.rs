@@ -83,9 +83,13 @@ fn bench(name: Name, effort: &Effort, load_before: f64) -> Result<()> {
     let figures = super::measure(name, effort).with_context(|| format!("bench {}", name.word()));
     let figures = figures.inspect_err(|error| eprintln!("error: {error:#}"))?;
     print!("{}", Table(&figures));
-    let Effort { rounds, seconds, .. } = effort;
-    let command =
+    let Effort { rounds, seconds, choice, .. } = effort;
+    let mut command =
         format!("cargo xtask bench {} --rounds {rounds} --seconds {seconds}", name.word());
+    if matches!(name, Name::Service | Name::Programming) {
+        let services: Vec<String> = choice.services().iter().map(u32::to_string).collect();
+        command += &format!(" --services {}", services.join(","));
+    }
     Results { command, machine, figures }.write(name)
 }
 
@@ -171,5 +175,24 @@ impl Drop for BenchCluster {
         if let Err(error) = self.take_away() {
             eprintln!("a cluster is left: {error:#}; run `cargo xtask down`");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::service::ways::Way;
+
+    #[test]
+    fn the_main_diagram_is_of_ways_that_there_are_and_of_one_quantity() {
+        let ways = Way::value_variants();
+        for of in MAIN_OF {
+            assert!(ways.iter().any(|way| way.name() == of), "{of}");
+        }
+        let all = ways.iter().map(|way| Figure::of(MAIN.1, way.name(), "us", &[1.0]));
+        let others = [Figure::of("datagrams received", MAIN_OF[0], "thousand/s", &[1.0])];
+        let figures: Vec<Figure> = all.chain(others).collect();
+        assert_eq!(main_figures(MAIN.0, &figures).len(), MAIN_OF.len());
+        assert_eq!(main_figures(Name::Dns, &figures), []);
     }
 }

@@ -130,12 +130,15 @@ impl Panel<'_> {
     fn bars(&self, area: &Area<'_>) -> Result<()> {
         let (_, high) = self.ends();
         let at = |value: f64| BARS_LEFT + (value.max(0.0) / high * BARS_LENGTH).round() as i32;
-        let colours = colours(self.figures.iter().map(|figure| figure.of.as_str()));
+        // Each has its name beside it: colours tell Sheave's from others, where there are others.
+        let is_compared = self.figures.iter().any(|figure| is_sheave(&figure.of));
         for (index, figure) in self.figures.iter().enumerate() {
             let top = index as i32 * BAR_HEIGHT as i32;
             let middle = top + BAR_HEIGHT as i32 / 2;
             let bar = [(BARS_LEFT, top + 4), (at(figure.median), top + BAR_HEIGHT as i32 - 4)];
-            area.draw(&Rectangle::new(bar, colours[index].filled()))?;
+            let is_other = is_compared && !is_sheave(&figure.of);
+            let colour = if is_other { OTHERS[0] } else { SHEAVE[0] };
+            area.draw(&Rectangle::new(bar, colour.filled()))?;
             let ends = [(at(figure.min), middle), (at(figure.max), middle)];
             area.draw(&PathElement::new(ends, BLACK.stroke_width(1)))?;
             let label = |text, left| Text::new(text, (left, middle - 7), (FONT, 13).into_font());

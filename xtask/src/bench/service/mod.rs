@@ -11,7 +11,7 @@ mod server;
 pub(super) mod services;
 mod sheave;
 mod site;
-mod ways;
+pub(super) mod ways;
 
 use self::measure::LOADS;
 use self::results::Results;

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 /// A way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(super) enum Way {
+pub(in crate::bench) enum Way {
     /// Veth pairs with routes between them on the host, no netfilter: what the others inside are compared with
     Routed,
     /// Veth pairs at a bridge
@@ -51,7 +51,7 @@ pub(super) enum Place {
 
 impl Way {
     /// As figures have it.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::bench) fn name(self) -> &'static str {
         match self {
             Self::Routed => "routed veths",
             Self::Bridge => "bridge",
