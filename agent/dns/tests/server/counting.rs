@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sheave_dns::counts::{Counts, ZoneLabel};
 
-use crate::upstream::Dnsmasq;
+use crate::upstream::{Dnsmasq, free};
 use crate::{counting_server, dig};
 
 /// Responses as `zone type code transport count`, sorted.
@@ -119,7 +119,7 @@ async fn what_is_asked_of_upstreams_is_told_from_what_is_remembered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_leads_back_is_counted_while_it_is_left_out() {
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free();
     let counts = Arc::<Counts>::default();
     let server = counting_server(&[free], Arc::clone(&counts)).await;
     let address = server.addresses()[0];

@@ -199,7 +199,7 @@ async fn an_upstream_that_lies_is_not_believed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_leads_back_is_left_out() {
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = upstream::free();
     let server = server(&[free]).await;
     let address = server.addresses()[0];
     let back = format!("--server=127.0.0.1#{}", address.port());

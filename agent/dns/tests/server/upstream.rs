@@ -9,6 +9,8 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{Name, RData, Record};
 
+use crate::bind;
+
 /// dnsmasq on a free port of the loopback, which knows what its flags say and nothing else.
 pub(crate) struct Dnsmasq {
     pub(crate) address: SocketAddr,
@@ -17,8 +19,7 @@ pub(crate) struct Dnsmasq {
 
 impl Dnsmasq {
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self::start_at(free.port(), flags)
+        Self::start_at(free().port(), flags)
     }
 
     pub(crate) fn start_at(port: u16, flags: &[&str]) -> Self {
@@ -42,6 +43,12 @@ impl Dnsmasq {
         }
         Self { address, process }
     }
+}
+
+/// Where nobody listens, neither for datagrams nor for connections: one that has ended (TIME_WAIT) keeps others from
+/// its port for a minute.
+pub(crate) fn free() -> SocketAddr {
+    bind("127.0.0.1:0".parse().unwrap()).udp.local_addr().unwrap()
 }
 
 impl Drop for Dnsmasq {
