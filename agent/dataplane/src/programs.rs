@@ -1,6 +1,7 @@
 //! The kernel programs: loaded all before any is put to work, so that a version that does not load changes
 //! nothing; then attached, or put in the place of the version that runs.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -287,11 +288,15 @@ fn load_classifiers(object: &mut Ebpf) -> Result<(), LoadError> {
         let loads: Vec<_> = programs
             .map(|(name, program)| (name, scope.spawn(move || as_classifier(program).load())))
             .collect();
+        let mut refusals = BTreeMap::new();
         for (name, load) in loads {
             let loaded = load.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            loaded.map_err(|error| refused(name, error))?;
+            if let Err(error) = loaded {
+                refusals.insert(name, error);
+            }
         }
-        Ok(())
+        // What is wrong with several is told of the same one each time.
+        refusals.pop_first().map_or(Ok(()), |(name, error)| Err(refused(name, error)))
     })
 }
 
