@@ -17,6 +17,7 @@ mod report;
 mod rest;
 mod rounds;
 mod service;
+mod slice;
 mod spread;
 mod table;
 mod throughput;

@@ -133,19 +133,6 @@ mod tests {
         "programs":[{"program":"pod_ingress","instructions":17000,"verified":150000},
                     {"program":"connect4","instructions":700,"verified":null}]}"#;
 
-    fn machine() -> Machine {
-        Machine {
-            cpu: "A CPU".into(),
-            processors: 2,
-            memory_mib: 7936,
-            kernel: "6.18.5".into(),
-            commit: "0123456789".into(),
-            date: "2026-01-02 03:04".into(),
-            load_before: 0.25,
-            busy_before: 0.0,
-        }
-    }
-
     #[test]
     fn figures_stand_beside_those_that_are_committed() {
         let costs: Costs = serde_json::from_str(WRITTEN).unwrap();
@@ -168,7 +155,11 @@ mod tests {
         before[0].median = 100.0;
         let beside = figures(
             &costs,
-            Some(&Results { command: String::new(), machine: machine(), figures: before }),
+            Some(&Results {
+                command: String::new(),
+                machine: Machine::of_a_test(0.0),
+                figures: before,
+            }),
         );
         let ratio = &beside[0].ratios[0];
         assert_eq!((ratio.to.as_str(), ratio.median), ("commit 0123456789", 1.1));

@@ -3,6 +3,7 @@
 
 use super::services;
 use crate::bench::proxy::Proxy;
+use crate::bench::slice::{endpoint, endpoint_slice};
 use crate::bench::time::now_micros;
 use crate::cluster::{Cluster, wait_for};
 use crate::traffic::Ask;
@@ -49,7 +50,7 @@ impl Web {
         let listener = TcpListener::bind((node, 0)).context("listen on the node's address")?;
         let port = listener.local_addr()?.port();
         std::thread::spawn(move || listener.incoming().for_each(drop));
-        post(proxy, SLICES, &slice(node, port))?;
+        post(proxy, SLICES, &endpoint_slice(NAME, port, &[endpoint(node, false)]))?;
         let spec = json!({ "ports": [{ "name": "http", "port": 80, "targetPort": port }] });
         let made = post(proxy, SERVICES, &json!({ "metadata": { "name": NAME }, "spec": spec }))?;
         let address: Ipv4Addr =
@@ -110,24 +111,4 @@ fn post(proxy: &Proxy, path: &str, object: &Value) -> Result<Value> {
     let body = object.to_string();
     let made = proxy.ask(&Ask { method: "POST", path, body: Some((JSON, &body)) });
     made.with_context(|| format!("create {}", object["metadata"]["name"]))
-}
-
-fn slice(node: Ipv4Addr, port: u16) -> Value {
-    json!({
-        "metadata": {
-            "name": NAME,
-            "labels": {
-                "kubernetes.io/service-name": NAME,
-                "endpointslice.kubernetes.io/managed-by": "xtask-bench",
-            },
-        },
-        "addressType": "IPv4",
-        "ports": [{ "name": "http", "port": port, "protocol": "TCP" }],
-        "endpoints": [endpoint(node, false)],
-    })
-}
-
-fn endpoint(address: Ipv4Addr, ready: bool) -> Value {
-    let conditions = json!({ "ready": ready, "serving": ready, "terminating": false });
-    json!({ "addresses": [address], "conditions": conditions })
 }

@@ -1,6 +1,7 @@
 //! Services and their endpoints, made through the API.
 
 use super::super::proxy::for_each;
+use super::super::slice::{endpoint, endpoint_slice};
 use super::server::Server;
 use crate::traffic::Ask;
 use anyhow::{Context, Result};
@@ -61,20 +62,8 @@ fn service(number: usize) -> Value {
     })
 }
 
-/// As the endpoints controller writes it for pods.
 fn slice(number: usize) -> Value {
-    json!({
-        "metadata": {
-            "name": name(number),
-            "labels": {
-                "kubernetes.io/service-name": name(number),
-                "endpointslice.kubernetes.io/managed-by": "xtask-bench",
-            },
-        },
-        "addressType": "IPv4",
-        "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }],
-        "endpoints": endpoints(number),
-    })
+    endpoint_slice(&name(number), 8080, &endpoints(number))
 }
 
 fn endpoints(number: usize) -> Vec<Value> {
@@ -84,15 +73,13 @@ fn endpoints(number: usize) -> Vec<Value> {
 /// Of a pod, by its number among all.
 fn endpoint_of(pod: usize) -> Value {
     let name = format!("web-{}-{:05x}", pod / ENDPOINTS, pod);
-    json!({
-        "addresses": [Ipv4Addr::from(u32::from(FIRST_POD) + pod as u32)],
-        "conditions": { "ready": true, "serving": true, "terminating": false },
-        "nodeName": format!("hollow-{:03}", pod % super::NODES + 1),
-        "targetRef": {
-            "kind": "Pod", "namespace": NAMESPACE, "name": name,
-            "uid": format!("5ea7e000-0000-4000-8000-{pod:012x}"),
-        },
-    })
+    let mut endpoint = endpoint(Ipv4Addr::from(u32::from(FIRST_POD) + pod as u32), true);
+    endpoint["nodeName"] = format!("hollow-{:03}", pod % super::NODES + 1).into();
+    endpoint["targetRef"] = json!({
+        "kind": "Pod", "namespace": NAMESPACE, "name": name,
+        "uid": format!("5ea7e000-0000-4000-8000-{pod:012x}"),
+    });
+    endpoint
 }
 
 #[cfg(test)]

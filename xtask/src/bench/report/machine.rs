@@ -35,6 +35,21 @@ pub(in crate::bench) struct Machine {
 }
 
 impl Machine {
+    /// One that tests tell of.
+    #[cfg(test)]
+    pub(in crate::bench) fn of_a_test(busy_before: f64) -> Self {
+        Self {
+            cpu: "A CPU".into(),
+            processors: 2,
+            memory_mib: 7936,
+            kernel: "6.18.5".into(),
+            commit: "0123456789".into(),
+            date: "2026-01-02 03:04".into(),
+            load_before: 0.25,
+            busy_before,
+        }
+    }
+
     /// Looks for some seconds, for up to a minute while it is busy. `load_before` is of the command's begin: a bench before this one counts for none.
     pub(super) fn look(load_before: f64) -> Result<Self> {
         let meminfo = fs::read_to_string("/proc/meminfo")?;

@@ -129,19 +129,6 @@ fn wrapped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn machine(busy_before: f64) -> Machine {
-        Machine {
-            cpu: "A CPU".into(),
-            processors: 2,
-            memory_mib: 7936,
-            kernel: "6.18.5".into(),
-            commit: "0123456789".into(),
-            date: "2026-01-02 03:04".into(),
-            load_before: 0.25,
-            busy_before,
-        }
-    }
-
     #[test]
     fn a_bench_has_its_machine_its_diagram_and_its_tables() {
         let (a, b) = ([1.0, 2.0, 3.0], [2.0, 4.0, 6.0]);
@@ -150,8 +137,11 @@ mod tests {
             Figure::of("latency", "dnsmasq", "ms", &b),
             Figure::of("memory", "with | without", "MiB", &[123.4]),
         ];
-        let results =
-            Results { command: "cargo xtask bench dns".into(), machine: machine(0.01), figures };
+        let results = Results {
+            command: "cargo xtask bench dns".into(),
+            machine: Machine::of_a_test(0.01),
+            figures,
+        };
         let page = render(&[(Name::Dns, Some(results)), (Name::Push, None)]);
         for line in [
             "## Names",
@@ -176,8 +166,11 @@ mod tests {
     #[test]
     fn figures_of_a_busy_machine_are_called_that() {
         let figures = vec![Figure::of("what", "a", "ms", &[1.0])];
-        let results =
-            Results { command: "cargo xtask bench dns".into(), machine: machine(0.5), figures };
+        let results = Results {
+            command: "cargo xtask bench dns".into(),
+            machine: Machine::of_a_test(0.5),
+            figures,
+        };
         assert!(render(&[(Name::Dns, Some(results))]).contains("**busy, so"));
     }
 

@@ -1,6 +1,7 @@
 //! The Services that there are: the one that is measured, and others that nobody dials, each with two endpoints. The
 //! same for Sheave, as objects, and for its peers, as rules.
 
+use super::super::slice::{endpoint, endpoint_slice};
 use super::rules::{Protocol, ServicePort};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -121,24 +122,10 @@ pub(in crate::bench) fn service(number: u32) -> Value {
     })
 }
 
-/// Its endpoints, as their controller writes them for pods.
+/// Its endpoints.
 pub(in crate::bench) fn slice(number: u32) -> Value {
-    let endpoint = |address| {
-        let conditions = json!({ "ready": true, "serving": true, "terminating": false });
-        json!({ "addresses": [address], "conditions": conditions })
-    };
-    json!({
-        "metadata": {
-            "name": name(number),
-            "labels": {
-                "kubernetes.io/service-name": name(number),
-                "endpointslice.kubernetes.io/managed-by": "xtask-bench",
-            },
-        },
-        "addressType": "IPv4",
-        "ports": [{ "name": "http", "port": TARGET_PORT, "protocol": "TCP" }],
-        "endpoints": endpoints(number).map(endpoint).collect::<Vec<Value>>(),
-    })
+    let endpoints: Vec<Value> = endpoints(number).map(|address| endpoint(address, true)).collect();
+    endpoint_slice(&name(number), TARGET_PORT, &endpoints)
 }
 
 #[cfg(test)]
